@@ -1,0 +1,63 @@
+//! What one part of the world asks of another, carried across. The only file in which the parts meet.
+
+use super::World;
+use super::alarms::{ActionOutcome, Firing};
+use super::groups::Outcome;
+use crate::clock::Timestamp;
+
+impl World {
+    /// Runs what is due at exactly `due`: groups first, since they make the metrics that alarms read.
+    pub(super) fn run_due(&mut self, due: Timestamp) {
+        let outcomes = self.groups.run_due(due);
+        self.route_outcomes(due, outcomes);
+        let firings = self.alarms.run_due(due, &self.metrics);
+        self.route_firings(due, firings);
+        self.topics.run_due(due);
+    }
+
+    /// Carries alarm actions to policies and topics, and what came of them back into the alarm's history.
+    pub fn route_firings(&mut self, now: Timestamp, firings: Vec<Firing>) {
+        for firing in firings {
+            let outcome = self.act(now, &firing);
+            self.alarms.record_action(now, &firing, outcome);
+        }
+    }
+
+    fn act(&mut self, now: Timestamp, firing: &Firing) -> ActionOutcome {
+        match firing.action_arn.split(':').nth(2) {
+            Some("autoscaling") => match self.groups.invoke_policy(now, &firing.action_arn, &firing.alarm) {
+                Ok(outcomes) => {
+                    self.route_outcomes(now, outcomes);
+                    ActionOutcome::Succeeded { published: None }
+                }
+                Err(error) => ActionOutcome::Failed { error },
+            },
+            Some("sns") => {
+                let notice = firing.notice(&self.place);
+                match self.topics.publish_from_service(now, &firing.action_arn, "cloudwatch.amazonaws.com", &notice) {
+                    Ok(_) => ActionOutcome::Succeeded { published: Some(notice) },
+                    Err(error) => ActionOutcome::Failed { error: error.for_alarm_history() },
+                }
+            }
+            _ => ActionOutcome::Failed {
+                error: format!("Action {} is not reproduced by this endpoint", firing.action_arn),
+            },
+        }
+    }
+
+    /// Carries what groups did to topics, metrics and (for target tracking) alarms.
+    pub fn route_outcomes(&mut self, now: Timestamp, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Notify { topic_arn, notice } => {
+                    // Auto Scaling tells nobody when a topic cannot be published to.
+                    let _ =
+                        self.topics.publish_from_service(now, topic_arn.as_str(), "autoscaling.amazonaws.com", &notice);
+                }
+                Outcome::Measured { key, sample } => self.metrics.record(key, now, sample),
+                Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
+                Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a spec means: defaults filled, names derived, rules that span fields checked. Start at [`Stack`].
+//!
+//! Every later stage reads a `Stack` and none reads the spec, so that a decision is made once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Everything that terraform and the alerting plan need to know about one stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stack {
+    pub name: String,
+    pub region: String,
+    pub network: Network,
+    pub launch: Launch,
+    pub group: Group,
+    /// In the order of their names.
+    pub policies: Vec<ScalingPolicy>,
+    pub alerting: Alerting,
+    /// Put on every resource, `scaleproof:stack` among them.
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Network {
+    pub cidr: String,
+    pub zones: Zones,
+    /// One per zone, cut from `cidr` in order.
+    pub subnet_cidrs: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Zones {
+    /// The first so many zones of the region, by name, that offer the instance type.
+    Count(u8),
+    /// Zones by their letters.
+    Letters(Vec<char>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Launch {
+    pub image: Image,
+    pub instance_type: String,
+    pub key_pair: Option<KeyPair>,
+    pub inbound: Vec<Inbound>,
+    /// The text itself, read by whoever loaded the spec.
+    pub user_data: Option<String>,
+    /// On when some alarm on the group's EC2 metrics has a period under five minutes.
+    pub detailed_monitoring: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Image {
+    /// The newest Canonical LTS image of this release (`24.04`).
+    Ubuntu {
+        release: String,
+        codename: String,
+    },
+    Id(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum KeyPair {
+    Existing(String),
+    /// The public key's text, to be imported under the stack's name.
+    Import {
+        public_key: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inbound {
+    pub port: u16,
+    /// A CIDR block.
+    pub from: String,
+    pub description: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// The group's name at AWS, which is the stack's.
+    pub name: String,
+    pub min_size: u32,
+    pub desired_capacity: u32,
+    pub max_size: u32,
+    /// Whether terraform may set the desired capacity on every apply. Off unless asked.
+    pub own_desired_capacity: bool,
+    pub health_check_grace_period: Duration,
+}
+
+/// A simple scaling policy; `name` is its name at AWS.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScalingPolicy {
+    pub name: String,
+    pub adjustment: i32,
+    pub cooldown: Duration,
+}
+
+/// What `wire` owns: who is told, and what raises an alarm. One value for the SDK and for HCL.
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+pub struct Alerting {
+    pub topics: Vec<Topic>,
+    pub alarms: Vec<Alarm>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Topic {
+    /// Its key under `notifications:`.
+    pub key: String,
+    /// Its name at AWS, `STACK-KEY`.
+    pub name: String,
+    pub emails: Vec<String>,
+    pub group_events: Vec<GroupEvent>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupEvent {
+    Launch,
+    Terminate,
+    LaunchError,
+    TerminateError,
+}
+
+impl GroupEvent {
+    /// `autoscaling:EC2_INSTANCE_LAUNCH` and so on.
+    pub fn notification_type(self) -> &'static str {
+        match self {
+            Self::Launch => "autoscaling:EC2_INSTANCE_LAUNCH",
+            Self::Terminate => "autoscaling:EC2_INSTANCE_TERMINATE",
+            Self::LaunchError => "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+            Self::TerminateError => "autoscaling:EC2_INSTANCE_TERMINATE_ERROR",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alarm {
+    /// Its key under `alarms:`.
+    pub key: String,
+    /// Its name at AWS, `STACK-KEY`.
+    pub name: String,
+    pub description: String,
+    pub namespace: String,
+    pub metric_name: String,
+    pub dimensions: BTreeMap<String, String>,
+    /// `Average`, `Sum`, `Minimum`, `Maximum` or `SampleCount`.
+    pub statistic: String,
+    pub period: Duration,
+    pub evaluation_periods: u32,
+    pub datapoints_to_alarm: u32,
+    pub threshold: f64,
+    pub comparison: Comparison,
+    /// `missing`, `ignore`, `breaching` or `notBreaching`.
+    pub treat_missing_data: String,
+    pub alarm_actions: Vec<ActionRef>,
+    pub ok_actions: Vec<ActionRef>,
+    pub insufficient_data_actions: Vec<ActionRef>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Comparison {
+    GreaterThanOrEqualToThreshold,
+    GreaterThanThreshold,
+    LessThanThreshold,
+    LessThanOrEqualToThreshold,
+}
+
+/// What an alarm sets off, named so that the ARN can be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum ActionRef {
+    /// A scaling policy of this stack, by its name at AWS.
+    Policy(String),
+    /// A topic of this stack, by its key.
+    Topic(String),
+    /// Anything else, written out.
+    Arn(String),
+}

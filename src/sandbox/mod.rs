@@ -1,0 +1,11 @@
+//! The built-in AWS endpoint: HTTP in, codec, typed operation, [`crate::engine`], HTTP out.
+//!
+//! Like AWS it knows only what arrives on the wire. What it does not reproduce it refuses with an AWS error.
+//! `wire/` speaks the protocols from the shape tables in `models/`; `services/` holds one file or folder per AWS
+//! service, which registers its operations in an [`operations::Operations`] table; `region.rs` is the state of one account
+//! in one region; `driver.rs` is the only loop.
+
+pub mod operations;
+pub mod region;
+pub mod services;
+pub mod wire;

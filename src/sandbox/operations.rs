@@ -1,0 +1,79 @@
+//! The table of operations: what the sandbox answers, and with which arguments.
+//! A service registers typed handlers; everything else about a call happens here, once.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use super::region::Region;
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::sandbox::wire::value::{FromValue, IntoValue, Value};
+
+/// What a handler may know about the call besides its input.
+pub struct Call {
+    /// Now, on the sandbox's clock.
+    pub now: Timestamp,
+    pub request_id: String,
+    /// `http://HOST:PORT` as the caller reached us, for queue URLs and confirmation links.
+    pub base_url: String,
+    wait_until: Cell<Option<Timestamp>>,
+}
+
+impl Call {
+    pub fn new(now: Timestamp, request_id: String, base_url: String) -> Self {
+        Self { now, request_id, base_url, wait_until: Cell::new(None) }
+    }
+
+    /// Throw this answer away and call the handler again as things change, until `deadline` has passed (long polling).
+    pub fn come_back_until(&self, deadline: Timestamp) {
+        self.wait_until.set(Some(deadline));
+    }
+
+    pub fn waits_until(&self) -> Option<Timestamp> {
+        self.wait_until.get()
+    }
+}
+
+type Handler = Box<dyn Fn(&mut Region, &Call, Value) -> Result<Value, Refusal> + Send + Sync>;
+
+/// One operation as the table holds it.
+pub struct Operation {
+    pub handler: Handler,
+    /// The top-level input members that have an effect. Any other member that a caller sends is refused by name.
+    pub takes: &'static [&'static str],
+    /// One sentence for `docs/sandbox.md`.
+    pub does: &'static str,
+}
+
+/// The operations of one service.
+#[derive(Default)]
+pub struct Operations {
+    table: BTreeMap<&'static str, Operation>,
+}
+
+impl Operations {
+    /// Registers `handler` for `name`. `I` and `O` are the generated types of `models`.
+    pub fn on<I, O>(
+        &mut self,
+        name: &'static str,
+        does: &'static str,
+        takes: &'static [&'static str],
+        handler: fn(&mut Region, &Call, I) -> Result<O, Refusal>,
+    ) where
+        I: FromValue + 'static,
+        O: IntoValue + 'static,
+    {
+        let handler: Handler =
+            Box::new(move |region, call, input| Ok(handler(region, call, I::from_value(input))?.into_value()));
+        let twice = self.table.insert(name, Operation { handler, takes, does });
+        assert!(twice.is_none(), "{name} is registered twice; this is a bug in scaleproof");
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Operation> {
+        self.table.get(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Operation)> {
+        self.table.iter().map(|(name, operation)| (*name, operation))
+    }
+}

@@ -1,0 +1,54 @@
+//! One account in one region: the engine's world beside the plain stores that the engine has no use for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::engine::names::Place;
+use crate::engine::topics::{Delivery, DeliveryOutcome};
+use crate::engine::{Effect, Event, World, groups};
+use crate::sandbox::services;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Region {
+    pub world: World,
+    /// Networks, images, key pairs: what EC2 keeps that has no life of its own.
+    pub ec2: services::ec2::Ec2,
+    pub sqs: services::sqs::Sqs,
+    /// Email and webhook messages that left this region.
+    pub mailbox: Vec<Delivery>,
+}
+
+impl Region {
+    pub fn new(place: Place, seed: u64, timing: groups::Timing) -> Self {
+        Self {
+            ec2: services::ec2::Ec2::new(&place, seed),
+            sqs: services::sqs::Sqs::default(),
+            world: World::new(place, seed, timing),
+            mailbox: Vec::new(),
+        }
+    }
+
+    /// Lets everything happen that is due by `now`, and hands messages to their receivers.
+    pub fn advance(&mut self, now: Timestamp) {
+        let mut effects = self.world.step(now, Event::Tick);
+        while !effects.is_empty() {
+            let reports: Vec<Event> = effects.drain(..).map(|effect| self.perform(effect)).collect();
+            for report in reports {
+                effects.extend(self.world.step(now, report));
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Event {
+        let Effect::Deliver(delivery) = effect;
+        let id = delivery.id.clone();
+        let outcome = match delivery.protocol.as_str() {
+            "sqs" => self.sqs.receive_from_topic(&delivery),
+            _ => {
+                self.mailbox.push(delivery);
+                DeliveryOutcome::Accepted
+            }
+        };
+        Event::Delivered { delivery: id, outcome }
+    }
+}

@@ -1,0 +1,10 @@
+//! One AWS service per file or folder. Each has `operations()`, its table of typed handlers.
+
+pub mod autoscaling;
+pub mod cloudwatch;
+pub mod ec2;
+pub mod iam;
+pub mod sns;
+pub mod sqs;
+pub mod ssm;
+pub mod sts;

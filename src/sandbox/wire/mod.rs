@@ -1,0 +1,3 @@
+//! The wire layer: protocols on one side, [`value::Value`] on the other.
+
+pub mod value;
