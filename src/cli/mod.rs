@@ -2,6 +2,8 @@
 //! The only module that prints or exits, and the only one that strings stages together.
 
 mod failure;
+mod interrupt;
+mod progress;
 
 use std::process::ExitCode;
 
