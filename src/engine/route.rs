@@ -3,6 +3,7 @@
 use super::World;
 use super::alarms::{ActionOutcome, Firing};
 use super::groups::Outcome;
+use super::topics::Publisher;
 use crate::clock::Timestamp;
 
 impl World {
@@ -34,7 +35,9 @@ impl World {
             },
             Some("sns") => {
                 let notice = firing.notice(&self.place);
-                match self.topics.publish_from_service(now, &firing.action_arn, "cloudwatch.amazonaws.com", &notice) {
+                let cloudwatch =
+                    Publisher { principal: "cloudwatch.amazonaws.com", source_arn: Some(&firing.alarm.arn) };
+                match self.topics.publish_from_service(now, &firing.action_arn, cloudwatch, &notice) {
                     Ok(_) => ActionOutcome::Succeeded { published: Some(notice) },
                     Err(error) => ActionOutcome::Failed { error: error.for_alarm_history() },
                 }
@@ -51,8 +54,8 @@ impl World {
             match outcome {
                 Outcome::Notify { topic_arn, notice } => {
                     // Auto Scaling tells nobody when a topic cannot be published to.
-                    let _ =
-                        self.topics.publish_from_service(now, topic_arn.as_str(), "autoscaling.amazonaws.com", &notice);
+                    let autoscaling = Publisher { principal: "autoscaling.amazonaws.com", source_arn: None };
+                    let _ = self.topics.publish_from_service(now, topic_arn.as_str(), autoscaling, &notice);
                 }
                 Outcome::Measured { key, sample } => self.metrics.record(key, now, sample),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),

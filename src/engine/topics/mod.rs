@@ -1,5 +1,7 @@
 //! Topics, subscriptions, and the deliveries that follow a publish. Start at [`Topics`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
@@ -7,10 +9,29 @@ use super::names::{Place, SubscriptionArn, TopicArn};
 use crate::clock::Timestamp;
 
 /// A message as a publisher hands it over.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Notice {
     pub subject: Option<String>,
     pub message: String,
+    /// What subscribers of one protocol (`email`, `sms`) are sent instead of `message`, as CloudWatch does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_protocol: BTreeMap<String, String>,
+}
+
+impl Notice {
+    /// One text for every subscriber.
+    pub fn new(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), message: message.into(), by_protocol: BTreeMap::new() }
+    }
+}
+
+/// An AWS service that publishes, as a topic's policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publisher<'a> {
+    /// `cloudwatch.amazonaws.com`
+    pub principal: &'a str,
+    /// What it publishes about, for conditions on `aws:SourceArn`: the alarm's ARN.
+    pub source_arn: Option<&'a str>,
 }
 
 pub type DeliveryId = String;
@@ -89,12 +110,12 @@ impl Topics {
     pub fn delivered(&mut self, _now: Timestamp, _delivery: &DeliveryId, _outcome: DeliveryOutcome) {
         unimplemented!("topics room")
     }
-    /// Publishes for an AWS service: the topic's policy must let `principal` in.
+    /// Publishes for an AWS service: the topic's policy must let `publisher` in.
     pub fn publish_from_service(
         &mut self,
         _now: Timestamp,
         _topic_arn: &str,
-        _principal: &str,
+        _publisher: Publisher<'_>,
         _notice: &Notice,
     ) -> Result<String, PublishError> {
         unimplemented!("topics room")
