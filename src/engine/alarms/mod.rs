@@ -1,28 +1,18 @@
 //! Metric alarms: windows, missing data, states, reasons, history, actions. Start at [`Alarms`].
 
+pub mod config;
+mod shared;
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+pub use config::{AlarmState, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData};
 
 use super::metrics::Metrics;
 use super::names::{AlarmName, Place};
 use super::topics::Notice;
 use crate::clock::Timestamp;
-
-/// Printed exactly as AWS prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AlarmState {
-    #[serde(rename = "OK")]
-    Ok,
-    #[serde(rename = "ALARM")]
-    Alarm,
-    #[serde(rename = "INSUFFICIENT_DATA")]
-    InsufficientData,
-}
-
-/// A metric alarm's configuration as PutMetricAlarm sets it. The alarms room completes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricAlarm {
-    pub name: AlarmName,
-}
 
 /// One action to run: which alarm, in what state, which ARN.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +22,11 @@ pub struct Firing {
 }
 
 /// The alarm as it stood when its action ran: all that a policy decision, an activity's cause, an
-/// `InvokingAlarms` entry or an alarm message says about it. The alarms room completes it.
-#[derive(Debug, Clone, PartialEq)]
+/// `InvokingAlarms` entry or an alarm message says about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlarmSnapshot {
-    pub config: MetricAlarm,
+    #[serde(with = "shared")]
+    pub config: Arc<MetricAlarm>,
     pub arn: String,
     pub old_state: AlarmState,
     pub new_state: AlarmState,

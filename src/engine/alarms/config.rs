@@ -1,0 +1,170 @@
+//! What a metric alarm watches and what it sets off, as PutMetricAlarm says it. Start at [`MetricAlarm`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::metrics::{MetricKey, Statistic};
+use crate::engine::names::AlarmName;
+
+/// Printed exactly as AWS prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum AlarmState {
+    #[serde(rename = "OK")]
+    Ok,
+    #[serde(rename = "ALARM")]
+    Alarm,
+    #[serde(rename = "INSUFFICIENT_DATA")]
+    InsufficientData,
+}
+
+/// An alarm on one metric, as PutMetricAlarm checked it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricAlarm {
+    pub name: AlarmName,
+    pub description: Option<String>,
+    pub actions_enabled: bool,
+    /// ARNs of what the change to each state sets off.
+    pub ok_actions: Vec<String>,
+    pub alarm_actions: Vec<String>,
+    pub insufficient_data_actions: Vec<String>,
+    pub metric: MetricStat,
+    pub evaluation_periods: u32,
+    /// `None` when the caller left it out: then all of `evaluation_periods`, and reasons read differently.
+    pub datapoints_to_alarm: Option<u32>,
+    pub threshold: f64,
+    pub comparison: Comparison,
+    /// `None` when the caller left it out, which means `missing` except for DynamoDB's metrics.
+    pub treat_missing_data: Option<TreatMissingData>,
+    pub evaluate_low_sample_count_percentile: Option<LowSamples>,
+}
+
+/// One metric, aggregated over periods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricStat {
+    pub key: MetricKey,
+    pub statistic: Statistic,
+    pub period_secs: u32,
+    /// Only data published with this unit counts; `None` takes all.
+    pub unit: Option<String>,
+}
+
+impl MetricAlarm {
+    pub fn actions(&self, state: AlarmState) -> &[String] {
+        match state {
+            AlarmState::Ok => &self.ok_actions,
+            AlarmState::Alarm => &self.alarm_actions,
+            AlarmState::InsufficientData => &self.insufficient_data_actions,
+        }
+    }
+
+    /// How many of the last `evaluation_periods` data points must breach.
+    pub fn effective_datapoints_to_alarm(&self) -> u32 {
+        self.datapoints_to_alarm.unwrap_or(self.evaluation_periods)
+    }
+
+    /// The treatment in force when the caller may have left it out.
+    pub fn effective_treat_missing_data(&self) -> TreatMissingData {
+        let default = match self.metric.key.namespace.as_str() {
+            "AWS/DynamoDB" => TreatMissingData::Ignore,
+            _ => TreatMissingData::Missing,
+        };
+        self.treat_missing_data.unwrap_or(default)
+    }
+}
+
+/// Declares an enum whose variants are words of the API.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $(#[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+words! {
+    /// How a value is held against the threshold; a value for which it holds is breaching.
+    Comparison {
+        GreaterThanOrEqualToThreshold = "GreaterThanOrEqualToThreshold",
+        GreaterThanThreshold = "GreaterThanThreshold",
+        LessThanThreshold = "LessThanThreshold",
+        LessThanOrEqualToThreshold = "LessThanOrEqualToThreshold",
+    }
+
+    /// What stands in for data points that never came.
+    TreatMissingData {
+        Missing = "missing",
+        Ignore = "ignore",
+        Breaching = "breaching",
+        NotBreaching = "notBreaching",
+    }
+
+    /// Whether a percentile of too few samples is evaluated.
+    LowSamples {
+        Evaluate = "evaluate",
+        Ignore = "ignore",
+    }
+}
+
+impl AlarmState {
+    pub const ALL: &[Self] = &[Self::InsufficientData, Self::Alarm, Self::Ok];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Alarm => "ALARM",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|state| state.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for AlarmState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Comparison {
+    pub fn breaches(self, value: f64, threshold: f64) -> bool {
+        match self {
+            Self::GreaterThanOrEqualToThreshold => value >= threshold,
+            Self::GreaterThanThreshold => value > threshold,
+            Self::LessThanThreshold => value < threshold,
+            Self::LessThanOrEqualToThreshold => value <= threshold,
+        }
+    }
+
+    /// As reasons write it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::GreaterThanOrEqualToThreshold => "greater than or equal to the threshold",
+            Self::GreaterThanThreshold => "greater than the threshold",
+            Self::LessThanThreshold => "less than the threshold",
+            Self::LessThanOrEqualToThreshold => "less than or equal to the threshold",
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Metric samples by identity and time, and the statistics that alarms and queries read.
+//! Start at [`Metrics`]; leaves out alarms and who may publish.
+
+pub mod bucket;
+pub mod series;
+pub mod statistic;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use bucket::Bucket;
+pub use series::Resolution;
+pub use statistic::Statistic;
+
+use crate::clock::Timestamp;
+use series::Lane;
+
+/// What CloudWatch calls the unit of data that came without one.
+pub const NO_UNIT: &str = "None";
+
+/// How long ListMetrics shows a metric after its last datum.
+///
+/// Source: CloudWatch API Reference, ListMetrics.
+const LISTED_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A metric's identity: the dimension set is part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct MetricKey {
+    pub namespace: String,
+    pub name: String,
+    pub dimensions: BTreeMap<String, String>,
+}
+
+/// What one PutMetricData datum says: a value and how often it occurred, or a statistic set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    pub unit: Option<String>,
+    pub values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Values {
+    /// Pairs of value and count.
+    Counted(Vec<(f64, f64)>),
+    Set {
+        sample_count: f64,
+        sum: f64,
+        minimum: f64,
+        maximum: f64,
+    },
+}
+
+impl Sample {
+    /// A single value.
+    pub fn one(value: f64, unit: &str) -> Self {
+        Self { unit: Some(unit.to_string()), values: Values::Counted(vec![(value, 1.0)]) }
+    }
+}
+
+/// A metric's place in [`Metrics`], good for as long as the value that gave it out. Saves the search by key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricId(usize);
+
+/// All stored data.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Series>", into = "Vec<Series>")]
+pub struct Metrics {
+    ids: BTreeMap<MetricKey, MetricId>,
+    series: Vec<Series>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Series {
+    key: MetricKey,
+    /// By unit; nearly always one.
+    lanes: Vec<(String, Lane)>,
+}
+
+impl From<Vec<Series>> for Metrics {
+    fn from(series: Vec<Series>) -> Self {
+        let ids = series.iter().enumerate().map(|(at, series)| (series.key.clone(), MetricId(at))).collect();
+        Self { ids, series }
+    }
+}
+
+impl From<Metrics> for Vec<Series> {
+    fn from(mut metrics: Metrics) -> Self {
+        // By key, so that a dump does not tell in which order the metrics were first seen.
+        metrics.series.sort_by(|a, b| a.key.cmp(&b.key));
+        metrics.series
+    }
+}
+
+impl Metrics {
+    /// Stores one datum at the resolution of a minute.
+    pub fn record(&mut self, key: MetricKey, at: Timestamp, sample: Sample) {
+        self.record_at(key, at, &sample, Resolution::Standard);
+    }
+
+    pub fn record_at(&mut self, key: MetricKey, at: Timestamp, sample: &Sample, resolution: Resolution) {
+        let mut bucket = Bucket::default();
+        bucket.add(&sample.values);
+        let id = self.intern(key);
+        self.record_bucket(id, at, sample.unit.as_deref().unwrap_or(NO_UNIT), resolution, &bucket);
+    }
+
+    /// The id of a metric, whether or not it has data yet.
+    pub fn intern(&mut self, key: MetricKey) -> MetricId {
+        let next = MetricId(self.series.len());
+        match self.ids.get(&key) {
+            Some(id) => *id,
+            None => {
+                self.series.push(Series { key: key.clone(), lanes: Vec::new() });
+                self.ids.insert(key, next);
+                next
+            }
+        }
+    }
+
+    /// Stores a bucket without looking for the metric by its key.
+    pub fn record_bucket(&mut self, id: MetricId, at: Timestamp, unit: &str, resolution: Resolution, bucket: &Bucket) {
+        let lanes = &mut self.series[id.0].lanes;
+        let lane = match lanes.iter().position(|(other, _)| other == unit) {
+            Some(at) => &mut lanes[at].1,
+            None => {
+                lanes.push((unit.to_string(), Lane::default()));
+                lanes.sort_by(|a, b| a.0.cmp(&b.0));
+                let at = lanes.partition_point(|(other, _)| other.as_str() < unit);
+                &mut lanes[at].1
+            }
+        };
+        lane.record(at, resolution, bucket);
+    }
+
+    pub fn find(&self, key: &MetricKey) -> Option<MetricId> {
+        self.ids.get(key).copied()
+    }
+
+    /// Everything stored within `span`, of one unit or of all.
+    pub fn aggregate(&self, id: MetricId, unit: Option<&str>, span: Range<Timestamp>) -> Bucket {
+        let mut bucket = Bucket::default();
+        let seconds = span.start.as_secs()..span.end.as_secs();
+        for (lane_unit, lane) in &self.series[id.0].lanes {
+            if unit.is_none_or(|unit| unit == lane_unit) {
+                lane.collect(&seconds, &mut bucket);
+            }
+        }
+        bucket
+    }
+
+    /// The units that a metric has data in, in their order.
+    pub fn units(&self, id: MetricId) -> impl Iterator<Item = &str> {
+        self.series[id.0].lanes.iter().map(|(unit, _)| unit.as_str())
+    }
+
+    /// Metrics that have data younger than two weeks, by key, each with the instant of its newest datum.
+    pub fn listed(&self, now: Timestamp) -> impl Iterator<Item = (&MetricKey, Timestamp)> {
+        self.ids.iter().filter_map(move |(key, id)| {
+            let newest = self.series[id.0].lanes.iter().filter_map(|(_, lane)| lane.newest()).max()?;
+            let newest = Timestamp::from_secs(newest);
+            (newest + LISTED_FOR >= now).then_some((key, newest))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(dimensions: &[(&str, &str)]) -> MetricKey {
+        MetricKey {
+            namespace: "Shop".into(),
+            name: "Latency".into(),
+            dimensions: dimensions.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        }
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    /// Source: CloudWatch User Guide, "Publish custom metrics": 2, 4 and 5 within a minute.
+    #[test]
+    fn a_minute_aggregates_what_was_published_in_it() {
+        let mut metrics = Metrics::default();
+        for (second, value) in [(43_200, 2.0), (43_201, 4.0), (43_202, 5.0)] {
+            metrics.record(key(&[]), at(second), Sample::one(value, "Count"));
+        }
+        let minute = metrics.aggregate(metrics.find(&key(&[])).unwrap(), None, at(43_200)..at(43_260));
+        let of = |statistic: Statistic| statistic.of(&minute).unwrap();
+        assert_eq!(Statistic::PLAIN.iter().map(|s| of(*s)).collect::<Vec<_>>(), [3.0, 11.0 / 3.0, 11.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn another_dimension_set_is_another_metric() {
+        let mut metrics = Metrics::default();
+        metrics.record(key(&[("Server", "Prod"), ("Domain", "Rio")]), at(0), Sample::one(1.0, "Count"));
+        assert_eq!(metrics.find(&key(&[("Server", "Prod")])), None);
+    }
+
+    #[test]
+    fn a_wrong_unit_finds_nothing_and_no_unit_finds_all() {
+        let mut metrics = Metrics::default();
+        metrics.record(key(&[]), at(0), Sample::one(1.0, "Seconds"));
+        metrics.record(key(&[]), at(0), Sample { unit: None, values: Values::Counted(vec![(2.0, 3.0)]) });
+        let id = metrics.find(&key(&[])).unwrap();
+        let count = |unit| metrics.aggregate(id, unit, at(0)..at(60)).sample_count;
+        assert_eq!(
+            (count(Some("Bytes")), count(Some("Seconds")), count(Some("None")), count(None)),
+            (0.0, 1.0, 3.0, 4.0)
+        );
+        assert_eq!(metrics.units(id).collect::<Vec<_>>(), ["None", "Seconds"]);
+    }
+
+    #[test]
+    fn a_dump_brings_everything_back() {
+        let mut metrics = Metrics::default();
+        metrics.record(key(&[("b", "1")]), at(0), Sample::one(1.0, "Seconds"));
+        metrics.record(key(&[("a", "1")]), at(60), Sample::one(2.0, "Seconds"));
+        let text = serde_json::to_string(&metrics).unwrap();
+        let back: Metrics = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        let id = back.find(&key(&[("a", "1")])).unwrap();
+        assert_eq!(back.aggregate(id, None, at(60)..at(120)).sum, 2.0);
+    }
+
+    #[test]
+    fn a_metric_leaves_the_list_two_weeks_after_its_last_datum() {
+        let mut metrics = Metrics::default();
+        metrics.record(key(&[]), at(0), Sample::one(1.0, "Seconds"));
+        assert_eq!(metrics.listed(at(14 * 86_400)).count(), 1);
+        assert_eq!(metrics.listed(at(14 * 86_400 + 1)).count(), 0);
+    }
+}
