@@ -1,0 +1,208 @@
+//! One EC2 instance, in a group or not: its EC2 state, its addresses, and its part in a group's lifecycle.
+//! Start at [`Instance`]. Leaves out how it gets from one state to the next: see `lifecycle.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::agenda::DueKey;
+use super::hook::LifecycleAction;
+use crate::clock::Timestamp;
+use crate::engine::names::{ActivityId, GroupName, InstanceId, SubnetId, Zone};
+
+/// Where an instance may be put: a subnet as EC2 describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    pub subnet: SubnetId,
+    pub zone: Zone,
+    /// The subnet's IPv4 block, from which private addresses are taken.
+    pub cidr: String,
+    pub vpc: String,
+    /// Whether the subnet gives its instances a public address (`MapPublicIpOnLaunch`).
+    pub public_ip: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub reservation_id: String,
+    pub state: Ec2State,
+    /// `Client.UserInitiatedShutdown` and its text, once there is a reason.
+    pub state_reason: Option<(String, String)>,
+    pub state_changed_at: Timestamp,
+    pub launched_at: Timestamp,
+    pub image_id: String,
+    pub instance_type: String,
+    pub key_name: Option<String>,
+    pub security_groups: Vec<String>,
+    pub detailed_monitoring: bool,
+    /// Where it stands. Its `public_ip` is the subnet's setting; the address is [`Instance::public_ip`].
+    pub placement: Placement,
+    /// Empty once terminated, like the other address.
+    pub private_ip: Option<String>,
+    pub public_ip: Option<String>,
+    pub mac_address: String,
+    pub eni_id: String,
+    pub eni_attachment_id: String,
+    pub root_volume_id: String,
+    pub tags: BTreeMap<String, String>,
+    /// The launch arguments in force, in the words of the launch template API.
+    pub launch_data: serde_json::Value,
+    /// Its part in a group, until it has left it.
+    pub membership: Option<Membership>,
+    pub(super) due: Option<DueKey>,
+    pub(super) health_due: Option<DueKey>,
+}
+
+impl Instance {
+    pub fn is_running(&self) -> bool {
+        self.state == Ec2State::Running
+    }
+
+    /// The group that it belongs to now.
+    pub fn group(&self) -> Option<&GroupName> {
+        self.membership.as_ref().map(|member| &member.group)
+    }
+
+    pub(super) fn lifecycle(&self) -> Option<LifecycleState> {
+        self.membership.as_ref().map(|member| member.lifecycle)
+    }
+}
+
+/// An EC2 instance's state. AWS numbers them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ec2State {
+    Pending,
+    Running,
+    ShuttingDown,
+    Terminated,
+}
+
+impl Ec2State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Pending => 0,
+            Self::Running => 16,
+            Self::ShuttingDown => 32,
+            Self::Terminated => 48,
+        }
+    }
+}
+
+/// An instance's part in a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    pub group: GroupName,
+    pub lifecycle: LifecycleState,
+    pub health: Health,
+    pub protected_from_scale_in: bool,
+    pub launched_from: LaunchedFrom,
+    pub in_service_since: Option<Timestamp>,
+    /// The activity that launches or terminates it now.
+    pub(super) activity: Option<ActivityId>,
+    /// The lifecycle action that holds it up now.
+    pub lifecycle_action: Option<LifecycleAction>,
+}
+
+/// The states of a member that this engine reproduces, printed as AWS prints them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LifecycleState {
+    Pending,
+    #[serde(rename = "Pending:Wait")]
+    PendingWait,
+    #[serde(rename = "Pending:Proceed")]
+    PendingProceed,
+    InService,
+    Terminating,
+    #[serde(rename = "Terminating:Wait")]
+    TerminatingWait,
+    #[serde(rename = "Terminating:Proceed")]
+    TerminatingProceed,
+}
+
+impl LifecycleState {
+    pub fn is_pending(self) -> bool {
+        matches!(self, Self::Pending | Self::PendingWait | Self::PendingProceed)
+    }
+
+    pub fn is_terminating(self) -> bool {
+        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::PendingWait => "Pending:Wait",
+            Self::PendingProceed => "Pending:Proceed",
+            Self::InService => "InService",
+            Self::Terminating => "Terminating",
+            Self::TerminatingWait => "Terminating:Wait",
+            Self::TerminatingProceed => "Terminating:Proceed",
+        }
+    }
+}
+
+impl fmt::Display for LifecycleState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Health {
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Unhealthy => "Unhealthy",
+        }
+    }
+}
+
+/// What a member was launched from, as it stood then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaunchedFrom {
+    Template { id: String, name: String, version: u64 },
+    Configuration { name: String, created_at: Timestamp },
+}
+
+/// How busy a group's machines are: where their `CPUUtilization` comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Load {
+    /// Nothing to do: [`IDLE_CPU_PERCENT`].
+    Idle,
+    /// Each instance shows this, in percent.
+    Cpu(f64),
+    /// Work worth this many percent of one machine, shared by the instances in service.
+    Demand(f64),
+}
+
+/// What an instance without work shows. Ours: a freshly booted Ubuntu on a burstable type settles at one to three percent.
+pub const IDLE_CPU_PERCENT: f64 = 2.0;
+
+impl Load {
+    /// The CPU utilization of one of `in_service` instances, in percent.
+    pub fn cpu_percent(self, in_service: usize) -> f64 {
+        let percent = match self {
+            Self::Idle => IDLE_CPU_PERCENT,
+            Self::Cpu(percent) => percent,
+            Self::Demand(percent) => percent / in_service.max(1) as f64,
+        };
+        percent.clamp(0.0, 100.0)
+    }
+}
