@@ -1,0 +1,1 @@
+//! A small AWS in memory, for tests of what stands on the traits.
