@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, flags in, a view (text or JSON) and an exit code out.
 //! The only module that prints or exits, and the only one that strings stages together.
 
+mod doctor;
 mod failure;
 mod interrupt;
 mod progress;
@@ -20,17 +21,29 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Doctor(doctor::Doctor),
+}
 
 /// Parses the command line, runs the command and prints what went wrong, if anything did.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: Result<Exit, Failure> = match cli.command {};
-    match result {
+    match run(cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             anstream::eprint!("{failure}");
             failure.exit.into()
         }
     }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Doctor(args) => in_runtime(doctor::run(&args)),
+    }
+}
+
+/// Commands that talk to somebody are asynchronous; the others start no threads.
+fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::new(Exit::Bug, error))?.block_on(command)
 }
