@@ -5,6 +5,7 @@
 //! service, which registers its operations in an [`operations::Operations`] table; `region.rs` is the state of one account
 //! in one region; `driver.rs` is the only loop.
 
+pub mod models;
 pub mod operations;
 pub mod region;
 pub mod services;

@@ -1,3 +1,4 @@
 //! The wire layer: protocols on one side, [`value::Value`] on the other.
 
+pub mod shape;
 pub mod value;
