@@ -1,18 +1,37 @@
 //! Metric alarms: windows, missing data, states, reasons, history, actions. Start at [`Alarms`].
+//!
+//! [`evaluate`] is the rule, [`window`] its clock and slots, [`reason`] and [`message`] what is said about it; this file
+//! keeps the alarms and runs them when they are due.
 
 pub mod config;
+pub mod evaluate;
+pub mod history;
+pub mod message;
+mod queue;
+pub mod reason;
 mod shared;
+pub mod state;
+pub mod validate;
+pub mod window;
+pub mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use config::{AlarmState, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData};
+pub use state::Alarm;
 
-use super::metrics::Metrics;
+use super::Refusal;
+use super::metrics::{Metrics, Point};
 use super::names::{AlarmName, Place};
 use super::topics::Notice;
 use crate::clock::Timestamp;
+use history::{Change, Happening, History, StateSummary};
+use queue::Queue;
+
+pub type Tags = BTreeMap<String, String>;
 
 /// One action to run: which alarm, in what state, which ARN.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +47,7 @@ pub struct AlarmSnapshot {
     #[serde(with = "shared")]
     pub config: Arc<MetricAlarm>,
     pub arn: String,
+    /// Equal to `new_state` when a scaling policy is invoked again because the state lasts.
     pub old_state: AlarmState,
     pub new_state: AlarmState,
     pub reason: String,
@@ -37,42 +57,226 @@ pub struct AlarmSnapshot {
     pub newest_value: Option<f64>,
 }
 
-impl Firing {
-    /// The message an SNS action publishes.
-    pub fn notice(&self, _place: &Place) -> Notice {
-        unimplemented!("alarms room")
-    }
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionOutcome {
     Succeeded { published: Option<Notice> },
     Failed { error: String },
 }
 
+/// All alarms of a world.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Alarms {}
+#[serde(from = "Dump", into = "Dump")]
+pub struct Alarms {
+    place: Place,
+    seed: u64,
+    /// In the order of their creation, a hole for each that is gone. [`Queue`] names them by their place here.
+    alarms: Vec<Option<Box<Alarm>>>,
+    by_name: BTreeMap<AlarmName, usize>,
+    queue: Queue,
+    history: History,
+    /// The data points of the evaluation at hand; kept so that an evaluation allocates nothing.
+    points: Vec<Point>,
+}
 
-impl Alarms {
-    pub fn new(_place: &Place, _seed: u64) -> Self {
-        Self {}
-    }
-    pub fn next_due(&self) -> Option<Timestamp> {
-        unimplemented!("alarms room")
-    }
-    /// Evaluates every alarm due at `due` and says which actions to run, in order.
-    pub fn run_due(&mut self, _due: Timestamp, _metrics: &Metrics) -> Vec<Firing> {
-        unimplemented!("alarms room")
-    }
-    /// Writes the `Action` history item.
-    pub fn record_action(&mut self, _now: Timestamp, _firing: &Firing, _outcome: ActionOutcome) {
-        unimplemented!("alarms room")
-    }
-    /// Creates or replaces an alarm that another part of the world owns (target tracking).
-    pub fn put_managed(&mut self, _now: Timestamp, _alarm: MetricAlarm) {
-        unimplemented!("alarms room")
-    }
-    pub fn delete_managed(&mut self, _now: Timestamp, _name: &AlarmName) {
-        unimplemented!("alarms room")
+/// What is written to a state dump; the rest follows from it.
+#[derive(Serialize, Deserialize)]
+struct Dump {
+    place: Place,
+    seed: u64,
+    alarms: Vec<Alarm>,
+    history: History,
+}
+
+impl From<Alarms> for Dump {
+    fn from(alarms: Alarms) -> Self {
+        let Alarms { place, seed, alarms, history, .. } = alarms;
+        Self { place, seed, alarms: alarms.into_iter().flatten().map(|alarm| *alarm).collect(), history }
     }
 }
+
+impl From<Dump> for Alarms {
+    fn from(dump: Dump) -> Self {
+        let mut alarms = Self::new(&dump.place, dump.seed);
+        alarms.history = dump.history;
+        for alarm in dump.alarms {
+            alarms.insert(alarm);
+        }
+        alarms
+    }
+}
+
+impl Alarms {
+    pub fn new(place: &Place, seed: u64) -> Self {
+        Self {
+            place: place.clone(),
+            seed,
+            alarms: Vec::new(),
+            by_name: BTreeMap::new(),
+            queue: Queue::default(),
+            history: History::default(),
+            points: Vec::new(),
+        }
+    }
+
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.queue.peek()
+    }
+
+    /// Evaluates every alarm due at `due` and says which actions to run, in order.
+    pub fn run_due(&mut self, due: Timestamp, metrics: &Metrics) -> Vec<Firing> {
+        let mut firings = Vec::new();
+        while let Some((at, place)) = self.queue.pop(due) {
+            let alarm = self.alarms.get_mut(place).and_then(Option::as_mut).filter(|alarm| alarm.due() == at);
+            let Some(alarm) = alarm else { continue };
+            if let Some((old, new)) = alarm.run(at, metrics, &mut self.points, &mut firings) {
+                self.history.push(at, &alarm.config.name, Happening::StateUpdate { old, new });
+            }
+            self.queue.schedule(alarm.due(), place);
+        }
+        self.skip_stale();
+        firings
+    }
+
+    /// Writes the `Action` history item.
+    ///
+    /// An action that is repeated while the state lasts is written again only when its outcome is another one. Whether
+    /// AWS writes every repetition is not known; at one a minute they would bury everything else.
+    pub fn record_action(&mut self, now: Timestamp, firing: &Firing, outcome: ActionOutcome) {
+        let alarm = &firing.alarm;
+        let (published, error) = match outcome {
+            ActionOutcome::Succeeded { published } => (published, None),
+            ActionOutcome::Failed { error } => (None, Some(error)),
+        };
+        let (name, arn) = (&alarm.config.name, &firing.action_arn);
+        if alarm.old_state == alarm.new_state {
+            let last = self.history.last_action(name, arn, alarm.state_changed_at);
+            if matches!(last, Some(Happening::Action { error: last, .. }) if *last == error) {
+                return;
+            }
+        }
+        let published = published.as_ref().map(message::published);
+        let what = Happening::Action { arn: arn.clone(), state_updated_at: alarm.state_changed_at, published, error };
+        self.history.push(now, name, what);
+    }
+
+    /// Creates an alarm or replaces its configuration; state, tags and evaluation clock of an existing one stay.
+    pub fn put(&mut self, now: Timestamp, config: MetricAlarm, tags: Tags) {
+        match self.by_name.get(&config.name).copied() {
+            Some(place) => self.replace(now, place, config),
+            None => {
+                let alarm = Alarm::new(now, config, tags, &self.place, self.seed);
+                self.remember_change(now, &alarm, Change::Created);
+                self.insert(alarm);
+            }
+        }
+        self.skip_stale();
+    }
+
+    fn replace(&mut self, now: Timestamp, place: usize, config: MetricAlarm) {
+        let Some(alarm) = &mut self.alarms[place] else { return };
+        if *alarm.config == config {
+            // Recorded from AWS: writing the same configuration again changes nothing and is not history.
+            return;
+        }
+        alarm.configure(now, config, self.seed);
+        self.queue.schedule(alarm.due(), place);
+        let alarm = alarm.clone();
+        self.remember_change(now, &alarm, Change::Updated);
+    }
+
+    fn insert(&mut self, alarm: Alarm) {
+        let place = self.alarms.len();
+        self.by_name.insert(alarm.config.name.clone(), place);
+        self.queue.schedule(alarm.due(), place);
+        self.alarms.push(Some(Box::new(alarm)));
+    }
+
+    /// Removes an alarm; its history stays. One that does not exist is no error.
+    pub fn delete(&mut self, now: Timestamp, name: &AlarmName) {
+        let gone = self.by_name.remove(name).and_then(|place| self.alarms[place].take());
+        if let Some(alarm) = gone {
+            self.remember_change(now, &alarm, Change::Deleted);
+        }
+        self.skip_stale();
+    }
+
+    /// Creates or replaces an alarm that another part of the world owns (target tracking).
+    pub fn put_managed(&mut self, now: Timestamp, alarm: MetricAlarm) {
+        self.put(now, alarm, Tags::new());
+    }
+
+    pub fn delete_managed(&mut self, now: Timestamp, name: &AlarmName) {
+        self.delete(now, name);
+    }
+
+    /// Turns the actions of an alarm on or off. What its state would have set off meanwhile is not made up for.
+    pub fn enable_actions(&mut self, now: Timestamp, name: &AlarmName, enabled: bool) {
+        if let Some(alarm) = self.get(name).filter(|alarm| alarm.config.actions_enabled != enabled) {
+            let config = MetricAlarm { actions_enabled: enabled, ..(*alarm.config).clone() };
+            self.put(now, config, Tags::new());
+        }
+    }
+
+    /// Puts an alarm into a state until its next evaluation. The state it already has changes nothing.
+    ///
+    /// # Errors
+    /// `ResourceNotFound` for an unknown alarm, `InvalidFormat` for reason data that are no JSON.
+    pub fn set_state(
+        &mut self,
+        now: Timestamp,
+        name: &AlarmName,
+        value: AlarmState,
+        reason: &str,
+        reason_data: Option<&str>,
+    ) -> Result<Vec<Firing>, Refusal> {
+        if reason_data.is_some_and(|data| serde_json::from_str::<serde_json::Value>(data).is_err()) {
+            return Err(Refusal::new("InvalidFormat", 400, ""));
+        }
+        let place = self.by_name.get(name).copied();
+        let Some((place, alarm)) = place.and_then(|place| Some((place, self.alarms[place].as_mut()?))) else {
+            return Err(Refusal::new("ResourceNotFound", 404, ""));
+        };
+        if alarm.state.value == value {
+            return Ok(Vec::new());
+        }
+        alarm.newest_value = reason_data.and_then(reason::newest_value).or(alarm.newest_value);
+        let new = StateSummary { value, reason: reason.into(), reason_data: reason_data.map(str::to_string) };
+        let mut firings = Vec::new();
+        let (old, new) = alarm.change_state(now, new, &mut firings);
+        self.queue.schedule(alarm.due(), place);
+        self.history.push(now, name, Happening::StateUpdate { old, new });
+        self.skip_stale();
+        Ok(firings)
+    }
+
+    pub fn get(&self, name: &AlarmName) -> Option<&Alarm> {
+        self.by_name.get(name).and_then(|place| self.alarms[*place].as_deref())
+    }
+
+    pub fn get_mut(&mut self, name: &AlarmName) -> Option<&mut Alarm> {
+        self.by_name.get(name).and_then(|place| self.alarms[*place].as_deref_mut())
+    }
+
+    /// In the order of their names, from `first` on.
+    pub fn from_name(&self, first: &str) -> impl Iterator<Item = &Alarm> {
+        let from = (std::ops::Bound::Included(first), std::ops::Bound::Unbounded);
+        self.by_name.range::<str, _>(from).filter_map(|(_, place)| self.alarms[*place].as_deref())
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn remember_change(&mut self, now: Timestamp, alarm: &Alarm, change: Change) {
+        let data = state::configuration_document(alarm, change);
+        self.history.push(now, &alarm.config.name, Happening::ConfigurationUpdate { change, data });
+    }
+
+    fn skip_stale(&mut self) {
+        let alarms = &self.alarms;
+        self.queue.skip_stale(|due, place| alarms[place].as_ref().is_some_and(|alarm| alarm.due() == due));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,13 +12,19 @@ const DISTINCT_VALUES: usize = 1024;
 /// How many low bits of the mantissa go when values are merged: what remains is exact to 0.1 %.
 const MERGED_BITS: u32 = 42;
 
-/// What all statistics of a stretch of time can be computed from.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Bucket {
+/// What the five plain statistics can be computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Totals {
     pub sample_count: f64,
     pub sum: f64,
     pub minimum: f64,
     pub maximum: f64,
+}
+
+/// What all statistics of a stretch of time can be computed from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Bucket {
+    pub totals: Totals,
     /// How the samples spread, unless they are all equal.
     #[serde(default, skip_serializing_if = "Spread::is_equal")]
     spread: Spread,
@@ -41,6 +47,26 @@ impl Spread {
     }
 }
 
+impl Totals {
+    pub fn is_empty(&self) -> bool {
+        self.sample_count <= 0.0
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            *self = *other;
+            return;
+        }
+        self.sample_count += other.sample_count;
+        self.sum += other.sum;
+        self.minimum = self.minimum.min(other.minimum);
+        self.maximum = self.maximum.max(other.maximum);
+    }
+}
+
 impl Bucket {
     /// One sample.
     pub fn one(value: f64) -> Self {
@@ -48,18 +74,18 @@ impl Bucket {
     }
 
     fn equal(value: f64, count: f64) -> Self {
-        Self { sample_count: count, sum: value * count, minimum: value, maximum: value, spread: Spread::Equal }
+        let totals = Totals { sample_count: count, sum: value * count, minimum: value, maximum: value };
+        Self { totals, spread: Spread::Equal }
     }
 
     /// Takes in one datum.
     pub fn add(&mut self, values: &Values) {
-        match values {
-            Values::Counted(pairs) => pairs.iter().for_each(|(value, count)| self.merge(&Self::equal(*value, *count))),
+        match *values {
+            Values::Counted(ref pairs) => {
+                pairs.iter().for_each(|(value, count)| self.merge(&Self::equal(*value, *count)))
+            }
             Values::Set { sample_count, sum, minimum, maximum } => self.merge(&Self {
-                sample_count: *sample_count,
-                sum: *sum,
-                minimum: *minimum,
-                maximum: *maximum,
+                totals: Totals { sample_count, sum, minimum, maximum },
                 spread: if minimum == maximum { Spread::Equal } else { Spread::Unknown },
             }),
         }
@@ -67,26 +93,23 @@ impl Bucket {
 
     /// Takes in another bucket.
     pub fn merge(&mut self, other: &Self) {
-        if other.sample_count <= 0.0 {
+        if other.totals.is_empty() {
             return;
         }
-        if self.sample_count <= 0.0 {
+        if self.totals.is_empty() {
             *self = other.clone();
             return;
         }
         self.merge_spread(other);
-        self.sample_count += other.sample_count;
-        self.sum += other.sum;
-        self.minimum = self.minimum.min(other.minimum);
-        self.maximum = self.maximum.max(other.maximum);
+        self.totals.merge(&other.totals);
     }
 
     fn merge_spread(&mut self, other: &Self) {
-        let equal = self.spread.is_equal() && other.spread.is_equal() && self.minimum == other.minimum;
+        let equal = self.spread.is_equal() && other.spread.is_equal() && self.totals.minimum == other.totals.minimum;
         if equal {
             return;
         }
-        let alone = [(other.minimum, other.sample_count)];
+        let alone = [(other.totals.minimum, other.totals.sample_count)];
         let theirs: Option<&[(f64, f64)]> = match &other.spread {
             Spread::Equal => Some(&alone),
             Spread::Values(pairs) => Some(pairs),
@@ -110,7 +133,7 @@ impl Bucket {
 
     fn take_distribution(&mut self) -> Option<Vec<(f64, f64)>> {
         match std::mem::take(&mut self.spread) {
-            Spread::Equal => Some(vec![(self.minimum, self.sample_count)]),
+            Spread::Equal => Some(vec![(self.totals.minimum, self.totals.sample_count)]),
             Spread::Values(pairs) => Some(pairs),
             Spread::Unknown => None,
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Totals};
 pub use series::Resolution;
 pub use statistic::Statistic;
 
@@ -58,6 +58,35 @@ impl Sample {
     pub fn one(value: f64, unit: &str) -> Self {
         Self { unit: Some(unit.to_string()), values: Values::Counted(vec![(value, 1.0)]) }
     }
+}
+
+/// Consecutive stretches of time of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Where the oldest begins. A datum stamped t belongs to the slot with start ≤ t < start + period.
+    pub first: Timestamp,
+    pub period_secs: u32,
+    pub count: u32,
+}
+
+impl Slots {
+    pub fn period(self) -> Duration {
+        Duration::from_secs(u64::from(self.period_secs))
+    }
+
+    /// Oldest first.
+    pub fn starts(self) -> impl Iterator<Item = Timestamp> {
+        (0..self.count).map(move |n| self.first + self.period() * n)
+    }
+}
+
+/// One statistic of one slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    pub start: Timestamp,
+    /// `None` when nothing was measured.
+    pub value: Option<f64>,
+    pub sample_count: f64,
 }
 
 /// A metric's place in [`Metrics`], good for as long as the value that gave it out. Saves the search by key.
@@ -143,12 +172,36 @@ impl Metrics {
     pub fn aggregate(&self, id: MetricId, unit: Option<&str>, span: Range<Timestamp>) -> Bucket {
         let mut bucket = Bucket::default();
         let seconds = span.start.as_secs()..span.end.as_secs();
-        for (lane_unit, lane) in &self.series[id.0].lanes {
-            if unit.is_none_or(|unit| unit == lane_unit) {
-                lane.collect(&seconds, &mut bucket);
-            }
-        }
+        self.lanes(id, unit).for_each(|lane| lane.visit(&seconds, |_, other| bucket.merge(other)));
         bucket
+    }
+
+    /// Fills `points` with one statistic of `slots`, oldest first. This is what alarms spend their time on.
+    pub fn read(&self, id: MetricId, unit: Option<&str>, statistic: Statistic, slots: Slots, points: &mut Vec<Point>) {
+        points.clear();
+        if statistic.is_extended() {
+            points.extend(slots.starts().map(|start| {
+                let bucket = self.aggregate(id, unit, start..start + slots.period());
+                Point { start, value: statistic.of(&bucket), sample_count: bucket.totals.sample_count }
+            }));
+            return;
+        }
+        let mut all = vec![Totals::default(); slots.count as usize];
+        let (first, period) = (slots.first.as_secs(), i64::from(slots.period_secs));
+        let seconds = first..first + period * i64::from(slots.count);
+        for lane in self.lanes(id, unit) {
+            lane.visit(&seconds, |start, bucket| all[((start - first) / period) as usize].merge(&bucket.totals));
+        }
+        points.extend(slots.starts().zip(all).map(|(start, totals)| Point {
+            start,
+            value: statistic.of_totals(&totals),
+            sample_count: totals.sample_count,
+        }));
+    }
+
+    fn lanes(&self, id: MetricId, unit: Option<&str>) -> impl Iterator<Item = &Lane> {
+        let lanes = self.series[id.0].lanes.iter();
+        lanes.filter(move |(other, _)| unit.is_none_or(|unit| unit == other)).map(|(_, lane)| lane)
     }
 
     /// The units that a metric has data in, in their order.
@@ -207,7 +260,7 @@ mod tests {
         metrics.record(key(&[]), at(0), Sample::one(1.0, "Seconds"));
         metrics.record(key(&[]), at(0), Sample { unit: None, values: Values::Counted(vec![(2.0, 3.0)]) });
         let id = metrics.find(&key(&[])).unwrap();
-        let count = |unit| metrics.aggregate(id, unit, at(0)..at(60)).sample_count;
+        let count = |unit| metrics.aggregate(id, unit, at(0)..at(60)).totals.sample_count;
         assert_eq!(
             (count(Some("Bytes")), count(Some("Seconds")), count(Some("None")), count(None)),
             (0.0, 1.0, 3.0, 4.0)
@@ -224,7 +277,7 @@ mod tests {
         let back: Metrics = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
         let id = back.find(&key(&[("a", "1")])).unwrap();
-        assert_eq!(back.aggregate(id, None, at(60)..at(120)).sum, 2.0);
+        assert_eq!(back.aggregate(id, None, at(60)..at(120)).totals.sum, 2.0);
     }
 
     #[test]

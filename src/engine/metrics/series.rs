@@ -70,21 +70,20 @@ impl Lane {
         }
     }
 
-    /// Adds everything that starts within `seconds` to `into`.
-    pub fn collect(&self, seconds: &Range<i64>, into: &mut Bucket) {
+    /// Shows `take` every bucket that starts within `seconds`, with the second of its start.
+    pub fn visit(&self, seconds: &Range<i64>, mut take: impl FnMut(i64, &Bucket)) {
         for buckets in &self.tiers {
-            let outside = buckets.back().is_none_or(|(newest, _)| *newest < seconds.start)
-                || buckets.front().is_some_and(|(oldest, _)| *oldest >= seconds.end);
-            if outside {
-                continue;
-            }
-            // Alarms read the newest data: looking from the back finds them at once.
-            let newer = buckets.iter().rev().take_while(|(start, _)| *start >= seconds.end).count();
-            for (start, bucket) in buckets.iter().rev().skip(newer) {
+            let Some((newest, _)) = buckets.back() else { continue };
+            // Alarms read the newest data: from the back they are found at once.
+            let end = match *newest < seconds.end {
+                true => buckets.len(),
+                false => buckets.partition_point(|(start, _)| *start < seconds.end),
+            };
+            for (start, bucket) in buckets.range(..end).rev() {
                 if *start < seconds.start {
                     break;
                 }
-                into.merge(bucket);
+                take(*start, bucket);
             }
         }
     }
@@ -105,9 +104,9 @@ mod tests {
     use super::*;
 
     fn sum(lane: &Lane, seconds: Range<i64>) -> f64 {
-        let mut bucket = Bucket::default();
-        lane.collect(&seconds, &mut bucket);
-        bucket.sum
+        let mut sum = 0.0;
+        lane.visit(&seconds, |_, bucket| sum += bucket.totals.sum);
+        sum
     }
 
     #[test]

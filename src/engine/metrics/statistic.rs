@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Totals};
 
 /// What to make of the samples of one period. Read and written as AWS does: `Average`, `p99.9`, `TM(10%:90%)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -65,16 +65,25 @@ impl Statistic {
     /// The statistic of one aggregated period; `None` when it holds no sample, or only statistic sets where the
     /// distribution of the samples is needed.
     pub fn of(self, bucket: &Bucket) -> Option<f64> {
-        if bucket.sample_count <= 0.0 {
+        match self {
+            Self::Extended(_) if bucket.totals.is_empty() => None,
+            Self::Extended(extended) => extended.of(&bucket.distribution()?),
+            _ => self.of_totals(&bucket.totals),
+        }
+    }
+
+    /// The same where the distribution is not at hand: `None` for extended statistics.
+    pub fn of_totals(self, totals: &Totals) -> Option<f64> {
+        if totals.is_empty() {
             return None;
         }
         match self {
-            Self::SampleCount => Some(bucket.sample_count),
-            Self::Average => Some(bucket.sum / bucket.sample_count),
-            Self::Sum => Some(bucket.sum),
-            Self::Minimum => Some(bucket.minimum),
-            Self::Maximum => Some(bucket.maximum),
-            Self::Extended(extended) => extended.of(&bucket.distribution()?),
+            Self::SampleCount => Some(totals.sample_count),
+            Self::Average => Some(totals.sum / totals.sample_count),
+            Self::Sum => Some(totals.sum),
+            Self::Minimum => Some(totals.minimum),
+            Self::Maximum => Some(totals.maximum),
+            Self::Extended(_) => None,
         }
     }
 

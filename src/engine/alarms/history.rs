@@ -1,0 +1,131 @@
+//! What an alarm remembers of itself for two weeks. Start at [`History`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::config::AlarmState;
+use crate::clock::Timestamp;
+use crate::engine::names::AlarmName;
+
+/// Source: CloudWatch User Guide, "Using Amazon CloudWatch alarms".
+const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What happened to all alarms, those that are gone included; oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct History {
+    items: VecDeque<HistoryItem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryItem {
+    pub at: Timestamp,
+    pub alarm: AlarmName,
+    pub what: Happening,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Happening {
+    ConfigurationUpdate { change: Change, data: String },
+    StateUpdate { old: StateSummary, new: StateSummary },
+    Action { arn: String, state_updated_at: Timestamp, published: Option<String>, error: Option<String> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    Created,
+    Updated,
+    Deleted,
+}
+
+/// A state with what was said about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateSummary {
+    pub value: AlarmState,
+    pub reason: String,
+    pub reason_data: Option<String>,
+}
+
+impl History {
+    pub fn push(&mut self, at: Timestamp, alarm: &AlarmName, what: Happening) {
+        while self.items.front().is_some_and(|item| item.at + KEPT < at) {
+            self.items.pop_front();
+        }
+        self.items.push_back(HistoryItem { at, alarm: alarm.clone(), what });
+    }
+
+    /// What is younger than two weeks, oldest first.
+    pub fn since_two_weeks(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = &HistoryItem> {
+        self.items.iter().filter(move |item| item.at + KEPT >= now)
+    }
+
+    /// The outcome of the last time that `alarm` ran `arn`.
+    pub(super) fn last_action(&self, alarm: &AlarmName, arn: &str, since: Timestamp) -> Option<&Happening> {
+        let recent = self.items.iter().rev().take_while(|item| item.at >= since);
+        recent.filter(|item| item.alarm == *alarm).map(|item| &item.what).find(|what| match what {
+            Happening::Action { arn: other, .. } => other == arn,
+            _ => false,
+        })
+    }
+}
+
+impl HistoryItem {
+    /// `ConfigurationUpdate`, `StateUpdate` or `Action`.
+    pub fn item_type(&self) -> &'static str {
+        match self.what {
+            Happening::ConfigurationUpdate { .. } => "ConfigurationUpdate",
+            Happening::StateUpdate { .. } => "StateUpdate",
+            Happening::Action { .. } => "Action",
+        }
+    }
+
+    pub fn summary(&self) -> String {
+        match &self.what {
+            Happening::ConfigurationUpdate { change, .. } => {
+                let done = match change {
+                    Change::Created => "created",
+                    Change::Updated => "updated",
+                    Change::Deleted => "deleted",
+                };
+                format!("Alarm \"{}\" {done}", self.alarm)
+            }
+            Happening::StateUpdate { old, new } => format!("Alarm updated from {} to {}", old.value, new.value),
+            Happening::Action { arn, error: None, .. } => format!("Successfully executed action {arn}"),
+            Happening::Action { arn, error: Some(_), .. } => format!("Failed to execute action {arn}"),
+        }
+    }
+
+    /// The JSON document about it.
+    pub fn data(&self) -> String {
+        match &self.what {
+            Happening::ConfigurationUpdate { data, .. } => data.clone(),
+            Happening::StateUpdate { old, new } => {
+                json!({ "version": "1.0", "oldState": old.document(), "newState": new.document() }).to_string()
+            }
+            Happening::Action { arn, state_updated_at, published, error } => json!({
+                "actionState": if error.is_none() { "Succeeded" } else { "Failed" },
+                "stateUpdateTimestamp": state_updated_at.as_millis(),
+                "notificationResource": arn,
+                "publishedMessage": published,
+                "error": error,
+                "muteWindowEndTimestamp": null,
+            })
+            .to_string(),
+        }
+    }
+}
+
+impl StateSummary {
+    fn document(&self) -> serde_json::Value {
+        let mut document = json!({ "stateValue": self.value, "stateReason": self.reason });
+        if let Some(data) = &self.reason_data {
+            // The data are a JSON document themselves and stand here as one.
+            document["stateReasonData"] =
+                serde_json::from_str(data).unwrap_or_else(|_| serde_json::Value::String(data.clone()));
+        }
+        document
+    }
+}

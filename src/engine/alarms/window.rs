@@ -1,0 +1,181 @@
+//! When an alarm is evaluated, and which slots it then looks at. Start at [`Cadence`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::engine::ids::Ids;
+use crate::engine::metrics::Slots;
+use crate::engine::names::AlarmName;
+
+const DAY_SECS: u64 = 86_400;
+
+/// Slots fetched beyond `evaluation_periods`, at least.
+///
+/// Inferred from the guide's example (3 periods of 300 s, a range of 5) and from field reports (900 s: 8 → 10, 1 → 3).
+const MORE_SLOTS: u32 = 2;
+
+/// Time fetched beyond `evaluation_periods`, at least, in seconds.
+///
+/// Inferred from recordings with a period of 10 s, where 3 periods have a range of 9.
+const MORE_SECS: u32 = 60;
+
+/// How far behind the clock a high-resolution alarm looks, in seconds. Seen in 19 recordings.
+const HIGH_RESOLUTION_LAG: u64 = 10;
+
+/// The minute of the hour in which an alarm over more than a day is evaluated: the guide's example runs at :03.
+const HOURLY_MINUTE: u64 = 3;
+
+/// How often an alarm is evaluated.
+///
+/// Source: CloudWatch User Guide, "Alarm evaluation".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cadence {
+    /// High resolution: a period of 10, 20 or 30 seconds.
+    TenSeconds,
+    Minute,
+    /// All evaluation periods together are longer than a day.
+    Hour,
+}
+
+impl Cadence {
+    pub fn of(period_secs: u32, evaluation_periods: u32) -> Self {
+        match u64::from(period_secs) * u64::from(evaluation_periods) {
+            _ if period_secs < 60 => Self::TenSeconds,
+            window if window > DAY_SECS => Self::Hour,
+            _ => Self::Minute,
+        }
+    }
+
+    pub fn every(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::TenSeconds => 10,
+            Self::Minute => 60,
+            Self::Hour => 3600,
+        })
+    }
+}
+
+/// The instants at which one alarm is evaluated: its cadence, shifted by an offset that never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationClock {
+    pub cadence: Cadence,
+    pub offset_millis: u64,
+}
+
+impl EvaluationClock {
+    /// The offset depends on seed and name alone, so that other alarms do not shift this one.
+    pub fn new(cadence: Cadence, seed: u64, name: &AlarmName) -> Self {
+        let draw = Ids::new(seed, &format!("alarm clock {name}")).next_u64();
+        let offset_millis = match cadence {
+            Cadence::TenSeconds => draw % 10_000,
+            Cadence::Minute => draw % 60_000,
+            Cadence::Hour => HOURLY_MINUTE * 60_000 + draw % 60_000,
+        };
+        Self { cadence, offset_millis }
+    }
+
+    /// The first evaluation later than `now`.
+    pub fn next_after(self, now: Timestamp) -> Timestamp {
+        let offset = Duration::from_millis(self.offset_millis);
+        (now - offset).floor_to(self.cadence.every()) + offset + self.cadence.every()
+    }
+}
+
+/// How many slots an evaluation fetches.
+pub fn evaluation_range(period_secs: u32, evaluation_periods: u32) -> u32 {
+    evaluation_periods + MORE_SLOTS.max(MORE_SECS.div_ceil(period_secs))
+}
+
+/// Where the newest slot of an evaluation at `query_date` begins.
+///
+/// Slots slide with the evaluations instead of being aligned to multiples of the period.
+pub fn newest_slot(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Timestamp {
+    let period = Duration::from_secs(u64::from(period_secs));
+    let cadence = Cadence::of(period_secs, evaluation_periods);
+    let end = match cadence {
+        Cadence::TenSeconds => query_date - Duration::from_secs(HIGH_RESOLUTION_LAG),
+        Cadence::Minute | Cadence::Hour => query_date,
+    };
+    end.floor_to(cadence.every()) - period
+}
+
+/// All slots that an evaluation at `query_date` fetches.
+pub fn slots(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Slots {
+    let count = evaluation_range(period_secs, evaluation_periods);
+    let newest = newest_slot(period_secs, evaluation_periods, query_date);
+    let first = newest - Duration::from_secs(u64::from(period_secs)) * (count - 1);
+    Slots { first, period_secs, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_alarm_is_evaluated_each_minute_unless_it_is_fast_or_long() {
+        for (period, n, every) in [
+            (10, 3, 10),
+            (30, 1, 10),
+            (60, 1, 60),
+            (60, 1440, 60),
+            (86_400, 1, 60),
+            (3600, 25, 3600),
+            (86_400, 2, 3600),
+        ] {
+            assert_eq!(Cadence::of(period, n).every(), Duration::from_secs(every), "{period} s x {n}");
+        }
+    }
+
+    /// Source: CloudWatch User Guide (2 and 3), field reports (4 and 5), recordings of 10 s alarms (the last two).
+    #[test]
+    fn the_newest_slot_ends_at_the_evaluation_minute() {
+        for (period, n, query_date, start) in [
+            (300, 3, "2026-01-01T12:15:00Z", "2026-01-01T12:10:00Z"),
+            (300, 3, "2026-01-01T12:16:59Z", "2026-01-01T12:11:00Z"),
+            (300, 1, "2025-07-03T08:34:06.300Z", "2025-07-03T08:29:00Z"),
+            (900, 8, "2026-08-19T08:14:49.319Z", "2026-08-19T07:59:00Z"),
+            (180, 1, "2026-08-19T05:53:32.119Z", "2026-08-19T05:50:00Z"),
+            (86_400, 2, "2026-08-19T05:03:32.119Z", "2026-08-18T05:00:00Z"),
+            (10, 3, "2026-09-14T05:43:07.551Z", "2026-09-14T05:42:40Z"),
+            (10, 3, "2026-09-14T05:47:38.775Z", "2026-09-14T05:47:10Z"),
+        ] {
+            assert_eq!(newest_slot(period, n, at(query_date)), at(start), "{period} s x {n} at {query_date}");
+        }
+    }
+
+    #[test]
+    fn the_range_is_wider_than_the_evaluation_periods() {
+        for (period, n, range) in [(300, 3, 5), (900, 8, 10), (900, 1, 3), (60, 5, 7), (10, 3, 9)] {
+            assert_eq!(evaluation_range(period, n), range, "{period} s x {n}");
+        }
+        let starts: Vec<_> = slots(300, 3, at("2026-01-01T12:15:07Z")).starts().map(|s| s.format("%H:%M")).collect();
+        assert_eq!(starts, ["11:50", "11:55", "12:00", "12:05", "12:10"]);
+    }
+
+    #[test]
+    fn the_offset_stays_with_the_alarm() {
+        for cadence in [Cadence::TenSeconds, Cadence::Minute, Cadence::Hour] {
+            let clock = EvaluationClock::new(cadence, 7, &"cpu-high".into());
+            let first = clock.next_after(at("2026-01-01T00:00:00Z"));
+            let second = clock.next_after(first);
+            assert_eq!(second.since(first), cadence.every());
+            assert_eq!(clock.next_after(second - Duration::from_millis(1)), second);
+        }
+        let offset = |name: &str, seed| EvaluationClock::new(Cadence::Minute, seed, &name.into()).offset_millis;
+        assert_eq!(offset("a", 1), offset("a", 1));
+        assert_ne!(offset("a", 1), offset("b", 1));
+        assert_ne!(offset("a", 1), offset("a", 2));
+    }
+
+    #[test]
+    fn an_alarm_over_more_than_a_day_runs_at_minute_three() {
+        let clock = EvaluationClock::new(Cadence::Hour, 7, &"weekly".into());
+        assert_eq!(clock.next_after(at("2026-01-01T00:30:00Z")).format("%H:%M"), "01:03");
+    }
+}
