@@ -2,6 +2,8 @@
 //! Start at [`Metrics`]; leaves out alarms and who may publish.
 
 pub mod bucket;
+pub mod publish;
+pub mod query;
 pub mod series;
 pub mod statistic;
 

@@ -67,6 +67,9 @@ impl Statistic {
     pub fn of(self, bucket: &Bucket) -> Option<f64> {
         match self {
             Self::Extended(_) if bucket.totals.is_empty() => None,
+            // The ends are known even where statistic sets hide what lies between.
+            Self::Extended(Extended::Percentile(0.0)) => Some(bucket.totals.minimum),
+            Self::Extended(Extended::Percentile(100.0)) => Some(bucket.totals.maximum),
             Self::Extended(extended) => extended.of(&bucket.distribution()?),
             _ => self.of_totals(&bucket.totals),
         }
