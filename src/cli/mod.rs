@@ -5,6 +5,8 @@ mod doctor;
 mod failure;
 mod interrupt;
 mod progress;
+pub mod spec_file;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Doctor),
+    Validate(validate::Validate),
 }
 
 /// Parses the command line, runs the command and prints what went wrong, if anything did.
@@ -40,6 +43,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
+        Command::Validate(args) => validate::run(&args),
     }
 }
 

@@ -1,11 +1,24 @@
 //! What a spec means: defaults filled, names derived, rules that span fields checked. Start at [`Stack`].
 //!
-//! Every later stage reads a `Stack` and none reads the spec, so that a decision is made once.
+//! Every later stage reads a `Stack` and none reads the spec, so that a decision is made once. [`build_stack`] makes
+//! it and reports every broken rule; [`lint_stack`] warns of what AWS would take and nobody wants.
+
+mod alarms;
+mod build;
+mod lints;
+mod network;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use crate::spec::values::{Comparison, GroupEvent};
+pub use build::{Files, build_stack};
+pub use lints::lint_stack;
+
+/// The tag that says which stack a resource belongs to.
+pub const STACK_TAG: &str = "scaleproof:stack";
 
 /// Everything that terraform and the alerting plan need to know about one stack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +61,15 @@ pub struct Launch {
     pub user_data: Option<String>,
     /// On when some alarm on the group's EC2 metrics has a period under five minutes.
     pub detailed_monitoring: bool,
+    pub architecture: Architecture,
+}
+
+/// The processor that the instance type has, in the words of Canonical's image names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    Amd64,
+    Arm64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,7 +101,7 @@ pub struct Inbound {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
-    /// The group's name at AWS, which is the stack's.
+    /// The group's name at AWS, which is the stack's name.
     pub name: String,
     pub min_size: u32,
     pub desired_capacity: u32,
@@ -89,7 +111,7 @@ pub struct Group {
     pub health_check_grace_period: Duration,
 }
 
-/// A simple scaling policy; `name` is its name at AWS.
+/// A simple scaling policy; `name` is its key under `scaling:` and its name at AWS, where policy names are the group's own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScalingPolicy {
     pub name: String,
@@ -112,15 +134,6 @@ pub struct Topic {
     pub name: String,
     pub emails: Vec<String>,
     pub group_events: Vec<GroupEvent>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GroupEvent {
-    Launch,
-    Terminate,
-    LaunchError,
-    TerminateError,
 }
 
 impl GroupEvent {
@@ -157,14 +170,6 @@ pub struct Alarm {
     pub alarm_actions: Vec<ActionRef>,
     pub ok_actions: Vec<ActionRef>,
     pub insufficient_data_actions: Vec<ActionRef>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Comparison {
-    GreaterThanOrEqualToThreshold,
-    GreaterThanThreshold,
-    LessThanThreshold,
-    LessThanOrEqualToThreshold,
 }
 
 /// What an alarm sets off, named so that the ARN can be looked up.

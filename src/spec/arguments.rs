@@ -1,0 +1,317 @@
+//! The arguments of a spec. Each block is declared once; its reader and its JSON Schema come from the declaration,
+//! and the doc comments are what `scaleproof explain` prints. Start at [`Spec`].
+
+use std::collections::BTreeMap;
+
+use super::problem::{Kind, quote};
+use super::reader::{Keyed, NAME_PATTERN, Read, Reader, arguments};
+use super::tree::{Node, Value};
+use super::values::{
+    ActionName, Adjustment, Cidr, Description, Email, FileName, GroupEvent, ImageName, InstanceType, MetricName,
+    MissingData, Namespace, PairName, Periods, PolicyType, Port, Region, RuleDescription, Script, ShortMetric, Size,
+    Span, StackName, Statistic, TagValue, Text, Threshold, Version, ZonesSpec,
+};
+
+arguments! {
+    /// One Auto Scaling group with its network, its policies and its alerting.
+    pub struct Spec {
+        /// The version of this file's form. Always 1.
+        pub version: Version,
+        /// The stack's name: the group's name at AWS and the first part of every other name.
+        pub name: StackName,
+        /// The AWS region that everything is made in.
+        pub region: Region,
+        /// Tags on everything that the stack makes, machines included. `scaleproof:stack` is added.
+        pub tags: Option<Tags>,
+        /// The network that the machines stand in. Left out: 10.0.0.0/16 in two zones.
+        pub network: Option<NetworkSpec>,
+        /// What a machine is made from.
+        pub launch: LaunchSpec,
+        /// How many machines there are.
+        pub group: GroupSpec,
+        /// Scaling policies by name: what changes the number of machines.
+        pub scaling: Option<Keyed<PolicySpec>>,
+        /// Notifications by name: each is one SNS topic, with who is told.
+        pub notifications: Option<Keyed<NotificationSpec>>,
+        /// CloudWatch alarms by name. The name at AWS is STACK-NAME.
+        pub alarms: Option<Keyed<AlarmSpec>>,
+    }
+}
+
+arguments! {
+    /// The network that the machines stand in: a VPC with one public subnet per zone.
+    pub struct NetworkSpec {
+        /// The VPC's IPv4 block, from /16 to /28. Subnets are cut from it in order. Left out: 10.0.0.0/16.
+        pub cidr: Option<Cidr>,
+        /// How many zones, or their letters such as [a, c]. Only zones that offer the instance type count. Left out: 2.
+        pub zones: Option<ZonesSpec>,
+    }
+}
+
+arguments! {
+    /// What a machine is made from.
+    pub struct LaunchSpec {
+        /// ubuntu-24.04 (the newest Canonical LTS image of that release) or an image id. Left out: ubuntu-24.04.
+        pub image: Option<ImageName>,
+        /// The EC2 instance type, such as t2.nano.
+        pub instance_type: InstanceType,
+        /// An existing key pair's name, or { public_key_file: id_ed25519.pub } to import one. Left out: no SSH key.
+        pub key_pair: Option<KeyPairSpec>,
+        /// Who may connect, one entry per TCP port and source. Left out: nobody.
+        pub inbound: Option<Vec<InboundSpec>>,
+        /// A file, relative to the spec, that each machine runs at its first start. At most 16 KB.
+        pub user_data_file: Option<FileName>,
+        /// The same as user_data_file, written in the spec itself.
+        pub user_data: Option<Script>,
+        /// One-minute metrics, which cost extra. Left out: on when an alarm on the group's EC2 metrics has a period under 5m.
+        pub detailed_monitoring: Option<bool>,
+    }
+}
+
+arguments! {
+    /// One rule for traffic to the machines.
+    pub struct InboundSpec {
+        /// The TCP port.
+        pub port: Port,
+        /// Who may connect: an IPv4 CIDR block. 0.0.0.0/0 is everybody.
+        pub from: Cidr,
+        /// What the rule is for, shown in the console.
+        pub description: Option<RuleDescription>,
+    }
+}
+
+arguments! {
+    /// A public key to import under the stack's name.
+    pub struct PublicKeySpec {
+        /// A file with one public key, relative to the spec.
+        pub public_key_file: FileName,
+    }
+}
+
+arguments! {
+    /// How many machines there are.
+    pub struct GroupSpec {
+        /// The group never has fewer machines.
+        pub min_size: Size,
+        /// How many machines the group starts with. Left out: min_size.
+        pub desired_capacity: Option<Size>,
+        /// The group never has more machines.
+        pub max_size: Size,
+        /// Whether an apply resets the group to desired_capacity. Left out: no, scaling owns the number.
+        pub own_desired_capacity: Option<bool>,
+        /// How long a new machine may take before its health counts. Left out: 5m.
+        pub health_check_grace_period: Option<Span>,
+    }
+}
+
+arguments! {
+    /// A scaling policy: what changes the number of machines when an alarm asks for it.
+    pub struct PolicySpec {
+        /// How the policy decides: simple adds or removes a fixed number.
+        pub r#type: PolicyType,
+        /// How many machines to add, or to remove when negative: +1, -1.
+        pub adjustment: Adjustment,
+        /// How long the policy waits after a scaling activity before the next. Left out: 300s, AWS's default.
+        pub cooldown: Option<Span>,
+    }
+}
+
+arguments! {
+    /// One SNS topic and who is told through it.
+    pub struct NotificationSpec {
+        /// Addresses that receive a mail. Each must confirm once.
+        pub email: Option<Vec<Email>>,
+        /// What the group announces by itself: launch, terminate, launch-error, terminate-error.
+        pub group_events: Option<Vec<GroupEvent>>,
+    }
+}
+
+arguments! {
+    /// A CloudWatch alarm on one metric.
+    pub struct AlarmSpec {
+        /// A short name such as cpu (AWS/EC2 CPUUtilization of the group), or a block that names any metric.
+        pub metric: MetricSpec,
+        /// When a datapoint breaches: a comparison and a number in the metric's unit, in quotes: ">= 50".
+        pub threshold: Threshold,
+        /// How much time one datapoint covers: 10s, 20s, 30s or whole minutes. AWS's own metrics need 1m or more.
+        pub period: Span,
+        /// How many periods the alarm looks back.
+        pub evaluation_periods: Periods,
+        /// How many of those must breach. Left out: all of them.
+        pub datapoints_to_alarm: Option<Periods>,
+        /// What a period without data counts as. Left out: missing, or notBreaching for sums and counts, where no data means zero.
+        pub treat_missing_data: Option<MissingData>,
+        /// What the alarm says about itself in a message. Left out: the rule in words.
+        pub description: Option<Description>,
+        /// What happens when the alarm goes off: policies, notifications or ARNs, at most five.
+        pub alarm_actions: Option<Vec<ActionName>>,
+        /// What happens when it goes back to OK.
+        pub ok_actions: Option<Vec<ActionName>>,
+        /// What happens when too little data arrives.
+        pub insufficient_data_actions: Option<Vec<ActionName>>,
+    }
+}
+
+arguments! {
+    /// Any CloudWatch metric.
+    pub struct LongMetricSpec {
+        /// Where the metric lives, such as AWS/EC2 or a name of your own.
+        pub namespace: Namespace,
+        /// The metric's name, such as CPUUtilization.
+        pub name: MetricName,
+        /// How the datapoints of one period become one number. Left out: Average.
+        pub statistic: Option<Statistic>,
+        /// The metric's dimensions, all of them. Left out: the group's name for AWS/EC2 and AWS/AutoScaling, none for others.
+        pub dimensions: Option<Dimensions>,
+    }
+}
+
+/// A key pair that exists, or one to import.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyPairSpec {
+    Existing(String),
+    PublicKeyFile(String),
+}
+
+impl Read for KeyPairSpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => PublicKeySpec::read(node, reader).map(|k| Self::PublicKeyFile(k.public_key_file.0)),
+            _ => PairName::read(node, reader).map(|name| Self::Existing(name.0)),
+        }
+    }
+}
+
+/// A metric by its short name, or written out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricSpec {
+    Short(ShortMetric),
+    Long(LongMetricSpec),
+}
+
+impl Read for MetricSpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => LongMetricSpec::read(node, reader).map(Self::Long),
+            _ => ShortMetric::read(node, reader).map(Self::Short),
+        }
+    }
+}
+
+/// Either of two forms, in the schema.
+macro_rules! either_schema {
+    ($type:ident, $name:literal, $short:ty, $long:ty) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let (short, long) = (generator.subschema_for::<$short>(), generator.subschema_for::<$long>());
+                schemars::json_schema!({ "anyOf": [short, long] })
+            }
+        }
+    };
+}
+either_schema!(KeyPairSpec, "KeyPair", PairName, PublicKeySpec);
+either_schema!(MetricSpec, "Metric", ShortMetric, LongMetricSpec);
+
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Keyed<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let entry = generator.subschema_for::<T>();
+        schemars::json_schema!({
+            "type": "object", "propertyNames": { "pattern": NAME_PATTERN }, "additionalProperties": entry
+        })
+    }
+}
+
+/// Tags by key.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tags(pub BTreeMap<String, String>);
+
+const TAG_PATTERN: &str = "^(?!aws:|scaleproof:|Name$)[^\\x00-\\x1f\\x7f]{1,128}$";
+
+impl Read for Tags {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let remedy = "Use 1 to 128 characters; Name, aws: and scaleproof: are taken.";
+        let ok = |key: &str| {
+            let taken = key == "Name" || key.starts_with("aws:") || key.starts_with("scaleproof:");
+            (1..=128).contains(&key.chars().count()) && !key.contains(|c: char| c.is_ascii_control()) && !taken
+        };
+        read_texts::<TagValue>(node, reader, ok, remedy, |value| value.0).map(Self)
+    }
+}
+
+/// A metric's dimensions by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Dimensions(pub BTreeMap<String, String>);
+
+const DIMENSION_PATTERN: &str = "^[\\x21-\\x39\\x3b-\\x7e][\\x20-\\x7e]{0,254}$";
+
+impl Read for Dimensions {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let ok = |key: &str| MetricName::parse(key).is_ok() && !key.starts_with([':', ' ']);
+        read_texts::<MetricName>(node, reader, ok, "Write it as CloudWatch shows it, such as QueueName.", |value| {
+            value.0
+        })
+        .map(Self)
+    }
+}
+
+fn read_texts<T: Read>(
+    node: &Node,
+    reader: &mut Reader,
+    key_ok: impl Fn(&str) -> bool,
+    key_remedy: &str,
+    text: impl Fn(T) -> String,
+) -> Option<BTreeMap<String, String>> {
+    let Value::Map(entries) = &node.value else {
+        return reader.wrong_shape(node, "a block of names and texts", "Write `name: text` lines, indented below.");
+    };
+    let mut texts = BTreeMap::new();
+    for entry in entries {
+        if !key_ok(&entry.key) {
+            let fact = format!("{} cannot be used as a name in {}.", quote(&entry.key), reader.path());
+            reader.problem_at(Kind::InvalidName, entry.key_place, fact, key_remedy);
+        }
+        if let Some(value) = reader.inside(&entry.key, entry.key_place, &entry.node, T::read) {
+            texts.insert(entry.key.clone(), text(value));
+        }
+    }
+    Some(texts)
+}
+
+macro_rules! texts_schema {
+    ($type:ident, $pattern:ident, $value:ty) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let value = generator.subschema_for::<$value>();
+                schemars::json_schema!({
+                    "type": "object", "propertyNames": { "pattern": $pattern }, "additionalProperties": value
+                })
+            }
+        }
+    };
+}
+texts_schema!(Tags, TAG_PATTERN, TagValue);
+texts_schema!(Dimensions, DIMENSION_PATTERN, MetricName);

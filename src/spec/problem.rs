@@ -1,0 +1,263 @@
+//! What is wrong with a spec, as data: a kind, a place, a fact and a remedy. Start at [`Problem`].
+//!
+//! The first line of a printed problem is constant per kind and holds no user values, so that people learn to
+//! recognize it.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+/// How bad it is: an error stops the command, a warning (a lint) does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// A stretch of one line of the spec; lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+    /// In characters, at least 1.
+    pub length: usize,
+}
+
+/// Declares the kinds once: name, severity, stable code word, first line.
+macro_rules! kinds {
+    ($($name:ident $severity:ident $code:literal $title:literal;)*) => {
+        /// What kind of thing is wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind { $($name),* }
+
+        impl Kind {
+            /// Every kind, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity),* }
+            }
+
+            /// The stable word for scripts.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The first line, the same for every problem of the kind.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Unreadable            Error   "unreadable-spec"         "the spec cannot be read";
+    Syntax                Error   "yaml-syntax"             "this is not valid YAML";
+    TooLarge              Error   "spec-too-large"          "the spec is too large";
+    Unsupported           Error   "yaml-unsupported"        "this YAML feature is not used in a spec";
+    DuplicateArgument     Error   "duplicate-argument"      "argument written twice";
+    UnknownArgument       Error   "unknown-argument"        "unknown argument";
+    MissingArgument       Error   "missing-argument"        "missing argument";
+    WrongShape            Error   "wrong-shape"             "wrong kind of value";
+    InvalidValue          Error   "invalid-value"           "invalid value";
+    InvalidName           Error   "invalid-name"            "invalid name";
+    MissingFile           Error   "missing-file"            "cannot read a file that the spec names";
+    UserDataTooLarge      Error   "user-data-too-large"     "user data is larger than 16 KB";
+    SizesOutOfOrder       Error   "sizes-out-of-order"      "group sizes are out of order";
+    InvalidCidr           Error   "invalid-cidr"            "invalid CIDR block";
+    NetworkTooSmall       Error   "network-too-small"       "the network is too small for its zones";
+    DatapointsTooMany     Error   "datapoints-above-periods" "datapoints_to_alarm is larger than evaluation_periods";
+    InvalidPeriod         Error   "invalid-period"          "period is not one that CloudWatch takes";
+    WindowTooLong         Error   "window-too-long"         "the alarm looks too far back";
+    UnknownAction         Error   "unknown-action"          "action names nothing in this spec";
+    AmbiguousAction       Error   "ambiguous-name"          "a policy and a notification share a name";
+    TooManyActions        Error   "too-many-actions"        "more than five actions for one state";
+    DuplicateEntry        Error   "duplicate-entry"         "the same entry twice";
+    SshOpen               Warning "ssh-open"                "SSH is open to everybody";
+    Oscillates            Warning "oscillates"              "the group will oscillate";
+    TopicWithoutSubscriber Warning "topic-without-subscriber" "nobody receives this notification";
+    AlarmWithoutAction    Warning "alarm-without-action"    "alarm sets off nothing";
+    PolicyUnused          Warning "policy-unused"           "no alarm sets off this policy";
+    RestingAlarm          Warning "alarm-at-rest"           "people are told about a normal state";
+    WrongDimension        Warning "wrong-dimension"         "the alarm looks at another group";
+    NeverFires            Warning "never-fires"             "the threshold cannot be reached";
+    MonitoringTooSlow     Warning "monitoring-too-slow"     "the metric is slower than the alarm";
+    CannotScale           Warning "cannot-scale"            "the group has no room to scale";
+}
+
+/// One thing that is wrong, with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub kind: Kind,
+    /// Where in the spec; absent when the whole file is meant.
+    pub place: Option<Place>,
+    /// The argument, as `alarms.cpu-high.period`; empty for the whole file.
+    pub path: String,
+    /// One or two whole sentences: what is there.
+    pub fact: String,
+    /// What to do, a whole sentence.
+    pub remedy: String,
+}
+
+impl Problem {
+    pub fn severity(&self) -> Severity {
+        self.kind.severity()
+    }
+
+    /// The text for people: first line, place and fact, remedy, and the line of the spec with a mark below.
+    pub fn to_text(&self, file: &str, source: &str) -> String {
+        let mut text = format!("{}: {}\n", self.severity(), self.kind.title());
+        let at = self.place.map_or(String::new(), |p| format!(":{}:{}", p.line, p.column));
+        let _ = writeln!(text, "  {file}{at}: {}", self.fact);
+        if !self.remedy.is_empty() {
+            let _ = writeln!(text, "  {}", self.remedy);
+        }
+        if let Some(place) = self.place {
+            mark_line(&mut text, source, place);
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub fn to_json(&self, file: &str) -> serde_json::Value {
+        serde_json::json!({
+            "severity": self.severity(),
+            "code": self.kind.code(),
+            "title": self.kind.title(),
+            "file": file,
+            "line": self.place.map(|p| p.line),
+            "column": self.place.map(|p| p.column),
+            "path": self.path,
+            "fact": self.fact,
+            "remedy": self.remedy,
+        })
+    }
+}
+
+/// The widest line that is quoted; a longer one (a whole spec as JSON on one line) would hide the message.
+const WIDEST_QUOTE: usize = 160;
+
+fn mark_line(text: &mut String, source: &str, place: Place) {
+    let Some(line) = source.lines().nth(place.line - 1) else { return };
+    if line.trim().is_empty()
+        || line.chars().count() > WIDEST_QUOTE
+        || line.chars().any(|c| c.is_control() && c != '\t')
+    {
+        return;
+    }
+    let number = place.line.to_string();
+    // A tab stays a tab and a wide character becomes two blanks, so that the mark stands below its word.
+    let indent: String = line.chars().take(place.column - 1).map(blank_as_wide).collect();
+    let marked: usize = line.chars().skip(place.column - 1).take(place.length).map(width).sum();
+    let _ = writeln!(text, "    {number} | {line}");
+    let _ = writeln!(text, "    {} | {indent}{}", " ".repeat(number.len()), "^".repeat(marked.max(1)));
+}
+
+fn width(c: char) -> usize {
+    // From U+1100 (Hangul Jamo) on, nearly everything that people write in a spec is two columns wide.
+    if c >= '\u{1100}' { 2 } else { 1 }
+}
+
+fn blank_as_wide(c: char) -> &'static str {
+    match c {
+        '\t' => "\t",
+        c if width(c) == 2 => "  ",
+        _ => " ",
+    }
+}
+
+/// A value as it may stand in a message: in backticks, on one line, and not endless.
+pub fn quote(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    // Quotes and apostrophes need no escape between backticks.
+    shown = shown.replace("\\\"", "\"").replace("\\'", "'");
+    let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("`{shown}{more}`")
+}
+
+/// Returns the candidate most like `word`, if one is near enough to be meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let normal = |s: &str| s.to_lowercase().replace(['_', ' '], "-");
+    let wanted = normal(word);
+    candidates
+        .into_iter()
+        .map(|candidate| (edit_distance(&wanted, &normal(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + wanted.chars().count().max(candidate.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+/// `Did you mean X?`, or the fallback where nothing is near.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
+    nearest(word, candidates).map_or_else(|| otherwise.to_owned(), |name| format!("Did you mean {name}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_across_typing_slips() {
+        let names = ["cooldown", "adjustment", "type", "scale-out", "scale-in"];
+        for (word, expected) in [
+            ("cooldwon", Some("cooldown")),
+            ("scale_out", Some("scale-out")),
+            ("ScaleOut", Some("scale-out")),
+            ("adjustmnt", Some("adjustment")),
+            ("banana", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, names), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let codes: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.code()).collect();
+        assert_eq!(codes.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn the_mark_stands_below_a_word_after_wide_letters() {
+        let problem = Problem {
+            kind: Kind::InvalidValue,
+            place: Some(Place { line: 1, column: 7, length: 3 }),
+            path: "tags.이름".into(),
+            fact: "tags.이름 is bad.".into(),
+            remedy: "Change it.".into(),
+        };
+        let text = problem.to_text("웹.yaml", "a 이름: bad");
+        assert!(text.ends_with("    1 | a 이름: bad\n      |         ^^^\n"), "{text}");
+    }
+}

@@ -1,0 +1,122 @@
+//! The spec's JSON Schema, and its words on single arguments. Start at [`json_schema`].
+
+use serde_json::{Map, Value};
+
+use super::arguments::Spec;
+use super::problem::nearest;
+
+/// The JSON Schema of a spec, draft 2020-12.
+pub fn json_schema() -> Value {
+    let mut schema = schemars::schema_for!(Spec).to_value();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("title".into(), "scaleproof spec".into());
+    }
+    schema
+}
+
+/// One argument, as `explain` shows it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Explanation {
+    /// Where it stands; `NAME` stands for a name of the user's.
+    pub path: String,
+    pub description: String,
+    pub form: String,
+    pub required: bool,
+    /// The arguments inside, if it is a block.
+    pub arguments: Vec<String>,
+}
+
+/// Returns every argument that `key` names: a whole path (`alarms.NAME.period`, any name for `NAME`) or its end.
+///
+/// # Errors
+/// The nearest argument's path, where one is near.
+pub fn explain(key: &str) -> Result<Vec<Explanation>, Option<String>> {
+    let schema = json_schema();
+    let mut all = Vec::new();
+    collect(&schema, &schema, "", &mut all);
+    let wanted: Vec<&str> = key.split('.').collect();
+    let found: Vec<Explanation> = all.iter().filter(|e| ends_like(&e.path, &wanted)).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names: Vec<&str> =
+        all.iter().flat_map(|e| [e.path.as_str(), e.path.rsplit('.').next().unwrap_or_default()]).collect();
+    Err(nearest(key, names).map(str::to_owned))
+}
+
+fn ends_like(path: &str, wanted: &[&str]) -> bool {
+    let path: Vec<&str> = path.split('.').collect();
+    path.len() >= wanted.len()
+        && path.iter().rev().zip(wanted.iter().rev()).all(|(have, want)| {
+            let want = want.split('[').next().unwrap_or_default();
+            *have == want || *have == "NAME" && !want.is_empty() && wanted.len() > 1
+        })
+}
+
+fn collect(root: &Value, schema: &Value, path: &str, all: &mut Vec<Explanation>) {
+    let schema = block_of(root, schema);
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, argument) in schema["properties"].as_object().unwrap_or(&Map::new()) {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        all.push(Explanation {
+            description: argument["description"].as_str().unwrap_or_default().to_owned(),
+            form: form_of(root, argument),
+            required: required.contains(&name.as_str()),
+            arguments: inner_names(root, argument),
+            path: path.clone(),
+        });
+        collect(root, argument, &path, all);
+    }
+    if schema["additionalProperties"].is_object() {
+        collect(root, &schema["additionalProperties"], &format!("{path}.NAME"), all);
+    }
+}
+
+/// Follows references, lists and alternatives to the block of arguments inside, if there is one.
+fn block_of<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
+        return block_of(root, &root["$defs"][name]);
+    }
+    if schema["items"].is_object() {
+        return block_of(root, &schema["items"]);
+    }
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    alternatives.map(|a| block_of(root, a)).find(|a| a["properties"].is_object()).unwrap_or(schema)
+}
+
+fn inner_names(root: &Value, argument: &Value) -> Vec<String> {
+    let mut block = block_of(root, argument);
+    if block["additionalProperties"].is_object() {
+        block = block_of(root, &block["additionalProperties"]);
+    }
+    block["properties"].as_object().map(|p| p.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn form_of(root: &Value, schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
+        return form_of(root, &root["$defs"][name]);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let forms: Vec<String> = any.iter().filter(|a| a["type"] != "null").map(|a| form_of(root, a)).collect();
+        return forms.join(", or ");
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+        return format!("one of {}", words.join(", "));
+    }
+    match type_of(schema) {
+        "integer" => format!("a whole number from {} to {}", schema["minimum"], schema["maximum"]),
+        "boolean" => "true or false".into(),
+        "array" => format!("a list; each {}", form_of(root, &schema["items"])),
+        "object" if schema["additionalProperties"].is_object() => "a block by names of your own".into(),
+        "object" => "a block of arguments".into(),
+        _ => "text".into(),
+    }
+}
+
+fn type_of(schema: &Value) -> &str {
+    match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).find(|t| *t != "null").unwrap_or_default(),
+        one => one.as_str().unwrap_or_default(),
+    }
+}
