@@ -125,15 +125,16 @@ impl Alarms {
     /// Evaluates every alarm due at `due` and says which actions to run, in order.
     pub fn run_due(&mut self, due: Timestamp, metrics: &Metrics) -> Vec<Firing> {
         let mut firings = Vec::new();
-        while let Some((at, place)) = self.queue.pop(due) {
-            let alarm = self.alarms.get_mut(place).and_then(Option::as_mut).filter(|alarm| alarm.due() == at);
-            let Some(alarm) = alarm else { continue };
-            if let Some((old, new)) = alarm.run(at, metrics, &mut self.points, &mut firings) {
-                self.history.push(at, &alarm.config.name, Happening::StateUpdate { old, new });
+        // The first entry always holds: stale ones are dropped after every change.
+        while let Some((at, place)) = self.queue.first(due) {
+            if let Some(alarm) = &mut self.alarms[place] {
+                if let Some((old, new)) = alarm.run(at, metrics, &mut self.points, &mut firings) {
+                    self.history.push(at, &alarm.config.name, Happening::StateUpdate { old, new });
+                }
+                self.queue.postpone_first(alarm.due());
             }
-            self.queue.schedule(alarm.due(), place);
+            self.skip_stale();
         }
-        self.skip_stale();
         firings
     }
 

@@ -22,10 +22,16 @@ impl Queue {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// Takes the earliest entry if it is not later than `now`.
-    pub fn pop(&mut self, now: Timestamp) -> Option<(Timestamp, usize)> {
-        self.peek().filter(|due| *due <= now)?;
-        self.heap.pop().map(|Reverse(entry)| entry)
+    /// The earliest entry if it is not later than `now`: when it is due and in which place.
+    pub fn first(&self, now: Timestamp) -> Option<(Timestamp, usize)> {
+        self.heap.peek().map(|Reverse(entry)| *entry).filter(|(due, _)| *due <= now)
+    }
+
+    /// Gives the alarm of the earliest entry another due, which is cheaper than taking it out and putting it back.
+    pub fn postpone_first(&mut self, due: Timestamp) {
+        if let Some(mut first) = self.heap.peek_mut() {
+            first.0.0 = due;
+        }
     }
 
     /// Drops entries from the front that do not hold.

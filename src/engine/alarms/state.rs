@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::config::{AlarmState, LowSamples, MetricAlarm};
+use super::config::{AlarmState, Comparison, LowSamples, MetricAlarm};
 use super::evaluate::{Action, Because, Decision, Rule, Slot, considered, evaluate};
 use super::history::{Change, StateSummary};
 use super::window::{Cadence, EvaluationClock, slots};
 use super::{AlarmSnapshot, Firing, Tags, message, reason, shared};
 use crate::clock::Timestamp;
-use crate::engine::metrics::{MetricId, Metrics, Point};
+use crate::engine::metrics::{MetricId, Metrics, Point, Statistic};
 use crate::engine::names::Place;
 
 /// How often an Auto Scaling action is invoked while the state lasts.
@@ -39,6 +39,9 @@ pub struct Alarm {
     /// Found at the first evaluation with data, so that later ones need not search.
     #[serde(skip)]
     metric: Option<MetricId>,
+    /// Made at the first evaluation of a configuration.
+    #[serde(skip)]
+    plan: Option<Plan>,
 }
 
 impl Alarm {
@@ -56,6 +59,7 @@ impl Alarm {
             clock,
             next_repetition: None,
             metric: None,
+            plan: None,
             config: Arc::new(config),
         }
     }
@@ -67,6 +71,7 @@ impl Alarm {
         self.configuration_updated_at = now;
         self.next_evaluation = self.clock.next_after(now);
         self.metric = None;
+        self.plan = None;
         self.schedule_repetition(self.next_repetition.unwrap_or(now + REPEATED_EVERY));
     }
 
@@ -99,11 +104,12 @@ impl Alarm {
 
     /// The state that the data ask for, if it is another one.
     fn evaluate(&mut self, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) -> Option<StateSummary> {
-        self.fetch(now, metrics, points);
+        let plan = *self.plan.get_or_insert_with(|| Plan::of(&self.config));
+        self.fetch(&plan, now, metrics, points);
         if let Some(value) = points.iter().rev().find_map(|point| point.value) {
             self.newest_value = Some(value);
         }
-        let decision = decide(&self.config, points);
+        let decision = plan.decide(points);
         match decision.action {
             Action::SetState(value) if value != self.state.value => {
                 let explanation = reason::explain(&self.config, points, &decision, value, now);
@@ -114,12 +120,11 @@ impl Alarm {
         }
     }
 
-    fn fetch(&mut self, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) {
-        let stat = &self.config.metric;
-        let slots = slots(stat.period_secs, self.config.evaluation_periods, now);
-        self.metric = self.metric.or_else(|| metrics.find(&stat.key));
+    fn fetch(&mut self, plan: &Plan, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) {
+        let slots = slots(plan.period_secs, plan.rule.evaluation_periods, now);
+        self.metric = self.metric.or_else(|| metrics.find(&self.config.metric.key));
         match self.metric {
-            Some(id) => metrics.read(id, stat.unit.as_deref(), stat.statistic, slots, points),
+            Some(id) => metrics.read(id, self.config.metric.unit.as_deref(), plan.statistic, slots, points),
             None => {
                 points.clear();
                 points.extend(slots.starts().map(|start| Point { start, value: None, sample_count: 0.0 }));
@@ -170,35 +175,59 @@ impl Alarm {
     }
 }
 
-/// The decision on an evaluation range, oldest point first.
-pub fn decide(config: &MetricAlarm, points: &[Point]) -> Decision {
-    let rule = Rule {
-        evaluation_periods: config.evaluation_periods,
-        datapoints_to_alarm: config.effective_datapoints_to_alarm(),
-        treat_missing_data: config.effective_treat_missing_data(),
-    };
-    if has_too_few_samples(config, points) {
-        let real = points.iter().filter(|point| point.value.is_some()).count() as u32;
-        let filled = rule.evaluation_periods.saturating_sub(real);
-        return Decision { action: Action::Keep, because: Because::TooFewSamples, filled };
-    }
-    let slot = |point: &Point| Slot::of(point, config.comparison, config.threshold);
-    match points.len() {
-        // Nearly all alarms look at a few slots only; those need no memory of their own.
-        count @ ..=16 => {
-            let mut range = [Slot::Missing; 16];
-            range.iter_mut().zip(points).for_each(|(to, point)| *to = slot(point));
-            evaluate(&range[..count], rule)
+/// What an evaluation has to know of a configuration, side by side in memory.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    rule: Rule,
+    comparison: Comparison,
+    threshold: f64,
+    statistic: Statistic,
+    period_secs: u32,
+    /// Fewer samples than this decide nothing: a percentile with `EvaluateLowSampleCountPercentile` set to `ignore`.
+    least_samples: Option<f64>,
+}
+
+impl Plan {
+    fn of(config: &MetricAlarm) -> Self {
+        let ignores = config.evaluate_low_sample_count_percentile == Some(LowSamples::Ignore);
+        let rule = Rule {
+            evaluation_periods: config.evaluation_periods,
+            datapoints_to_alarm: config.effective_datapoints_to_alarm(),
+            treat_missing_data: config.effective_treat_missing_data(),
+        };
+        Self {
+            rule,
+            comparison: config.comparison,
+            threshold: config.threshold,
+            statistic: config.metric.statistic,
+            period_secs: config.metric.period_secs,
+            least_samples: config.metric.statistic.low_sample_count().filter(|_| ignores),
         }
-        _ => evaluate(&points.iter().map(slot).collect::<Vec<_>>(), rule),
+    }
+
+    fn decide(&self, points: &[Point]) -> Decision {
+        let periods = self.rule.evaluation_periods;
+        if self.least_samples.is_some_and(|least| considered(points, periods).any(|p| p.sample_count < least)) {
+            let real = points.iter().filter(|point| point.value.is_some()).count() as u32;
+            let filled = periods.saturating_sub(real);
+            return Decision { action: Action::Keep, because: Because::TooFewSamples, filled };
+        }
+        let slot = |point: &Point| Slot::of(point, self.comparison, self.threshold);
+        match points.len() {
+            // Nearly all alarms look at a few slots only; those need no memory of their own.
+            count @ ..=16 => {
+                let mut range = [Slot::Missing; 16];
+                range.iter_mut().zip(points).for_each(|(to, point)| *to = slot(point));
+                evaluate(&range[..count], self.rule)
+            }
+            _ => evaluate(&points.iter().map(slot).collect::<Vec<_>>(), self.rule),
+        }
     }
 }
 
-/// With `EvaluateLowSampleCountPercentile` set to `ignore`, a percentile of too few samples decides nothing.
-fn has_too_few_samples(config: &MetricAlarm, points: &[Point]) -> bool {
-    let ignores = config.evaluate_low_sample_count_percentile == Some(LowSamples::Ignore);
-    let Some(least) = config.metric.statistic.low_sample_count().filter(|_| ignores) else { return false };
-    considered(points, config.evaluation_periods).any(|point| point.sample_count < least)
+/// The decision on an evaluation range, oldest point first.
+pub fn decide(config: &MetricAlarm, points: &[Point]) -> Decision {
+    Plan::of(config).decide(points)
 }
 
 fn is_repeated(arn: &str) -> bool {

@@ -21,8 +21,8 @@ const MORE_SLOTS: u32 = 2;
 /// Inferred from recordings with a period of 10 s, where 3 periods have a range of 9.
 const MORE_SECS: u32 = 60;
 
-/// How far behind the clock a high-resolution alarm looks, in seconds. Seen in 19 recordings.
-const HIGH_RESOLUTION_LAG: u64 = 10;
+/// How far behind the clock a high-resolution alarm looks. Seen in 19 recordings.
+const HIGH_RESOLUTION_LAG_MILLIS: i64 = 10_000;
 
 /// The minute of the hour in which an alarm over more than a day is evaluated: the guide's example runs at :03.
 const HOURLY_MINUTE: u64 = 3;
@@ -49,11 +49,15 @@ impl Cadence {
     }
 
     pub fn every(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::TenSeconds => 10,
-            Self::Minute => 60,
-            Self::Hour => 3600,
-        })
+        Duration::from_millis(self.every_millis().unsigned_abs())
+    }
+
+    fn every_millis(self) -> i64 {
+        match self {
+            Self::TenSeconds => 10_000,
+            Self::Minute => 60_000,
+            Self::Hour => 3_600_000,
+        }
     }
 }
 
@@ -78,8 +82,9 @@ impl EvaluationClock {
 
     /// The first evaluation later than `now`.
     pub fn next_after(self, now: Timestamp) -> Timestamp {
-        let offset = Duration::from_millis(self.offset_millis);
-        (now - offset).floor_to(self.cadence.every()) + offset + self.cadence.every()
+        let (every, offset) = (self.cadence.every_millis(), self.offset_millis as i64);
+        let turns = (now.as_millis() - offset).div_euclid(every) + 1;
+        Timestamp::from_millis(turns * every + offset)
     }
 }
 
@@ -92,21 +97,19 @@ pub fn evaluation_range(period_secs: u32, evaluation_periods: u32) -> u32 {
 ///
 /// Slots slide with the evaluations instead of being aligned to multiples of the period.
 pub fn newest_slot(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Timestamp {
-    let period = Duration::from_secs(u64::from(period_secs));
     let cadence = Cadence::of(period_secs, evaluation_periods);
-    let end = match cadence {
-        Cadence::TenSeconds => query_date - Duration::from_secs(HIGH_RESOLUTION_LAG),
-        Cadence::Minute | Cadence::Hour => query_date,
-    };
-    end.floor_to(cadence.every()) - period
+    let lag = if cadence == Cadence::TenSeconds { HIGH_RESOLUTION_LAG_MILLIS } else { 0 };
+    let every = cadence.every_millis();
+    let end = (query_date.as_millis() - lag).div_euclid(every) * every;
+    Timestamp::from_millis(end - i64::from(period_secs) * 1000)
 }
 
 /// All slots that an evaluation at `query_date` fetches.
 pub fn slots(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Slots {
     let count = evaluation_range(period_secs, evaluation_periods);
     let newest = newest_slot(period_secs, evaluation_periods, query_date);
-    let first = newest - Duration::from_secs(u64::from(period_secs)) * (count - 1);
-    Slots { first, period_secs, count }
+    let before = i64::from(period_secs) * 1000 * i64::from(count - 1);
+    Slots { first: Timestamp::from_millis(newest.as_millis() - before), period_secs, count }
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use series::Lane;
 /// What CloudWatch calls the unit of data that came without one.
 pub const NO_UNIT: &str = "None";
 
+const FEW_SLOTS: usize = 16;
+
 /// How long ListMetrics shows a metric after its last datum.
 ///
 /// Source: CloudWatch API Reference, ListMetrics.
@@ -78,7 +80,8 @@ impl Slots {
 
     /// Oldest first.
     pub fn starts(self) -> impl Iterator<Item = Timestamp> {
-        (0..self.count).map(move |n| self.first + self.period() * n)
+        let (first, period) = (self.first.as_millis(), i64::from(self.period_secs) * 1000);
+        (0..i64::from(self.count)).map(move |n| Timestamp::from_millis(first + n * period))
     }
 }
 
@@ -188,7 +191,15 @@ impl Metrics {
             }));
             return;
         }
-        let mut all = vec![Totals::default(); slots.count as usize];
+        // Nearly all queries are about a few slots; those need no memory of their own.
+        let (mut few, mut many) = ([Totals::default(); FEW_SLOTS], Vec::new());
+        let count = slots.count as usize;
+        let all = if count <= FEW_SLOTS {
+            &mut few[..count]
+        } else {
+            many.resize(count, Totals::default());
+            &mut many[..]
+        };
         let (first, period) = (slots.first.as_secs(), i64::from(slots.period_secs));
         let seconds = first..first + period * i64::from(slots.count);
         for lane in self.lanes(id, unit) {
@@ -196,7 +207,7 @@ impl Metrics {
         }
         points.extend(slots.starts().zip(all).map(|(start, totals)| Point {
             start,
-            value: statistic.of_totals(&totals),
+            value: statistic.of_totals(totals),
             sample_count: totals.sample_count,
         }));
     }
