@@ -3,6 +3,7 @@
 //! [`evaluate`] is the rule, [`window`] its clock and slots, [`reason`] and [`message`] what is said about it; this file
 //! keeps the alarms and runs them when they are due.
 
+pub mod composite;
 pub mod config;
 pub mod evaluate;
 pub mod history;
