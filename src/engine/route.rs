@@ -57,7 +57,7 @@ impl World {
                     let autoscaling = Publisher { principal: "autoscaling.amazonaws.com", source_arn: None };
                     let _ = self.topics.publish_from_service(now, topic_arn.as_str(), autoscaling, &notice);
                 }
-                Outcome::Measured { key, sample } => self.metrics.record(key, now, sample),
+                Outcome::Measured { key, at, sample } => self.metrics.record(key, at, sample),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
                 Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),
             }

@@ -28,8 +28,6 @@ pub(super) enum Due {
     HealthCheck(InstanceId),
     /// A lifecycle action got no heartbeat in time.
     HookTimeout(InstanceId),
-    /// A scheduled action's time has come.
-    Scheduled(GroupName, String),
     /// A minute is over: measure it.
     Minute,
 }

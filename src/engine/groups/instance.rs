@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::agenda::DueKey;
+use super::cause::HealthFinding;
 use super::hook::LifecycleAction;
 use crate::clock::Timestamp;
 use crate::engine::names::{ActivityId, GroupName, InstanceId, SubnetId, Zone};
@@ -106,6 +107,8 @@ pub struct Membership {
     pub group: GroupName,
     pub lifecycle: LifecycleState,
     pub health: Health,
+    /// Why it is unhealthy.
+    pub(super) health_finding: Option<HealthFinding>,
     pub protected_from_scale_in: bool,
     pub launched_from: LaunchedFrom,
     pub in_service_since: Option<Timestamp>,

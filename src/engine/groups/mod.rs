@@ -1,9 +1,30 @@
 //! Auto Scaling groups, policies, instances and their lifecycle, activities. Start at [`Groups`].
+//!
+//! `policy`, `steps`, `termination`, `cause` and `notice` are pure functions: what is decided, and in which words it is
+//! told. `lifecycle`, `health`, `hook` and `scaling` carry it out over time, `manage` takes callers' requests, `measure`
+//! makes the metrics. Left out, and refused by the sandbox: target tracking, instance refresh, warm pools, mixed
+//! instances, weights, load balancers, scheduled actions.
 
+pub mod activity;
+pub mod address;
 mod agenda;
+pub mod cause;
+pub mod group;
+pub mod health;
 pub mod hook;
 pub mod instance;
+mod launch;
+pub mod launch_configuration;
 pub mod launch_template;
+mod lifecycle;
+mod manage;
+pub mod measure;
+pub mod notice;
+pub mod policy;
+mod scaling;
+pub mod steps;
+pub mod termination;
+pub mod timing;
 
 use std::collections::BTreeMap;
 
@@ -11,46 +32,51 @@ use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use super::World;
-use super::alarms::{AlarmSnapshot, MetricAlarm};
+use super::alarms::MetricAlarm;
 use super::ids::Ids;
 use super::metrics::{MetricKey, Sample};
 use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn};
 use super::topics::Notice;
 use crate::clock::Timestamp;
-use agenda::Agenda;
+use agenda::{Agenda, Due, DueKey};
+pub use group::{Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings};
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,
 };
+pub use launch_configuration::LaunchConfiguration;
 pub use launch_template::{
     LaunchArguments, LaunchTemplate, LaunchTemplateVersion, LaunchTemplates, TemplateRef, version_or_refuse,
 };
-
-/// How long instances take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Timing {
-    /// Boot, status checks and shut-down take about as long as on AWS.
-    Realistic,
-    /// Everything is done in the call that asked for it.
-    Instant,
-}
+pub use timing::Timing;
 
 /// What a group did that concerns another part of the world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
-    Notify { topic_arn: TopicArn, notice: Notice },
-    Measured { key: MetricKey, sample: Sample },
+    Notify {
+        topic_arn: TopicArn,
+        notice: Notice,
+    },
+    /// A datum with the time that it is about.
+    Measured {
+        key: MetricKey,
+        at: Timestamp,
+        sample: Sample,
+    },
     PutAlarm(Box<MetricAlarm>),
     DeleteAlarm(AlarmName),
 }
 
 /// The groups, instances and launch templates of one region.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
     place: Place,
     timing: Timing,
+    groups: BTreeMap<GroupName, Group>,
     instances: BTreeMap<InstanceId, Instance>,
     pub launch_templates: LaunchTemplates,
+    launch_configurations: BTreeMap<String, LaunchConfiguration>,
     agenda: Agenda,
+    minute_due: Option<DueKey>,
     /// What was done since the outcomes were last taken; empty between calls.
     outcomes: Vec<Outcome>,
     pub ids: GroupIds,
@@ -78,12 +104,30 @@ impl Groups {
         Self {
             place: place.clone(),
             timing,
+            groups: BTreeMap::new(),
             instances: BTreeMap::new(),
             launch_templates: LaunchTemplates::default(),
+            launch_configurations: BTreeMap::new(),
             agenda: Agenda::default(),
+            minute_due: None,
             outcomes: Vec::new(),
             ids,
         }
+    }
+
+    /// The groups by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    pub fn get(&self, name: &GroupName) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    /// A group's instances, by id.
+    pub fn members<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = (&'a Instance, &'a Membership)> {
+        let instances = group.members.iter().filter_map(|id| self.instances.get(id));
+        instances.filter_map(|instance| Some((instance, instance.membership.as_ref()?)))
     }
 
     /// Every instance, also those that terminated within the last hour.
@@ -115,35 +159,36 @@ impl Groups {
         self.agenda.next_due()
     }
 
-    pub fn run_due(&mut self, _due: Timestamp) -> Vec<Outcome> {
-        unimplemented!("groups room")
+    /// Does what is due at or before `due`, also what comes due by doing it.
+    pub fn run_due(&mut self, due: Timestamp) -> Vec<Outcome> {
+        self.run_agenda(due);
+        std::mem::take(&mut self.outcomes)
     }
 
-    /// Shuts EC2 instances down, as `TerminateInstances` does. Their groups notice by their health checks.
-    ///
-    /// # Errors
-    /// `InvalidInstanceID.NotFound`, and then nothing is done.
-    pub fn terminate_instances(
-        &mut self,
-        _now: Timestamp,
-        _ids: &[InstanceId],
-    ) -> Result<Vec<(InstanceId, Ec2State, Ec2State)>, Refusal> {
-        unimplemented!("groups room")
+    fn run_agenda(&mut self, now: Timestamp) {
+        while let Some(due) = self.agenda.take_due(now) {
+            match due {
+                Due::Converge(group) => self.converge(now, &group),
+                Due::Running(id) => self.on_running(now, &id),
+                Due::InService(id) => self.on_in_service(now, &id),
+                Due::Terminated(id) => self.on_terminated(now, &id),
+                Due::Forget(id) => self.forget(&id),
+                Due::HealthCheck(id) => self.on_health_check(now, &id),
+                Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
+                Due::Minute => self.on_minute(now),
+            }
+        }
     }
 
-    /// Says how busy a group's machines are from now on.
-    pub fn set_load(&mut self, _now: Timestamp, _group: &GroupName, _load: Load) -> Result<(), Refusal> {
-        unimplemented!("groups room")
+    /// With [`Timing::Instant`], finishes what a call began.
+    fn settle(&mut self, now: Timestamp) {
+        if self.timing == Timing::Instant {
+            self.run_agenda(now);
+        }
     }
 
-    /// An alarm asks a policy to act. The error is the text that CloudWatch writes into the alarm's history.
-    pub fn invoke_policy(
-        &mut self,
-        _now: Timestamp,
-        _policy_arn: &str,
-        _alarm: &AlarmSnapshot,
-    ) -> Result<Vec<Outcome>, String> {
-        unimplemented!("groups room")
+    fn notify(&mut self, topic_arn: TopicArn, notice: Notice) {
+        self.outcomes.push(Outcome::Notify { topic_arn, notice });
     }
 }
 
@@ -151,8 +196,12 @@ impl World {
     /// Runs one call on the groups and carries what it did to the other parts of the world.
     pub fn with_groups<T>(&mut self, now: Timestamp, call: impl FnOnce(&mut Groups) -> T) -> T {
         let answer = call(&mut self.groups);
+        self.groups.settle(now);
         let outcomes = std::mem::take(&mut self.groups.outcomes);
         self.route_outcomes(now, outcomes);
         answer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Scaling activities: what a group did to one instance, as DescribeScalingActivities tells it. Start at [`Activity`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::engine::names::{ActivityId, GroupName, InstanceId, SubnetId, Zone};
+
+/// How long activities are shown. Source: User Guide, "Verify a scaling activity".
+pub const KEPT_FOR: Duration = Duration::from_secs(42 * 24 * 3600);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Activity {
+    pub id: ActivityId,
+    pub group: GroupName,
+    pub group_arn: String,
+    pub kind: ActivityKind,
+    /// Empty for an activity that never got as far as an instance.
+    pub instance: Option<InstanceId>,
+    /// Without the status reason; see [`Activity::description`].
+    pub title: String,
+    pub cause: String,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub status: ActivityStatus,
+    pub status_message: Option<String>,
+    pub progress: u8,
+    pub details: Details,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActivityKind {
+    Launch,
+    Terminate,
+}
+
+/// The status codes that this engine gives, printed as AWS prints them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActivityStatus {
+    PreInService,
+    MidLifecycleAction,
+    InProgress,
+    Successful,
+    Failed,
+    Cancelled,
+}
+
+impl ActivityStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreInService => "PreInService",
+            Self::MidLifecycleAction => "MidLifecycleAction",
+            Self::InProgress => "InProgress",
+            Self::Successful => "Successful",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// Where it happened, and the alarms that set it off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    pub subnet: Option<SubnetId>,
+    pub zone: Option<Zone>,
+    pub invoking_alarms: Vec<Value>,
+}
+
+impl Details {
+    pub fn to_json(&self) -> Value {
+        let mut details = serde_json::Map::new();
+        if let Some(subnet) = &self.subnet {
+            details.insert("Subnet ID".into(), json!(subnet));
+        }
+        if let Some(zone) = &self.zone {
+            details.insert("Availability Zone".into(), json!(zone));
+        }
+        if !self.invoking_alarms.is_empty() {
+            details.insert("InvokingAlarms".into(), json!(self.invoking_alarms));
+        }
+        Value::Object(details)
+    }
+}
+
+impl Activity {
+    pub fn is_in_progress(&self) -> bool {
+        self.ended_at.is_none()
+    }
+
+    pub(super) fn is_shown(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none_or(|end| now.since(end) < KEPT_FOR)
+    }
+
+    /// What it did; a failure says why.
+    pub fn description(&self) -> String {
+        match &self.status_message {
+            None => self.title.clone(),
+            Some(reason) => format!("{}.  Status Reason: {reason}", self.title),
+        }
+    }
+
+    pub(super) fn end(&mut self, now: Timestamp, status: ActivityStatus, message: Option<String>) {
+        self.ended_at = Some(now);
+        self.progress = 100;
+        self.status = status;
+        self.status_message = message;
+    }
+}
+
+/// In progress first, then the newest first.
+pub fn in_display_order<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Vec<&'a Activity> {
+    // Stable, so that activities which started at the same instant keep the order they have, the later one first.
+    let mut sorted: Vec<&Activity> = activities.into_iter().collect();
+    sorted.reverse();
+    sorted.sort_by_key(|activity| (activity.ended_at.is_some(), std::cmp::Reverse(activity.started_at)));
+    sorted
+}

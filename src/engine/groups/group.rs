@@ -1,0 +1,265 @@
+//! An Auto Scaling group's configuration and state, and the checks on what a caller may ask for. Start at [`Group`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::activity::{Activity, in_display_order};
+use super::agenda::DueKey;
+use super::cause::Cause;
+use super::hook::LifecycleHook;
+use super::instance::{Load, Placement};
+use super::notice::NotificationType;
+use super::policy::{Limits, Policy, Situation};
+use super::termination::TerminationPolicy;
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::names::{GroupName, InstanceId, PolicyName, TopicArn, Zone};
+
+/// `DefaultCooldown` when the caller leaves it out. Source: CreateAutoScalingGroup.
+pub const DEFAULT_COOLDOWN_SECS: u32 = 300;
+
+/// Quotas of one account in one region, or of one group. Source: User Guide, quotas.
+pub const MAX_GROUPS: usize = 500;
+pub const MAX_LAUNCH_CONFIGURATIONS: usize = 200;
+pub const MAX_TOPICS_PER_GROUP: usize = 10;
+pub const MAX_POLICIES_PER_GROUP: usize = 50;
+pub const MAX_HOOKS_PER_GROUP: usize = 50;
+pub const MAX_INSTANCES_PER_PROTECTION_CALL: usize = 50;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub name: GroupName,
+    pub arn: String,
+    pub created_at: Timestamp,
+    pub limits: Limits,
+    pub desired_capacity: u32,
+    pub settings: Settings,
+    pub tags: BTreeMap<String, GroupTag>,
+    /// Suspended processes and AWS's reason text.
+    pub suspended: BTreeMap<Process, String>,
+    /// Names of the `AWS/AutoScaling` metrics that are collected.
+    pub metrics: BTreeSet<String>,
+    pub notifications: BTreeMap<TopicArn, BTreeSet<NotificationType>>,
+    pub policies: BTreeMap<PolicyName, Policy>,
+    pub hooks: BTreeMap<String, LifecycleHook>,
+    pub load: Load,
+    /// Oldest first; see [`super::activity::in_display_order`].
+    pub activities: VecDeque<Activity>,
+    pub members: BTreeSet<InstanceId>,
+    /// Being deleted with its instances.
+    pub deleting: bool,
+    /// Why the desired capacity is what it is, until instances follow.
+    pub(super) pending: Vec<Cause>,
+    pub(super) invoking_alarms: Vec<Value>,
+    /// Unhealthy instances that still want a replacement.
+    pub(super) replacing: u32,
+    pub(super) cooldown: Cooldown,
+    pub(super) round: Option<Round>,
+    pub(super) converge_due: Option<DueKey>,
+    pub(super) launch_failing_since: Option<Timestamp>,
+}
+
+/// The part of a group that Create and Update set alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    pub placements: Vec<Placement>,
+    pub launch: LaunchSource,
+    pub default_cooldown_secs: u32,
+    /// `None` is AWS's -1: not set.
+    pub default_instance_warmup_secs: Option<u32>,
+    /// `EC2` or `ELB`.
+    pub health_check_type: String,
+    pub health_check_grace_secs: u32,
+    pub termination_policies: Vec<TerminationPolicy>,
+    pub protect_new_instances: bool,
+    pub service_linked_role_arn: String,
+}
+
+/// What new instances are launched from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaunchSource {
+    /// `version` is a number, `$Latest` or `$Default`, resolved at each launch.
+    Template {
+        id: String,
+        name: String,
+        version: String,
+    },
+    Configuration {
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupTag {
+    pub value: String,
+    pub propagate_at_launch: bool,
+}
+
+/// What CreateAutoScalingGroup asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupSpec {
+    pub name: GroupName,
+    pub limits: Limits,
+    /// `min_size` when left out.
+    pub desired_capacity: Option<u32>,
+    pub settings: Settings,
+    pub tags: BTreeMap<String, GroupTag>,
+    pub hooks: Vec<LifecycleHook>,
+}
+
+/// What UpdateAutoScalingGroup asks for; absent sizes stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupChange {
+    pub min_size: Option<u32>,
+    pub max_size: Option<u32>,
+    pub desired_capacity: Option<u32>,
+    pub settings: Settings,
+}
+
+/// The scaling processes, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Process {
+    Launch,
+    Terminate,
+    AddToLoadBalancer,
+    AlarmNotification,
+    AZRebalance,
+    HealthCheck,
+    InstanceRefresh,
+    ReplaceUnhealthy,
+    ScheduledActions,
+}
+
+impl Process {
+    pub const ALL: &[Self] = &[
+        Self::Launch,
+        Self::Terminate,
+        Self::AddToLoadBalancer,
+        Self::AlarmNotification,
+        Self::AZRebalance,
+        Self::HealthCheck,
+        Self::InstanceRefresh,
+        Self::ReplaceUnhealthy,
+        Self::ScheduledActions,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Launch => "Launch",
+            Self::Terminate => "Terminate",
+            Self::AddToLoadBalancer => "AddToLoadBalancer",
+            Self::AlarmNotification => "AlarmNotification",
+            Self::AZRebalance => "AZRebalance",
+            Self::HealthCheck => "HealthCheck",
+            Self::InstanceRefresh => "InstanceRefresh",
+            Self::ReplaceUnhealthy => "ReplaceUnhealthy",
+            Self::ScheduledActions => "ScheduledActions",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|process| process.name() == text)
+    }
+}
+
+/// The pause after a simple policy's activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Cooldown {
+    None,
+    /// Starts when the last instance of the activity is done.
+    AfterActivity {
+        secs: u32,
+    },
+    Until(Timestamp),
+}
+
+/// The policies that acted at one instant: all see the group as the first one found it, and the largest capacity wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Round {
+    pub at: Timestamp,
+    pub situation: Situation,
+    pub asked: Option<u32>,
+}
+
+impl Group {
+    pub fn is_suspended(&self, process: Process) -> bool {
+        self.suspended.contains_key(&process)
+    }
+
+    /// The zones of its subnets, each once.
+    pub fn zones(&self) -> BTreeSet<&Zone> {
+        self.settings.placements.iter().map(|placement| &placement.zone).collect()
+    }
+
+    /// The activities that are still shown, as AWS orders them.
+    pub fn shown_activities(&self, now: Timestamp) -> Vec<&Activity> {
+        in_display_order(self.activities.iter().filter(|activity| activity.is_shown(now)))
+    }
+
+    pub(super) fn drop_old_activities(&mut self, now: Timestamp) {
+        while self.activities.front().is_some_and(|activity| !activity.is_shown(now)) {
+            self.activities.pop_front();
+        }
+    }
+
+    pub(super) fn activity_mut(&mut self, id: &str) -> Option<&mut Activity> {
+        self.activities.iter_mut().rev().find(|activity| activity.id.as_str() == id)
+    }
+
+    /// Whether a cooldown, or the activity before it, is still on.
+    pub(super) fn is_cooling_down(&self, now: Timestamp) -> bool {
+        match self.cooldown {
+            Cooldown::None => false,
+            Cooldown::AfterActivity { .. } => true,
+            Cooldown::Until(until) => until > now,
+        }
+    }
+}
+
+impl Settings {
+    /// # Errors
+    /// `ValidationError` for what no group can have.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.placements.is_empty() {
+            return Err(Refusal::validation("At least one Availability Zone or VPC Subnet is required."));
+        }
+        if !matches!(self.health_check_type.as_str(), "EC2" | "ELB") {
+            let text = format!("Unsupported health check type: {}", self.health_check_type);
+            return Err(Refusal::validation(text));
+        }
+        let last = self.termination_policies.iter().rposition(|policy| *policy != TerminationPolicy::Default);
+        let default = self.termination_policies.iter().position(|policy| *policy == TerminationPolicy::Default);
+        match (default, last) {
+            (Some(default), Some(last)) if default < last => {
+                Err(Refusal::validation("The Default termination policy must be the last in the list"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// # Errors
+/// `ValidationError` if the sizes contradict each other.
+pub fn check_sizes(limits: Limits, desired: u32) -> Result<(), Refusal> {
+    let Limits { min, max } = limits;
+    if max < min {
+        let text = format!("Max bound, {max}, must be greater than or equal to min bound, {min}");
+        return Err(Refusal::validation(text));
+    }
+    if desired < min || desired > max {
+        let text =
+            format!("Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}");
+        return Err(Refusal::validation(text));
+    }
+    Ok(())
+}
+
+pub fn group_not_found(name: &GroupName) -> Refusal {
+    Refusal::validation(format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"))
+}
+
+pub fn limit_exceeded(what: &str, limit: usize) -> Refusal {
+    Refusal::new("LimitExceeded", 400, format!("You've reached the limit of {limit} {what}"))
+}

@@ -1,0 +1,181 @@
+//! From launch arguments to an instance: resolving a group's template or configuration, addresses, tags.
+//! Start at [`Groups::launch_instance`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Groups;
+use super::address::{free_address, public_address};
+use super::agenda::Due;
+use super::group::LaunchSource;
+use super::instance::{Ec2State, Health, Instance, LaunchedFrom, LifecycleState, Membership, Placement};
+use super::launch_template::{LaunchArguments, LaunchTemplate, TemplateRef};
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::names::{GroupName, InstanceId};
+
+const BAD_TEMPLATE: &str = "You must use a valid fully-formed launch template.";
+
+impl Groups {
+    /// Turns what a caller wrote about a launch template into a source, and checks that it can launch something.
+    ///
+    /// # Errors
+    /// `ValidationError` with EC2's reason.
+    pub fn launch_source_of_template(
+        &self,
+        id: Option<&str>,
+        name: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<LaunchSource, Refusal> {
+        let wanted = match (id, name) {
+            (Some(id), None) => TemplateRef::Id(id),
+            (None, Some(name)) => TemplateRef::Name(name),
+            (Some(_), Some(_)) => {
+                let text = "Valid requests must contain either launchTemplateId or LaunchTemplateName";
+                return Err(Refusal::validation(text));
+            }
+            (None, None) => {
+                let text = "Valid requests must contain either launchTemplateId or LaunchTemplateName";
+                return Err(Refusal::validation(text));
+            }
+        };
+        let template = self.launch_templates.get(wanted).map_err(|refusal| bad_template(&refusal.message))?;
+        let source = LaunchSource::Template {
+            id: template.id.clone(),
+            name: template.name.clone(),
+            version: version.unwrap_or("$Default").to_string(),
+        };
+        self.resolve_launch(&source)?;
+        Ok(source)
+    }
+
+    /// What `source` launches now.
+    pub(super) fn resolve_launch(&self, source: &LaunchSource) -> Result<(LaunchedFrom, Value), Refusal> {
+        match source {
+            LaunchSource::Configuration { name } => {
+                let configuration = self.launch_configurations.get(name).ok_or_else(|| {
+                    Refusal::validation(format!(
+                        "Launch configuration name not found - Launch configuration {name} not found"
+                    ))
+                })?;
+                let from = LaunchedFrom::Configuration { name: name.clone(), created_at: configuration.created_at };
+                Ok((from, configuration.launch_data.clone()))
+            }
+            LaunchSource::Template { id, version, .. } => {
+                let template =
+                    self.launch_templates.get(TemplateRef::Id(id)).map_err(|refusal| bad_template(&refusal.message))?;
+                resolve_version(template, version)
+            }
+        }
+    }
+
+    /// Starts an EC2 instance in `placement`; it boots by itself.
+    ///
+    /// # Errors
+    /// EC2's text if the subnet has no free address.
+    pub(super) fn launch_instance(
+        &mut self,
+        now: Timestamp,
+        data: Value,
+        placement: Placement,
+    ) -> Result<InstanceId, String> {
+        let arguments = LaunchArguments::read(&data);
+        let wish = self.ids.instances.next_u64();
+        let taken: BTreeSet<_> = self
+            .instances
+            .values()
+            .filter(|instance| instance.placement.subnet == placement.subnet)
+            .filter_map(|instance| instance.private_ip.as_deref()?.parse().ok())
+            .collect();
+        let private_ip = free_address(&placement.cidr, &taken, wish).ok_or_else(|| {
+            let subnet = &placement.subnet;
+            format!(
+                "There are not enough free addresses in subnet '{subnet}' to satisfy the requested number of instances."
+            )
+        })?;
+        let has_public_ip = arguments.public_ip.unwrap_or(placement.public_ip);
+        let ids = &mut self.ids.instances;
+        let instance = Instance {
+            id: InstanceId(ids.ec2("i")),
+            reservation_id: ids.ec2("r"),
+            state: Ec2State::Pending,
+            state_reason: None,
+            state_changed_at: now,
+            launched_at: now,
+            image_id: arguments.image_id.unwrap_or_default(),
+            instance_type: arguments.instance_type.unwrap_or_else(|| DEFAULT_INSTANCE_TYPE.to_string()),
+            key_name: arguments.key_name,
+            security_groups: arguments.security_groups,
+            detailed_monitoring: arguments.detailed_monitoring,
+            placement,
+            private_ip: Some(private_ip.to_string()),
+            public_ip: has_public_ip.then(|| public_address(wish).to_string()),
+            mac_address: mac_address(wish),
+            eni_id: ids.ec2("eni"),
+            eni_attachment_id: ids.ec2("eni-attach"),
+            root_volume_id: ids.ec2("vol"),
+            tags: arguments.tags,
+            launch_data: data,
+            membership: None,
+            due: None,
+            health_due: None,
+        };
+        let id = instance.id.clone();
+        self.instances.insert(id.clone(), instance);
+        self.set_due(&id, now + self.timing.boot(), Due::Running(id.clone()));
+        Ok(id)
+    }
+
+    /// Makes a new instance a member, with the tags that say so.
+    pub(super) fn join_group(&mut self, id: &InstanceId, name: &GroupName, launched_from: LaunchedFrom) {
+        let (Some(group), Some(instance)) = (self.groups.get_mut(name), self.instances.get_mut(id)) else { return };
+        let propagated = group.tags.iter().filter(|(_, tag)| tag.propagate_at_launch);
+        instance.tags.extend(propagated.map(|(key, tag)| (key.clone(), tag.value.clone())));
+        instance.tags.extend(system_tags(name, &launched_from));
+        instance.membership = Some(Membership {
+            group: name.clone(),
+            lifecycle: LifecycleState::Pending,
+            health: Health::Healthy,
+            health_finding: None,
+            protected_from_scale_in: group.settings.protect_new_instances,
+            launched_from,
+            in_service_since: None,
+            activity: None,
+            lifecycle_action: None,
+        });
+        group.members.insert(id.clone());
+    }
+}
+
+/// What EC2 launches when nothing says otherwise. Source: RunInstances.
+const DEFAULT_INSTANCE_TYPE: &str = "m1.small";
+
+fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedFrom, Value), Refusal> {
+    let version = super::version_or_refuse(template, wanted).map_err(|refusal| bad_template(&refusal.message))?;
+    if LaunchArguments::read(&version.data).image_id.is_none() {
+        return Err(bad_template("The request must contain the parameter ImageId"));
+    }
+    let from = LaunchedFrom::Template { id: template.id.clone(), name: template.name.clone(), version: version.number };
+    Ok((from, version.data.clone()))
+}
+
+fn bad_template(reason: &str) -> Refusal {
+    Refusal::validation(format!("{BAD_TEMPLATE} {reason}"))
+}
+
+/// The tags that Auto Scaling and EC2 put on a member themselves.
+fn system_tags(group: &GroupName, launched_from: &LaunchedFrom) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::from([("aws:autoscaling:groupName".to_string(), group.to_string())]);
+    if let LaunchedFrom::Template { id, version, .. } = launched_from {
+        tags.insert("aws:ec2launchtemplate:id".into(), id.clone());
+        tags.insert("aws:ec2launchtemplate:version".into(), version.to_string());
+    }
+    tags
+}
+
+/// Locally administered, as EC2's are.
+fn mac_address(number: u64) -> String {
+    let [a, b, c, d, e, ..] = number.to_be_bytes();
+    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
+}
