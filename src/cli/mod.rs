@@ -5,7 +5,6 @@ mod doctor;
 mod failure;
 mod interrupt;
 mod progress;
-mod sandbox;
 pub mod spec_file;
 mod validate;
 
@@ -26,7 +25,6 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Doctor),
-    Sandbox(sandbox::Sandbox),
     Validate(validate::Validate),
 }
 
@@ -45,7 +43,6 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
-        Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
         Command::Validate(args) => validate::run(&args),
     }
 }

@@ -10,8 +10,3 @@ impl Ec2 {
         Self {}
     }
 }
-
-/// None yet: every call is refused by name.
-pub fn operations() -> crate::sandbox::operations::Operations {
-    crate::sandbox::operations::Operations::default()
-}

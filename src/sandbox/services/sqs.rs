@@ -10,8 +10,3 @@ impl Sqs {
         unimplemented!("sqs room")
     }
 }
-
-/// None yet: every call is refused by name.
-pub fn operations() -> crate::sandbox::operations::Operations {
-    crate::sandbox::operations::Operations::default()
-}

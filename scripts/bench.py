@@ -1,0 +1,261 @@
+"""The measurements behind docs/performance.md. Run by scripts/bench, which builds and names the programs.
+
+Every figure that claims to be faster is a ratio against a reference that runs in the same minute on the same machine.
+The sequence alternates between the two sides, so that a machine that slows down slows both.
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+REGION = "ap-northeast-2"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
+ALARMS = 20
+
+
+def main():
+    scaleproof, moto_server, *wanted = sys.argv[1:]
+    parts = {
+        "render": lambda: render(scaleproof),
+        "sandbox": lambda: sandbox(scaleproof),
+        "requests": lambda: requests(scaleproof, moto_server),
+        "provision": lambda: provision(scaleproof),
+    }
+    unknown = [name for name in wanted if name not in parts]
+    if unknown:
+        sys.exit(f"error: `{unknown[0]}` is no measurement; there are {', '.join(parts)}")
+    print(f"{os.cpu_count()} cores, {processor()}")
+    print("| what | measured | reference | ratio |\n| --- | --- | --- | --- |")
+    for name in wanted or parts:
+        parts[name]()
+
+
+def row(*cells):
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def processor():
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+
+
+def measured(*command, **options):
+    """Runs a command to its end: seconds, and its peak memory in MiB."""
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options) as process:
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"error: {command} exited with {process.returncode}\n{said.decode()}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+# ---- render ----------------------------------------------------------------------------------------------------
+
+
+def render(scaleproof):
+    with tempfile.TemporaryDirectory() as folder:
+        spec = str(ROOT / "examples/course.yaml")
+        runs = [measured(scaleproof, "render", spec, "-o", folder, "--force") for _ in range(50)]
+    seconds = statistics.median(run[0] for run in runs)
+    memory = max(run[1] for run in runs)
+    row("`render` of the course stack, whole process", f"{seconds * 1000:.1f} ms, {memory:.1f} MiB", "bar: 10 ms, 15 MiB", "")
+
+
+# ---- sandbox ---------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """A server process that is ready when its port answers."""
+
+    def __init__(self, command, url=None):
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if url is None:
+            line = self.process.stdout.readline().decode()
+            url = next(word for word in line.split() if word.startswith("http://"))
+        self.url = url
+        host, port = url.removeprefix("http://").split(":")
+        self.address = (host, int(port))
+        self.ready_after = self.wait()
+
+    def wait(self):
+        deadline = time.perf_counter() + 60
+        while time.perf_counter() < deadline:
+            try:
+                with socket.create_connection(self.address, timeout=5):
+                    return time.perf_counter() - self.started
+            except OSError:
+                time.sleep(0.0005)
+        sys.exit(f"error: {self.url} does not answer")
+
+    def resident(self):
+        lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def start_sandbox(scaleproof, *arguments):
+    return Server([scaleproof, "sandbox", "--port", "0", *arguments])
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def sandbox(scaleproof):
+    starts, memory = [], []
+    for _ in range(20):
+        with start_sandbox(scaleproof) as server:
+            urllib.request.urlopen(f"{server.url}/_scaleproof/health").read()
+            starts.append(server.ready_after)
+            memory.append(server.resident())
+    row("sandbox, from start to first answer", f"{statistics.median(starts) * 1000:.1f} ms", "bar: 20 ms", "")
+    row("sandbox, resident memory at rest", f"{max(memory):.1f} MiB", "bar: 20 MiB", "")
+
+
+# ---- requests --------------------------------------------------------------------------------------------------
+
+
+def requests(scaleproof, moto_server):
+    port = free_port()
+    moto = Server([moto_server, "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}")
+    with moto, start_sandbox(scaleproof, "--clock", "paused") as ours:
+        for server in (moto, ours):
+            put_alarms(server)
+        rates = {moto: [], ours: []}
+        for _ in range(5):
+            for server, seen in rates.items():
+                seen.append(rate(server))
+    fast, slow = statistics.median(rates[ours]), statistics.median(rates[moto])
+    what = f"DescribeAlarms of {ALARMS} alarms, one connection after the other"
+    row(what, f"{fast:,.0f} a second", f"moto 5.2.5: {slow:,.0f} a second", f"{fast / slow:.0f} ×")
+
+
+def put_alarms(server):
+    import boto3
+
+    client = boto3.client("cloudwatch", endpoint_url=server.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+    for number in range(ALARMS):
+        client.put_metric_alarm(
+            AlarmName=f"bench-{number}",
+            Namespace="AWS/EC2",
+            MetricName="CPUUtilization",
+            Dimensions=[{"Name": "AutoScalingGroupName", "Value": "bench"}],
+            Statistic="Average",
+            Period=60,
+            EvaluationPeriods=2,
+            Threshold=50.0,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+        )
+
+
+def rate(server, seconds=2.0):
+    """Requests a second over one kept connection, or one each where the server closes it."""
+    body = b"Action=DescribeAlarms&Version=2010-08-01"
+    scope = f"test/20260101/{REGION}/monitoring/aws4_request"
+    head = (
+        f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.address[1]}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    request = head.encode() + body
+    count, connection = 0, None
+    started = time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        if connection is None:
+            connection = socket.create_connection(server.address)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(request)
+        answer, keeps = read_answer(connection)
+        if b"bench-19" not in answer:
+            sys.exit(f"error: {server.url} answered {answer[:300]!r}")
+        count += 1
+        if not keeps:
+            connection.close()
+            connection = None
+    if connection is not None:
+        connection.close()
+    return count / (time.perf_counter() - started)
+
+
+def read_answer(connection):
+    data = connection.recv(1 << 20)
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(1 << 20)
+    head, _, body = data.partition(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    length = int(fields[b"content-length"])
+    parts, have = [body], len(body)
+    while have < length:
+        parts.append(connection.recv(1 << 20))
+        have += len(parts[-1])
+    return b"".join(parts), head.startswith(b"HTTP/1.1") and fields.get(b"connection") != b"close"
+
+
+# ---- provision -------------------------------------------------------------------------------------------------
+
+
+def provision(scaleproof):
+    """Ours against what it drives, each on a sandbox of its own: the same HCL, the same terraform, the same provider."""
+    ours, bare = [], []
+    for _ in range(3):
+        ours.append(one_provision(scaleproof))
+        bare.append(one_bare(scaleproof))
+    mine, theirs = statistics.median(ours), statistics.median(bare)
+    row(
+        "`provision` of the course stack, alerting included",
+        f"{mine:.1f} s",
+        f"`terraform init && terraform apply` of the same HCL: {theirs:.1f} s",
+        f"{mine / theirs:.2f} ×",
+    )
+
+
+def one_provision(scaleproof):
+    with start_sandbox(scaleproof, "--clock", "60x") as server, Course() as folder:
+        return measured(scaleproof, "provision", "course.yaml", "--yes", cwd=folder, env=environment(server))[0]
+
+
+def one_bare(scaleproof):
+    with start_sandbox(scaleproof, "--clock", "60x") as server, Course() as folder:
+        variables = environment(server)
+        measured(scaleproof, "render", "course.yaml", "-o", "out", cwd=folder, env=variables)
+        script = '"$SCALEPROOF_TERRAFORM" init -input=false && "$SCALEPROOF_TERRAFORM" apply -input=false -auto-approve'
+        return measured("sh", "-c", script, cwd=f"{folder}/out", env=variables)[0]
+
+
+class Course(tempfile.TemporaryDirectory):
+    """A folder with the course example."""
+
+    def __enter__(self):
+        folder = super().__enter__()
+        for name in ("course.yaml", "user-data.sh"):
+            shutil.copy(ROOT / "examples" / name, folder)
+        return folder
+
+
+def environment(server):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, **KEYS, "AWS_ENDPOINT_URL": server.url}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+//! The whole story of a newcomer on the sandbox with real terraform, once per version of the AWS provider on this machine:
+//! provision, plan again, wire again, prove, look, destroy. The laws that hold at the end are the ones users count on.
+
+mod common;
+
+use common::{Endpoint, Provider, Workplace, skip};
+use serde_json::Value;
+
+#[test]
+fn the_course_is_provisioned_proved_and_destroyed_with_the_pinned_provider() {
+    const TEST: &str = "the_course_is_provisioned_proved_and_destroyed_with_the_pinned_provider";
+    match Provider::pinned() {
+        Ok(provider) => the_story(&provider),
+        Err(why) => skip(TEST, why),
+    }
+}
+
+#[test]
+fn the_course_is_provisioned_proved_and_destroyed_with_every_other_provider() {
+    const TEST: &str = "the_course_is_provisioned_proved_and_destroyed_with_every_other_provider";
+    let others = Provider::all()
+        .map(|all| all.into_iter().filter(|provider| provider.version != Provider::PINNED).collect::<Vec<_>>());
+    match others {
+        Ok(others) if others.is_empty() => skip(TEST, "no other AWS provider on this machine"),
+        Ok(others) => others.iter().for_each(the_story),
+        Err(why) => skip(TEST, why),
+    }
+}
+
+#[test]
+fn a_second_terraform_version_provisions_the_course_too() {
+    const TEST: &str = "a_second_terraform_version_provisions_the_course_too";
+    let provider = match Provider::pinned().and_then(|provider| provider.under_second_terraform()) {
+        Ok(provider) => provider,
+        Err(why) => return skip(TEST, why),
+    };
+    let endpoint = Endpoint::sandbox();
+    let place = Workplace::new(&endpoint, &provider);
+    place.scaleproof(&["provision", "course.yaml", "--yes"]).exits(0);
+    a_plan_is_empty(&place);
+    place.scaleproof(&["destroy", "course.yaml", "--yes"]).exits(0);
+}
+
+#[test]
+fn without_terraform_one_message_says_how_to_get_it() {
+    let endpoint = Endpoint::sandbox();
+    let provider = match Provider::pinned() {
+        Ok(provider) => provider,
+        Err(why) => return skip("without_terraform_one_message_says_how_to_get_it", why),
+    };
+    let place = Workplace::new(&endpoint, &provider);
+    let run =
+        place.scaleproof(&["provision", "course.yaml", "--yes", "--terraform-bin", "/nowhere/terraform"]).exits(3);
+    assert!(run.stderr.contains("cannot find `/nowhere/terraform`"), "{}", run.stderr);
+    assert!(run.stderr.contains("https://developer.hashicorp.com/terraform/install"), "{}", run.stderr);
+}
+
+#[test]
+fn a_wrong_spec_touches_nothing() {
+    let endpoint = Endpoint::sandbox();
+    let provider = match Provider::pinned() {
+        Ok(provider) => provider,
+        Err(why) => return skip("a_wrong_spec_touches_nothing", why),
+    };
+    let place = Workplace::new(&endpoint, &provider);
+    let before = dump(&endpoint);
+    place.edit("cooldown", "cooldwon");
+    let run = place.scaleproof(&["provision", "course.yaml", "--yes"]).exits(2);
+    assert!(run.stderr.contains("course.yaml:"), "{}", run.stderr);
+    assert!(run.stderr.contains("Did you mean cooldown?"), "{}", run.stderr);
+    assert_eq!(dump(&endpoint), before);
+    assert!(!place.dir.join(".scaleproof").exists());
+}
+
+fn the_story(provider: &Provider) {
+    eprintln!("AWS provider {}", provider.version);
+    let endpoint = Endpoint::sandbox();
+    let fresh = dump(&endpoint);
+    let place = Workplace::new(&endpoint, provider);
+
+    place.scaleproof(&["provision", "course.yaml", "--yes"]).exits(0);
+    a_plan_is_empty(&place);
+    wiring_again_plans_nothing(&place);
+    provisioning_again_changes_nothing(&place);
+
+    let proof = place.scaleproof(&["verify", "course.yaml", "--drill", "scale-out", "--drill", "scale-in", "--json"]);
+    proof.exits(0);
+    place.scaleproof(&["status", "course.yaml"]).exits(0);
+
+    place.scaleproof(&["destroy", "course.yaml", "--yes"]).exits(0);
+    assert_eq!(dump(&endpoint), fresh, "something is left after destroy");
+}
+
+fn a_plan_is_empty(place: &Workplace) {
+    // Terraform's own answer: 0 is an empty plan, 2 one with changes.
+    place.terraform(".scaleproof/course", &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
+    place.scaleproof(&["plan", "course.yaml", "--detailed-exitcode"]).exits(0);
+}
+
+fn wiring_again_plans_nothing(place: &Workplace) {
+    let run = place.scaleproof(&["wire", "course.yaml", "--yes"]).exits(0);
+    assert!(run.stdout.contains("0 to create, 0 to update, 0 to delete"), "{}", run.stdout);
+}
+
+fn provisioning_again_changes_nothing(place: &Workplace) {
+    place.scaleproof(&["provision", "course.yaml", "--yes"]).exits(0);
+    a_plan_is_empty(place);
+}
+
+/// The sandbox's resources: its clock and its journal of the past go on by themselves.
+fn dump(endpoint: &Endpoint) -> Value {
+    endpoint.get("/_scaleproof/state")
+}
