@@ -5,6 +5,7 @@ mod doctor;
 mod failure;
 mod interrupt;
 mod progress;
+mod sandbox;
 pub mod spec_file;
 mod validate;
 
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Doctor),
+    Sandbox(sandbox::Sandbox),
     Validate(validate::Validate),
 }
 
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
+        Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
         Command::Validate(args) => validate::run(&args),
     }
 }

@@ -1,1 +1,6 @@
 //! ssm
+
+/// None yet: every call is refused by name.
+pub fn operations() -> crate::sandbox::operations::Operations {
+    crate::sandbox::operations::Operations::default()
+}

@@ -1,4 +1,12 @@
-//! The wire layer: protocols on one side, [`value::Value`] on the other.
+//! The wire layer: protocols on one side, [`value::Value`] on the other, shape tables in between.
+//! [`request`] finds out what was called, [`answer`] writes what comes back, [`validate`] holds input to the model.
 
+pub mod answer;
+mod cbor;
+mod form;
+mod json;
+pub mod request;
 pub mod shape;
+pub mod validate;
 pub mod value;
+mod xml;

@@ -1,0 +1,125 @@
+//! `sandbox`: the built-in AWS endpoint as a process, and the shell exports that point other tools at it.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::interrupt::watch_signals;
+use super::{Exit, Failure};
+use crate::clock::{Clock, Speed, SystemClock};
+use crate::engine::groups::Timing;
+use crate::sandbox;
+
+/// Run the built-in AWS endpoint on 127.0.0.1 until Ctrl-C
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sandbox {
+    #[command(subcommand)]
+    command: Option<SandboxCommand>,
+    /// Port to listen on; 0 takes any that is free
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// How fast time runs: real, paused, or a multiple such as 60x
+    #[arg(long, default_value = "real", value_parser = parse_speed)]
+    clock: Speed,
+    /// How long instances take to start and stop
+    #[arg(long, value_enum, default_value_t = Instances::Realistic)]
+    instances: Instances,
+    /// Account of callers whose access key is not twelve digits
+    #[arg(long, default_value = "123456789012", value_parser = parse_account)]
+    account: String,
+    /// Seed of identifiers and of everything else that varies
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum SandboxCommand {
+    /// Print the shell exports that point AWS tools at a sandbox
+    Env {
+        /// Port that the sandbox listens on
+        #[arg(long, default_value_t = 4599)]
+        port: u16,
+        /// Region to work in
+        #[arg(long, default_value = "ap-northeast-2")]
+        region: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Instances {
+    /// About as long as on AWS
+    Realistic,
+    /// Everything is done in the call that asked for it
+    Instant,
+}
+
+fn parse_speed(text: &str) -> Result<Speed, String> {
+    match text {
+        "real" => Ok(Speed::REAL),
+        "paused" => Ok(Speed::PAUSED),
+        _ => {
+            let number = text.strip_suffix('x').and_then(|number| number.parse().ok());
+            let speed = number.filter(|speed: &f64| *speed > 0.0 && *speed <= 100_000.0);
+            speed.map(Speed).ok_or_else(|| "say real, paused, or a multiple from above 0 to 100000 such as 60x".into())
+        }
+    }
+}
+
+fn parse_account(text: &str) -> Result<String, String> {
+    let account = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if account { Ok(text.to_string()) } else { Err("an AWS account is twelve digits".into()) }
+}
+
+pub async fn run(args: &Sandbox) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(SandboxCommand::Env { port, region }) => {
+            print_env(*port, region);
+            Ok(Exit::Done)
+        }
+        None => serve(args).await,
+    }
+}
+
+fn print_env(port: u16, region: &str) {
+    anstream::println!("export AWS_ENDPOINT_URL=http://127.0.0.1:{port}");
+    anstream::println!("export AWS_ACCESS_KEY_ID=test");
+    anstream::println!("export AWS_SECRET_ACCESS_KEY=test");
+    anstream::println!("export AWS_REGION={region}");
+    anstream::println!("export AWS_DEFAULT_REGION={region}");
+}
+
+async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
+    let options = sandbox::Options {
+        port: args.port,
+        speed: args.clock,
+        timing: match args.instances {
+            Instances::Realistic => Timing::Realistic,
+            Instances::Instant => Timing::Instant,
+        },
+        account: args.account.clone(),
+        seed: args.seed,
+        start: SystemClock.now(),
+    };
+    let mut interrupt = watch_signals();
+    let running = sandbox::Sandbox::start(&options).map_err(|error| cannot_listen(args.port, error))?;
+    anstream::println!("listening on {}", running.url());
+    // Whoever reads the first line through a pipe waits for it.
+    let _ = std::io::stdout().flush();
+    // The watch ends with the runtime, so the only way on is a signal.
+    let _ = interrupt.changed().await;
+    drop(running);
+    Ok(Exit::Done)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on 127.0.0.1:{port}")]
+struct CannotListen {
+    port: u16,
+    source: std::io::Error,
+}
+
+fn cannot_listen(port: u16, source: std::io::Error) -> Failure {
+    Failure::new(Exit::Usage, CannotListen { port, source })
+        .hint("take another port with --port, or any free one with --port 0")
+}

@@ -1,0 +1,115 @@
+//! The control surface under `/_scaleproof/`: health, reset, clock, mailbox, state. JSON in, JSON out.
+//! A public contract; `docs/sandbox-control.md` is its page.
+
+use std::time::Duration;
+
+use http::Method;
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use super::server::Shared;
+use super::universe::Universe;
+use super::wire::answer::Answer;
+use crate::clock::{Clock, Speed, Timestamp};
+
+/// The longest span that one `advance` may cover: a year of evaluations takes a while.
+const LONGEST_ADVANCE: Duration = Duration::from_secs(366 * 86_400);
+const FASTEST: f64 = 100_000.0;
+
+pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
+    let path = parts.uri.path().strip_prefix("/_scaleproof/").unwrap_or_default();
+    match (&parts.method, path) {
+        (&Method::GET, "health") => answer(200, &health(shared)),
+        (&Method::POST, "reset") => {
+            shared.universe().reset();
+            answer(200, &json!({ "reset": true }))
+        }
+        (&Method::GET, "clock") => answer(200, &clock(shared)),
+        (&Method::POST, "clock") => read(body).and_then(|order| set_clock(shared, &order)).map_or_else(bad, |()| {
+            shared.changed.notify_one();
+            answer(200, &clock(shared))
+        }),
+        (&Method::GET, "mailbox") => answer(200, &mailbox(shared)),
+        (&Method::GET, "state") => answer(200, &json!(*shared.universe())),
+        (&Method::PUT, "state") => read(body).and_then(|state| load(shared, state)).map_or_else(bad, |()| {
+            shared.changed.notify_one();
+            answer(200, &json!({ "loaded": true }))
+        }),
+        _ => answer(
+            404,
+            &json!({
+                "error": format!("there is no {} /_scaleproof/{path}", parts.method),
+                "served": ["GET health", "POST reset", "GET clock", "POST clock", "GET mailbox", "GET state", "PUT state"],
+            }),
+        ),
+    }
+}
+
+/// Moves the clock on and lets everything in between happen.
+pub fn advance(shared: &Shared, span: Duration) -> Timestamp {
+    let mut universe = shared.universe();
+    let to = shared.clock.now() + span;
+    shared.clock.move_to(to);
+    universe.advance(to);
+    to
+}
+
+fn answer(status: u16, json: &Value) -> Answer {
+    let body = format!("{json}\n").into_bytes();
+    Answer { status, content_type: "application/json", headers: Vec::new(), body }
+}
+
+fn bad(error: String) -> Answer {
+    answer(400, &json!({ "error": error }))
+}
+
+fn read(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))
+}
+
+fn health(shared: &Shared) -> Value {
+    let regions = shared.universe().regions().count();
+    json!({ "status": "running", "version": env!("CARGO_PKG_VERSION"), "now": shared.clock.now(), "regions": regions })
+}
+
+fn clock(shared: &Shared) -> Value {
+    let Speed(speed) = shared.clock.speed();
+    json!({ "now": shared.clock.now(), "speed": speed, "paused": speed == 0.0 })
+}
+
+/// One of `{"speed": 60}`, `{"pause": true}` and `{"advance": "5m"}`.
+fn set_clock(shared: &Shared, order: &Value) -> Result<(), String> {
+    let what = "say one of {\"speed\": 60}, {\"pause\": true}, {\"advance\": \"5m\"}";
+    let members = order.as_object().filter(|members| members.len() == 1).ok_or(what)?;
+    match members.iter().next() {
+        Some((key, Value::Number(speed))) if key == "speed" => {
+            let speed = speed.as_f64().filter(|speed| (0.0..=FASTEST).contains(speed));
+            shared.clock.set_speed(Speed(speed.ok_or("a speed lies between 0 and 100000")?));
+        }
+        Some((key, Value::Bool(pause))) if key == "pause" => {
+            shared.clock.set_speed(if *pause { Speed::PAUSED } else { Speed::REAL });
+        }
+        Some((key, Value::String(span))) if key == "advance" => {
+            let parsed: Option<jiff::SignedDuration> = span.parse().ok();
+            let span = parsed.and_then(|span| Duration::try_from(span).ok()).filter(|span| *span <= LONGEST_ADVANCE);
+            advance(shared, span.ok_or("an advance is a duration such as 90s, 5m or 2h, a year at most")?);
+        }
+        _ => return Err(what.into()),
+    }
+    Ok(())
+}
+
+/// Messages that left for people and webhooks, oldest first.
+fn mailbox(shared: &Shared) -> Value {
+    let universe = shared.universe();
+    let mut messages: Vec<_> = universe.regions().flat_map(|region| &region.mailbox).collect();
+    messages.sort_by_key(|message| message.at);
+    json!({ "messages": messages })
+}
+
+fn load(shared: &Shared, state: Value) -> Result<(), String> {
+    let loaded: Universe =
+        serde_json::from_value(state).map_err(|error| format!("not a state of this version: {error}"))?;
+    *shared.universe() = loaded;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! All accounts and regions, and how a call finds its operation. Start at [`Universe::answer`].
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::operations::{Call, Operations};
+use super::region::Region;
+use super::services;
+use super::wire::answer::{self, Answer};
+use super::wire::request::{self, Request};
+use super::wire::shape::{OperationShape, Service};
+use super::wire::value::Value;
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::groups::Timing;
+use crate::engine::ids::Ids;
+use crate::engine::names::Place;
+
+/// The operations of every service, by its name in `models`.
+static OPERATIONS: LazyLock<BTreeMap<&'static str, Operations>> = LazyLock::new(|| {
+    BTreeMap::from([
+        ("autoscaling", services::autoscaling::operations()),
+        ("cloudwatch", services::cloudwatch::operations()),
+        ("ec2", services::ec2::operations()),
+        ("iam", services::iam::operations()),
+        ("sns", services::sns::operations()),
+        ("sqs", services::sqs::operations()),
+        ("ssm", services::ssm::operations()),
+        ("sts", services::sts::operations()),
+    ])
+});
+
+/// The operations of all services, for the documentation.
+pub fn operations() -> &'static BTreeMap<&'static str, Operations> {
+    &OPERATIONS
+}
+
+/// Every account in every region that somebody has called.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Universe {
+    /// The account of callers whose access key does not name one.
+    default_account: String,
+    seed: u64,
+    timing: Timing,
+    request_ids: Ids,
+    /// By account, then region.
+    regions: BTreeMap<String, BTreeMap<String, Region>>,
+}
+
+/// An answer, or when to ask again at the latest (long polling).
+pub enum Reply {
+    Now(Answer),
+    Later { answer: Answer, until: Timestamp },
+}
+
+impl Universe {
+    pub fn new(default_account: &str, seed: u64, timing: Timing) -> Self {
+        let request_ids = Ids::new(seed, "requests");
+        Self { default_account: default_account.into(), seed, timing, request_ids, regions: BTreeMap::new() }
+    }
+
+    pub fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.values().flat_map(BTreeMap::values)
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        *self = Self::new(&self.default_account, self.seed, self.timing);
+    }
+
+    /// When something happens next by itself, anywhere.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.regions().filter_map(|region| region.world.next_due()).min()
+    }
+
+    /// Lets everything happen that is due by `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.regions.values_mut().flat_map(BTreeMap::values_mut).for_each(|region| region.advance(now));
+    }
+
+    /// The region of one account, made on first use.
+    pub fn region(&mut self, account: &str, name: &str) -> &mut Region {
+        let (seed, timing) = (self.seed, self.timing);
+        let regions = self.regions.entry(account.to_string()).or_default();
+        regions.entry(name.to_string()).or_insert_with(|| Region::new(Place::new(name, account), seed, timing))
+    }
+
+    /// Runs one call at `now`.
+    pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str) -> Reply {
+        let request_id = self.request_ids.uuid();
+        let call = Call::new(now, request_id, base_url.to_string());
+        let result = request.call.clone().and_then(|(operation, input)| {
+            let output = self.run(request, operation, input, &call)?;
+            Ok((operation, output))
+        });
+        let (service, protocol) = (request.service, request.protocol);
+        let answer = match result {
+            Ok((operation, output)) => answer::output(service, operation, protocol, output, &call.request_id),
+            Err(refusal) => answer::refusal(service, protocol, &refusal, &call.request_id),
+        };
+        match call.waits_until() {
+            Some(until) if until > now => Reply::Later { answer, until },
+            _ => Reply::Now(answer),
+        }
+    }
+
+    fn run(&mut self, request: &Request, shape: &OperationShape, input: Value, call: &Call) -> Result<Value, Refusal> {
+        let table = OPERATIONS.get(request.service.name);
+        let operation = table
+            .and_then(|table| table.get(shape.name))
+            .ok_or_else(|| request::unknown(request.service, shape.name))?;
+        refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
+        let account = match request.access_key.as_str() {
+            key if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => key.to_string(),
+            _ => self.default_account.clone(),
+        };
+        let region = self.region(&account, &request.region);
+        region.advance(call.now);
+        let output = (operation.handler)(region, call, input);
+        // What the call set off at once, such as a message to a queue, has happened before the caller hears of it.
+        region.advance(call.now);
+        output
+    }
+}
+
+/// An argument without an effect is refused rather than forgotten.
+fn refuse_unknown_arguments(
+    service: &Service,
+    shape: &OperationShape,
+    takes: &[&str],
+    input: &Value,
+) -> Result<(), Refusal> {
+    let Value::Structure(members) = input else { return Ok(()) };
+    let Some((name, _)) = members.iter().find(|(name, _)| !takes.contains(name)) else { return Ok(()) };
+    let code = if service.name == "ec2" { "UnsupportedOperation" } else { "InvalidParameterCombination" };
+    let operation = shape.name;
+    Err(Refusal::new(
+        code,
+        400,
+        format!("The argument {name} of {operation} is not reproduced by scaleproof's sandbox"),
+    ))
+}

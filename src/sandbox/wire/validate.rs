@@ -1,0 +1,131 @@
+//! Input held to its model before a handler sees it: required members, enums, lengths and ranges.
+//! Patterns are not checked here; the services check the names that matter to them.
+
+use super::shape::{Kind, Rules, Service, Shape};
+use super::value::Value;
+use crate::engine::Refusal;
+
+/// Checks `input` and answers as the service does when it does not hold.
+///
+/// # Errors
+/// The refusal for everything that is wrong, or for the first thing where that is AWS's way.
+pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<(), Refusal> {
+    let mut found = Vec::new();
+    walk(shape, input, "", &mut found);
+    let Some(first) = found.first() else { return Ok(()) };
+    Err(match service.name {
+        "ec2" => ec2(first),
+        _ => {
+            let word = if found.len() == 1 { "error" } else { "errors" };
+            let list: Vec<String> = found.iter().map(Broken::sentence).collect();
+            Refusal::validation(format!("{} validation {word} detected: {}", found.len(), list.join("; ")))
+        }
+    })
+}
+
+enum Constraint {
+    NotNull,
+    Enum(&'static [&'static str]),
+    AtLeast(i64),
+    AtMost(i64),
+    LengthAtLeast(i64),
+    LengthAtMost(i64),
+}
+
+struct Broken {
+    at: String,
+    value: Option<String>,
+    constraint: Constraint,
+}
+
+impl Broken {
+    /// As AWS's services phrase it.
+    fn sentence(&self) -> String {
+        let value = self.value.as_ref().map_or("null".into(), |value| format!("'{value}'"));
+        let must = match self.constraint {
+            Constraint::NotNull => "Member must not be null".into(),
+            Constraint::Enum(values) => format!("Member must satisfy enum value set: [{}]", values.join(", ")),
+            Constraint::AtLeast(min) => format!("Member must have value greater than or equal to {min}"),
+            Constraint::AtMost(max) => format!("Member must have value less than or equal to {max}"),
+            Constraint::LengthAtLeast(min) => format!("Member must have length greater than or equal to {min}"),
+            Constraint::LengthAtMost(max) => format!("Member must have length less than or equal to {max}"),
+        };
+        format!("Value {value} at '{}' failed to satisfy constraint: {must}", self.at)
+    }
+}
+
+fn ec2(broken: &Broken) -> Refusal {
+    match broken.constraint {
+        Constraint::NotNull => {
+            Refusal::new("MissingParameter", 400, format!("The request must contain the parameter {}", broken.at))
+        }
+        _ => {
+            let value = broken.value.as_deref().unwrap_or_default();
+            Refusal::new("InvalidParameterValue", 400, format!("Invalid value '{value}' for {}", broken.at))
+        }
+    }
+}
+
+fn walk(shape: &'static Shape, value: &Value, at: &str, found: &mut Vec<Broken>) {
+    match (shape.kind, value) {
+        (Kind::Structure(members), Value::Structure(given)) => {
+            for member in members {
+                let path = path(at, member.name);
+                match given.iter().find(|(name, _)| *name == member.name) {
+                    Some((_, value)) => walk(member.shape, value, &path, found),
+                    None if member.required => {
+                        found.push(Broken { at: path, value: None, constraint: Constraint::NotNull })
+                    }
+                    None => {}
+                }
+            }
+        }
+        (Kind::List { of, .. }, Value::List(items)) => {
+            length(shape.rules, items.len(), || format!("{} elements", items.len()), at, found);
+            for (nth, item) in items.iter().enumerate() {
+                walk(of, item, &format!("{at}.{}.member", nth + 1), found);
+            }
+        }
+        (Kind::Map { value: of, .. }, Value::Map(entries)) => {
+            for (key, item) in entries {
+                walk(of, item, &format!("{at}.{key}.member"), found);
+            }
+        }
+        (Kind::String, Value::String(text)) => {
+            let values = shape.rules.values;
+            if !values.is_empty() && !values.contains(&text.as_str()) {
+                found.push(Broken { at: at.into(), value: Some(text.clone()), constraint: Constraint::Enum(values) });
+            }
+            length(shape.rules, text.chars().count(), || text.clone(), at, found);
+        }
+        (_, Value::Integer(number)) => range(shape.rules, *number as f64, &number.to_string(), at, found),
+        (_, Value::Double(number)) => range(shape.rules, *number, &number.to_string(), at, found),
+        _ => {}
+    }
+}
+
+/// AWS names members in lower camel case in these sentences.
+fn path(at: &str, name: &str) -> String {
+    let mut letters = name.chars();
+    let lower: String = letters.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(letters).collect();
+    if at.is_empty() { lower } else { format!("{at}.{lower}") }
+}
+
+fn length(rules: Rules, length: usize, value: impl Fn() -> String, at: &str, found: &mut Vec<Broken>) {
+    let length = length as i64;
+    if let Some(min) = rules.min.filter(|min| length < *min) {
+        found.push(Broken { at: at.into(), value: Some(value()), constraint: Constraint::LengthAtLeast(min) });
+    }
+    if let Some(max) = rules.max.filter(|max| length > *max) {
+        found.push(Broken { at: at.into(), value: Some(value()), constraint: Constraint::LengthAtMost(max) });
+    }
+}
+
+fn range(rules: Rules, number: f64, text: &str, at: &str, found: &mut Vec<Broken>) {
+    if let Some(min) = rules.min.filter(|min| number < *min as f64) {
+        found.push(Broken { at: at.into(), value: Some(text.into()), constraint: Constraint::AtLeast(min) });
+    }
+    if let Some(max) = rules.max.filter(|max| number > *max as f64) {
+        found.push(Broken { at: at.into(), value: Some(text.into()), constraint: Constraint::AtMost(max) });
+    }
+}

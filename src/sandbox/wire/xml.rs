@@ -1,0 +1,122 @@
+//! Query and EC2 Query output: a value as XML, by shape.
+
+use super::shape::{Kind, OperationShape, Protocol, Service, Shape};
+use super::value::Value;
+use crate::engine::Refusal;
+use base64::Engine as _;
+
+/// The answer to `operation`.
+pub fn answer(
+    service: &Service,
+    operation: &OperationShape,
+    protocol: Protocol,
+    value: &Value,
+    request_id: &str,
+) -> String {
+    let mut out = String::with_capacity(1024);
+    let name = operation.name;
+    out.push_str(&format!("<{name}Response xmlns=\"{}\">", service.xml_namespace));
+    if protocol == Protocol::Ec2 {
+        out.push_str(&format!("<requestId>{request_id}</requestId>"));
+        members(&mut out, operation.output, value);
+    } else {
+        let wrapper = operation.result_wrapper;
+        if !wrapper.is_empty() {
+            out.push_str(&format!("<{wrapper}>"));
+        }
+        members(&mut out, operation.output, value);
+        if !wrapper.is_empty() {
+            out.push_str(&format!("</{wrapper}>"));
+        }
+        out.push_str(&format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"));
+    }
+    out.push_str(&format!("</{name}Response>"));
+    out
+}
+
+pub fn refusal(namespace: &str, protocol: Protocol, refusal: &Refusal, request_id: &str) -> String {
+    let (code, message) = (escape(&refusal.code), escape(&refusal.message));
+    let message = if message.is_empty() { String::new() } else { format!("<Message>{message}</Message>") };
+    if protocol == Protocol::Ec2 {
+        return format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Errors><Error><Code>{code}</Code>{message}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        );
+    }
+    let blame = if refusal.status < 500 { "Sender" } else { "Receiver" };
+    format!(
+        "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{blame}</Type><Code>{code}</Code>{message}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+}
+
+fn members(out: &mut String, shape: &Shape, value: &Value) {
+    let Value::Structure(found) = value else { return };
+    for (name, value) in found {
+        if let Some(member) = shape.member(name) {
+            element(out, member.xml_name(), member.shape, value);
+        }
+    }
+}
+
+fn element(out: &mut String, name: &str, shape: &Shape, value: &Value) {
+    match (&shape.kind, value) {
+        (Kind::List { of, flattened: true, .. }, Value::List(items)) => {
+            items.iter().for_each(|item| element(out, name, of, item));
+        }
+        (Kind::Map { value: of, key_name, value_name, flattened: true, .. }, Value::Map(entries)) => {
+            for (key, value) in entries {
+                entry(out, name, (key_name, key), (value_name, of, value));
+            }
+        }
+        (_, Value::Null) => {}
+        _ => {
+            out.push_str(&format!("<{name}>"));
+            content(out, shape, value);
+            out.push_str(&format!("</{name}>"));
+        }
+    }
+}
+
+fn content(out: &mut String, shape: &Shape, value: &Value) {
+    match (&shape.kind, value) {
+        (Kind::Structure(_), _) => members(out, shape, value),
+        (Kind::List { of, item, .. }, Value::List(items)) => {
+            items.iter().for_each(|found| element(out, item, of, found))
+        }
+        (Kind::Map { value: of, key_name, value_name, item, .. }, Value::Map(entries)) => {
+            for (key, value) in entries {
+                entry(out, item, (key_name, key), (value_name, of, value));
+            }
+        }
+        (_, Value::Bool(yes)) => out.push_str(if *yes { "true" } else { "false" }),
+        (_, Value::Integer(number)) => out.push_str(&number.to_string()),
+        (_, Value::Double(number)) => out.push_str(&format!("{number:?}")),
+        (_, Value::String(text)) => out.push_str(&escape(text)),
+        (_, Value::Blob(bytes)) => out.push_str(&base64::engine::general_purpose::STANDARD.encode(bytes)),
+        (_, Value::Timestamp(at)) => out.push_str(&at.iso_millis()),
+        _ => {}
+    }
+}
+
+fn entry(out: &mut String, name: &str, (key_name, key): (&str, &str), (value_name, of, value): (&str, &Shape, &Value)) {
+    out.push_str(&format!("<{name}><{key_name}>{}</{key_name}>", escape(key)));
+    element(out, value_name, of, value);
+    out.push_str(&format!("</{name}>"));
+}
+
+/// Escapes text; characters that XML 1.0 cannot hold become the replacement character.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#13;"),
+            '\t' | '\n' => out.push(c),
+            c if c < ' ' || c == '\u{fffe}' || c == '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
