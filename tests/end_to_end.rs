@@ -52,7 +52,7 @@ fn without_terraform_one_message_says_how_to_get_it() {
     let run =
         place.scaleproof(&["provision", "course.yaml", "--yes", "--terraform-bin", "/nowhere/terraform"]).exits(3);
     assert!(run.stderr.contains("cannot find `/nowhere/terraform`"), "{}", run.stderr);
-    assert!(run.stderr.contains("https://developer.hashicorp.com/terraform/install"), "{}", run.stderr);
+    assert!(run.stderr.contains("install Terraform 1.5"), "{}", run.stderr);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn the_story(provider: &Provider) {
 
 fn a_plan_is_empty(place: &Workplace) {
     // Terraform's own answer: 0 is an empty plan, 2 one with changes.
-    place.terraform(".scaleproof/course", &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
+    place.terraform(&place.terraform_dir(), &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
     place.scaleproof(&["plan", "course.yaml", "--detailed-exitcode"]).exits(0);
 }
 

@@ -206,6 +206,19 @@ impl Workplace {
         self.run(&self.provider.terraform, &args)
     }
 
+    /// The folder under `.scaleproof` in which scaleproof runs terraform, relative to this one.
+    pub fn terraform_dir(&self) -> String {
+        let mut folders = vec![self.dir.join(".scaleproof")];
+        while let Some(folder) = folders.pop() {
+            if folder.join(".terraform.lock.hcl").exists() {
+                return folder.strip_prefix(&self.dir).expect("it is inside").display().to_string();
+            }
+            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            folders.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
+        }
+        panic!("terraform was not initialised anywhere under {}", self.dir.join(".scaleproof").display());
+    }
+
     pub fn run(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Run {
         let mut command = Command::new(program);
         command.args(args).current_dir(&self.dir).stdin(Stdio::null());
