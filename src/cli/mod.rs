@@ -1,13 +1,17 @@
 //! The command line: one file per subcommand, flags in, a view (text or JSON) and an exit code out.
 //! The only module that prints or exits, and the only one that strings stages together.
 
+mod connection;
 mod doctor;
 mod failure;
 mod interrupt;
 mod progress;
 mod sandbox;
 pub mod spec_file;
+mod status;
 mod validate;
+mod verify;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -27,7 +31,10 @@ struct Cli {
 enum Command {
     Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
+    Status(status::Status),
     Validate(validate::Validate),
+    Verify(verify::Verify),
+    Wire(wire::Wire),
 }
 
 /// Parses the command line, runs the command and prints what went wrong, if anything did.
@@ -46,7 +53,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
         Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
+        Command::Status(args) => in_runtime(status::run(&args)),
         Command::Validate(args) => validate::run(&args),
+        Command::Verify(args) => in_runtime(verify::run(&args)),
+        Command::Wire(args) => in_runtime(wire::run(&args)),
     }
 }
 

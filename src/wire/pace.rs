@@ -54,9 +54,10 @@ impl TokenBucket {
 
     /// Takes one token and returns how long to wait before using it. One second's worth may go at once.
     pub fn take(&mut self, now: Timestamp) -> Duration {
-        let one = Duration::from_secs(1) / self.per_second;
+        // Rounded up to whole milliseconds, so that the quota is never exceeded.
+        let one = Duration::from_millis(1000u32.div_ceil(self.per_second).into());
         self.full_at = self.full_at.max(now) + one;
-        self.full_at.since(now).saturating_sub(Duration::from_secs(1))
+        self.full_at.since(now).saturating_sub(one * self.per_second)
     }
 }
 
@@ -109,11 +110,11 @@ mod tests {
         let start = Timestamp::from_secs(100);
         let mut bucket = TokenBucket::new(3, start);
         let waits: Vec<u64> = (0..6).map(|_| bucket.take(start).as_millis() as u64).collect();
-        assert_eq!(waits, [0, 0, 0, 333, 666, 1000]);
+        assert_eq!(waits, [0, 0, 0, 334, 668, 1002]);
         // A pause fills the bucket again, but never beyond a second's worth.
         let later = start + Duration::from_secs(60);
         let waits: Vec<u64> = (0..4).map(|_| bucket.take(later).as_millis() as u64).collect();
-        assert_eq!(waits, [0, 0, 0, 333]);
+        assert_eq!(waits, [0, 0, 0, 334]);
     }
 
     #[test]
