@@ -1,5 +1,5 @@
 //! The control surface under `/_scaleproof/`: health, reset, clock, mailbox, state. JSON in, JSON out.
-//! A public contract; `docs/sandbox-control.md` is its page.
+//! A public contract; `docs/sandbox.md` is its page.
 
 use std::time::Duration;
 
