@@ -22,7 +22,7 @@ impl Region {
     pub fn new(place: Place, seed: u64, timing: groups::Timing) -> Self {
         Self {
             ec2: services::ec2::Ec2::new(&place, seed),
-            sqs: services::sqs::Sqs::default(),
+            sqs: services::sqs::Sqs::new(&place, seed),
             world: World::new(place, seed, timing),
             mailbox: Vec::new(),
         }

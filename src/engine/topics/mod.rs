@@ -26,7 +26,7 @@ use crate::clock::Timestamp;
 use envelope::Envelope;
 use message::{MessageAttribute, invalid};
 use policy::{Caller, Request, Verdict};
-pub use publish::Published;
+pub use publish::{Published, content_id};
 pub use subscription::{SubscribeRequest, Subscription};
 pub use topic::{Tags, Topic};
 

@@ -84,7 +84,7 @@ impl Topics {
             subject: notice.subject.clone(),
             message: notice.message.clone(),
             // CloudWatch and Auto Scaling group by what they publish about.
-            group_id: Some(hex(publisher.source_arn.unwrap_or(publisher.principal))),
+            group_id: Some(content_id(publisher.source_arn.unwrap_or(publisher.principal))),
             deduplication_id: Some(self.ids.uuid()),
             ..Publication::default()
         };
@@ -148,7 +148,7 @@ impl Topics {
         let Some(group_id) = publication.group_id.clone() else {
             return Err(invalid("The MessageGroupId parameter is required for FIFO topics"));
         };
-        let by_content = || topic.deduplicates_by_content().then(|| hex(&publication.message));
+        let by_content = || topic.deduplicates_by_content().then(|| content_id(&publication.message));
         let deduplication_id = publication.deduplication_id.clone().or_else(by_content).ok_or_else(|| {
             invalid(
                 "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided \
@@ -334,6 +334,6 @@ fn email_notification(message: &str, unsubscribe_url: &str) -> String {
 }
 
 /// SHA-256 in hexadecimal, as a FIFO topic makes a deduplication id of a message.
-pub fn hex(text: &str) -> String {
+pub fn content_id(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,0 +1,155 @@
+//! What a queue can be told about itself, and what AWS assumes where it was not told.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::queue::Queue;
+use crate::engine::Refusal;
+use crate::engine::topics::policy::Policy;
+
+/// Attributes that are numbers: their defaults and limits at AWS (SetQueueAttributes, 2025; the largest message grew
+/// from 256 KiB to 1 MiB in August 2025).
+const NUMBERS: [(&str, u64, RangeInclusive<u64>); 5] = [
+    ("DelaySeconds", 0, 0..=900),
+    ("MaximumMessageSize", 1_048_576, 1024..=1_048_576),
+    ("MessageRetentionPeriod", 345_600, 60..=1_209_600),
+    ("ReceiveMessageWaitTimeSeconds", 0, 0..=20),
+    ("VisibilityTimeout", 30, 0..=43_200),
+];
+
+impl Queue {
+    fn number(&self, name: &str) -> u64 {
+        let default = NUMBERS.iter().find(|(number, ..)| *number == name).map_or(0, |(_, default, _)| *default);
+        self.attributes.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name))
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        self.seconds("DelaySeconds")
+    }
+
+    pub(super) fn max_message_bytes(&self) -> usize {
+        usize::try_from(self.number("MaximumMessageSize")).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn retention(&self) -> Duration {
+        self.seconds("MessageRetentionPeriod")
+    }
+
+    pub(super) fn wait_time(&self) -> Duration {
+        self.seconds("ReceiveMessageWaitTimeSeconds")
+    }
+
+    pub(super) fn visibility_timeout(&self) -> Duration {
+        self.seconds("VisibilityTimeout")
+    }
+
+    pub(super) fn is_fifo(&self) -> bool {
+        self.attributes.get("FifoQueue").is_some_and(|value| value == "true")
+    }
+
+    pub(super) fn deduplicates_by_content(&self) -> bool {
+        self.attributes.get("ContentBasedDeduplication").is_some_and(|value| value == "true")
+    }
+
+    pub(super) fn policy(&self) -> Option<Policy> {
+        Policy::parse(self.attributes.get("Policy")?).ok()
+    }
+
+    /// Whether it is encrypted with the key that AWS manages, which topics have no access to.
+    pub(super) fn locks_services_out(&self) -> bool {
+        self.attributes.get("KmsMasterKeyId").is_some_and(|key| key.ends_with("alias/aws/sqs"))
+    }
+
+    /// The ARN of the dead-letter queue and how often a message may be received before it goes there.
+    pub(super) fn redrive(&self) -> Option<(String, u64)> {
+        let policy: Value = serde_json::from_str(self.attributes.get("RedrivePolicy")?).ok()?;
+        let count = &policy["maxReceiveCount"];
+        let most = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
+        Some((policy["deadLetterTargetArn"].as_str()?.to_string(), most))
+    }
+
+    /// What was set, and the defaults of the rest; without the counts of messages.
+    pub(super) fn shown_settings(&self) -> BTreeMap<String, String> {
+        let mut shown = self.attributes.clone();
+        for (name, default, _) in NUMBERS {
+            shown.entry(name.into()).or_insert_with(|| default.to_string());
+        }
+        if !shown.contains_key("KmsMasterKeyId") {
+            shown.entry("SqsManagedSseEnabled".into()).or_insert_with(|| "true".into());
+        }
+        if self.is_fifo() {
+            for (name, default) in [
+                ("ContentBasedDeduplication", "false"),
+                ("DeduplicationScope", "queue"),
+                ("FifoThroughputLimit", "perQueue"),
+            ] {
+                shown.entry(name.into()).or_insert_with(|| default.into());
+            }
+        }
+        shown
+    }
+
+    /// Sets attributes, all or none.
+    ///
+    /// # Errors
+    /// `InvalidAttributeName` or `InvalidAttributeValue`.
+    pub(super) fn set_attributes(&mut self, changes: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        for (name, value) in changes {
+            check(self, name, value)?;
+        }
+        for (name, value) in changes {
+            if value.is_empty() {
+                self.attributes.remove(name);
+            } else {
+                let stored = if name == "Policy" { compact(value) } else { value.clone() };
+                self.attributes.insert(name.clone(), stored);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
+    let fifo = queue.arn.ends_with(".fifo");
+    let boolean = matches!(value, "true" | "false");
+    let valid = match name {
+        "Policy" => value.is_empty() || Policy::parse(value).is_ok(),
+        "RedrivePolicy" => value.is_empty() || is_redrive_policy(value),
+        "RedriveAllowPolicy" => value.is_empty() || serde_json::from_str::<Value>(value).is_ok(),
+        "KmsMasterKeyId" => true,
+        "KmsDataKeyReusePeriodSeconds" => value.parse().is_ok_and(|secs: u32| (60..=86_400).contains(&secs)),
+        "SqsManagedSseEnabled" => boolean,
+        "FifoQueue" => value == "true" && fifo,
+        "ContentBasedDeduplication" => boolean && (fifo || value == "false"),
+        "DeduplicationScope" => matches!(value, "messageGroup" | "queue") && fifo,
+        "FifoThroughputLimit" => matches!(value, "perQueue" | "perMessageGroupId") && fifo,
+        _ => match NUMBERS.iter().find(|(number, ..)| *number == name) {
+            Some((_, _, limits)) => value.parse().is_ok_and(|number: u64| limits.contains(&number)),
+            None => return Err(Refusal::new("InvalidAttributeName", 400, format!("Unknown Attribute {name}."))),
+        },
+    };
+    if valid {
+        return Ok(());
+    }
+    Err(Refusal::new("InvalidAttributeValue", 400, format!("Invalid value for the parameter {name}.")))
+}
+
+fn is_redrive_policy(text: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(text) else { return false };
+    let count = &policy["maxReceiveCount"];
+    let most = count.as_u64().or_else(|| count.as_str()?.parse().ok());
+    policy["deadLetterTargetArn"].as_str().is_some_and(|arn| arn.split(':').count() == 6)
+        && most.is_some_and(|most| (1..=1000).contains(&most))
+}
+
+/// AWS gives a policy back without white space.
+fn compact(text: &str) -> String {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.to_string(), |value| value.to_string())
+}

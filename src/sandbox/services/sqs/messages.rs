@@ -1,0 +1,271 @@
+//! The operations on single messages, and what batches share with them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use indexmap::IndexMap;
+
+use super::checksum::{md5_of, md5_of_attributes};
+use super::queue::{Incoming, Received, Stored};
+use super::{invalid_value, missing};
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::topics::message::MessageAttribute;
+use crate::sandbox::models::sqs as model;
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+/// Of AWS, in seconds.
+const MAX_DELAY: i64 = 900;
+const MAX_VISIBILITY: i64 = 43_200;
+const MAX_WAIT: i64 = 20;
+
+pub(super) fn register(operations: &mut Operations) {
+    operations.on(
+        "SendMessage",
+        "Puts a message into a queue",
+        &[
+            "QueueUrl",
+            "MessageBody",
+            "DelaySeconds",
+            "MessageAttributes",
+            "MessageSystemAttributes",
+            "MessageDeduplicationId",
+            "MessageGroupId",
+        ],
+        send_message,
+    );
+    operations.on(
+        "ReceiveMessage",
+        "Hands out messages, waiting for them by the sandbox's clock if asked to",
+        &[
+            "QueueUrl",
+            "AttributeNames",
+            "MessageSystemAttributeNames",
+            "MessageAttributeNames",
+            "MaxNumberOfMessages",
+            "VisibilityTimeout",
+            "WaitTimeSeconds",
+        ],
+        receive_message,
+    );
+    operations.on("DeleteMessage", "Deletes a message by its receipt", &["QueueUrl", "ReceiptHandle"], delete_message);
+    operations.on(
+        "ChangeMessageVisibility",
+        "Sets when a message that was received can be received again",
+        &["QueueUrl", "ReceiptHandle", "VisibilityTimeout"],
+        change_message_visibility,
+    );
+}
+
+/// One message to send, alone or in a batch.
+#[derive(Default)]
+pub(super) struct Entry {
+    pub body: Option<String>,
+    pub delay_seconds: Option<i64>,
+    pub attributes: Option<IndexMap<String, model::MessageAttributeValue>>,
+    pub system: Option<IndexMap<String, model::MessageSystemAttributeValue>>,
+    pub deduplication_id: Option<String>,
+    pub group_id: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn incoming(self) -> Result<Incoming, Refusal> {
+        let delay = self.delay_seconds.map(|secs| seconds("DelaySeconds", secs, MAX_DELAY)).transpose()?;
+        let attributes = self.attributes.unwrap_or_default().into_iter();
+        let attributes = attributes.map(|(name, value)| attribute(name, value)).collect::<Result<_, _>>()?;
+        let trace = self.system.unwrap_or_default().swap_remove("AWSTraceHeader").and_then(|value| value.string_value);
+        Ok(Incoming {
+            body: self.body.ok_or_else(|| missing("MessageBody"))?,
+            attributes,
+            trace_header: trace,
+            sender: String::new(),
+            group_id: self.group_id,
+            deduplication_id: self.deduplication_id,
+            delay,
+            dead_letter_source: None,
+        })
+    }
+}
+
+fn seconds(parameter: &str, value: i64, most: i64) -> Result<Duration, Refusal> {
+    match u64::try_from(value) {
+        Ok(secs) if value <= most => Ok(Duration::from_secs(secs)),
+        _ => Err(invalid_value(value, parameter, &format!("Must be between 0 and {most}, if provided."))),
+    }
+}
+
+fn attribute(name: String, value: model::MessageAttributeValue) -> Result<(String, MessageAttribute), Refusal> {
+    let refused = |text: String| Err(Refusal::new("InvalidParameterValue", 400, text));
+    let data_type = value.data_type.unwrap_or_default();
+    let text = match data_type.split('.').next() {
+        Some("Binary") => value.binary_value.map(|bytes| STANDARD.encode(bytes)),
+        Some("String" | "Number") => value.string_value,
+        _ => {
+            return refused(format!(
+                "The message attribute '{name}' has an invalid message attribute type, the set of supported type \
+                 prefixes is Binary, Number, and String."
+            ));
+        }
+    };
+    match text.filter(|text| !text.is_empty()) {
+        Some(value) => Ok((name, MessageAttribute { data_type, value })),
+        None => refused(format!(
+            "The message attribute '{name}' must contain non-empty message attribute value for message attribute \
+             type '{data_type}'."
+        )),
+    }
+}
+
+fn send_message(
+    region: &mut Region,
+    call: &Call,
+    input: model::SendMessageInput,
+) -> Result<model::SendMessageOutput, Refusal> {
+    let entry = Entry {
+        body: input.message_body,
+        delay_seconds: input.delay_seconds,
+        attributes: input.message_attributes,
+        system: input.message_system_attributes,
+        deduplication_id: input.message_deduplication_id,
+        group_id: input.message_group_id,
+    };
+    let incoming = entry.incoming()?;
+    let trace = md5_of_trace(&incoming);
+    let stored = send(region, call.now, input.queue_url.as_ref(), incoming)?;
+    Ok(model::SendMessageOutput {
+        md5_of_message_body: Some(stored.md5_of_body),
+        md5_of_message_attributes: stored.md5_of_attributes,
+        md5_of_message_system_attributes: trace,
+        message_id: Some(stored.message_id),
+        sequence_number: stored.sequence_number,
+    })
+}
+
+pub(super) fn send(
+    region: &mut Region,
+    now: Timestamp,
+    url: Option<&String>,
+    incoming: Incoming,
+) -> Result<Stored, Refusal> {
+    region.sqs.queue_for("SendMessage", url)?;
+    let name = region.sqs.name_in(url)?;
+    region.sqs.send(now, &name, incoming)
+}
+
+pub(super) fn md5_of_trace(incoming: &Incoming) -> Option<String> {
+    let value = incoming.trace_header.clone()?;
+    let attribute = MessageAttribute { data_type: "String".into(), value };
+    md5_of_attributes([(&"AWSTraceHeader".to_string(), &attribute)])
+}
+
+fn receive_message(
+    region: &mut Region,
+    call: &Call,
+    input: model::ReceiveMessageInput,
+) -> Result<model::ReceiveMessageOutput, Refusal> {
+    let name = region.sqs.name_in(input.queue_url.as_ref())?;
+    region.sqs.move_dead_letters(call.now, &name);
+    let queue = region.sqs.queue_for("ReceiveMessage", input.queue_url.as_ref())?;
+    let most = match input.max_number_of_messages.unwrap_or(1) {
+        most @ 1..=10 => most as usize,
+        other => {
+            let reason = "Must be between 1 and 10, if provided.";
+            return Err(invalid_value(other, "MaxNumberOfMessages", reason));
+        }
+    };
+    let visibility =
+        input.visibility_timeout.map(|secs| seconds("VisibilityTimeout", secs, MAX_VISIBILITY)).transpose()?;
+    let wait = input.wait_time_seconds.map(|secs| seconds("WaitTimeSeconds", secs, MAX_WAIT)).transpose()?;
+    let wait = wait.unwrap_or_else(|| queue.wait_time());
+    let received = queue.receive(call.now, most, visibility);
+    if received.is_empty() {
+        // The first look decides how long to wait; later looks keep to it.
+        let deadline = call.waits_until().unwrap_or(call.now + wait);
+        if call.now < deadline {
+            call.come_back_until(deadline);
+        }
+    }
+    let system: Vec<String> = [input.attribute_names, input.message_system_attribute_names]
+        .into_iter()
+        .flat_map(Option::unwrap_or_default)
+        .collect();
+    let wanted = input.message_attribute_names.unwrap_or_default();
+    let messages: Vec<model::Message> = received.into_iter().map(|message| shown(message, &system, &wanted)).collect();
+    Ok(model::ReceiveMessageOutput { messages: (!messages.is_empty()).then_some(messages) })
+}
+
+fn shown(message: Received, system: &[String], wanted: &[String]) -> model::Message {
+    let asked = |name: &str| system.iter().any(|asked| asked == "All" || asked == name);
+    let system: IndexMap<String, String> = message
+        .system
+        .iter()
+        .filter(|(name, _)| asked(name))
+        .map(|(name, value)| ((*name).to_string(), value.clone()))
+        .collect();
+    let attributes: BTreeMap<String, MessageAttribute> =
+        message.attributes.into_iter().filter(|(name, _)| wanted.iter().any(|wanted| names(wanted, name))).collect();
+    model::Message {
+        message_id: Some(message.message_id),
+        receipt_handle: Some(message.receipt_handle),
+        md5_of_body: Some(md5_of(&message.body)),
+        body: Some(message.body),
+        attributes: (!system.is_empty()).then_some(system),
+        md5_of_message_attributes: md5_of_attributes(&attributes),
+        message_attributes: (!attributes.is_empty())
+            .then(|| attributes.into_iter().map(|(name, value)| (name, attribute_value(value))).collect()),
+    }
+}
+
+/// A name, `All`, or a prefix before `.*`.
+fn names(wanted: &str, name: &str) -> bool {
+    match wanted.strip_suffix(".*") {
+        Some("") => true,
+        Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')),
+        None => wanted == "All" || wanted == name,
+    }
+}
+
+fn attribute_value(attribute: MessageAttribute) -> model::MessageAttributeValue {
+    let binary = attribute.base_type() == "Binary";
+    let bytes = || STANDARD.decode(&attribute.value).unwrap_or_default();
+    model::MessageAttributeValue {
+        binary_value: binary.then(bytes),
+        string_value: (!binary).then(|| attribute.value.clone()),
+        data_type: Some(attribute.data_type),
+        ..Default::default()
+    }
+}
+
+fn delete_message(
+    region: &mut Region,
+    _: &Call,
+    input: model::DeleteMessageInput,
+) -> Result<model::DeleteMessageOutput, Refusal> {
+    let queue = region.sqs.queue_for("DeleteMessage", input.queue_url.as_ref())?;
+    queue.delete(&input.receipt_handle.ok_or_else(|| missing("ReceiptHandle"))?)?;
+    Ok(model::DeleteMessageOutput {})
+}
+
+fn change_message_visibility(
+    region: &mut Region,
+    call: &Call,
+    input: model::ChangeMessageVisibilityInput,
+) -> Result<model::ChangeMessageVisibilityOutput, Refusal> {
+    change_visibility(region, call, input.queue_url.as_ref(), input.receipt_handle, input.visibility_timeout)?;
+    Ok(model::ChangeMessageVisibilityOutput {})
+}
+
+pub(super) fn change_visibility(
+    region: &mut Region,
+    call: &Call,
+    url: Option<&String>,
+    receipt: Option<String>,
+    to: Option<i64>,
+) -> Result<(), Refusal> {
+    let queue = region.sqs.queue_for("ChangeMessageVisibility", url)?;
+    let to = seconds("VisibilityTimeout", to.ok_or_else(|| missing("VisibilityTimeout"))?, MAX_VISIBILITY)?;
+    queue.change_visibility(call.now, &receipt.ok_or_else(|| missing("ReceiptHandle"))?, to)
+}

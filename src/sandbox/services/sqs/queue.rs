@@ -1,0 +1,308 @@
+//! One queue as a value: what is sent, what can be received when, and what a receipt is good for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::checksum::{md5_of, md5_of_attributes};
+use super::{invalid_value, missing};
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::topics::content_id;
+use crate::engine::topics::message::MessageAttribute;
+
+/// Of AWS: how long a FIFO queue takes a message with the same deduplication id for the same message.
+const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// Of AWS: how soon a queue may be purged again.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
+/// The first number of a FIFO queue, as AWS counts.
+const FIRST_SEQUENCE_NUMBER: u128 = 18_850_000_000_000_000_000;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    pub arn: String,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+    /// As they were set; defaults are not in it.
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) tags: BTreeMap<String, String>,
+    /// In the order they were sent.
+    messages: BTreeMap<u64, Message>,
+    sent: u64,
+    purged: Option<Timestamp>,
+    /// By deduplication id: when, and what the sender was told.
+    recent: BTreeMap<String, (Timestamp, Stored)>,
+}
+
+/// A message that is to be put into a queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incoming {
+    pub body: String,
+    pub attributes: BTreeMap<String, MessageAttribute>,
+    pub trace_header: Option<String>,
+    pub sender: String,
+    pub group_id: Option<String>,
+    pub deduplication_id: Option<String>,
+    /// Instead of the queue's own delay.
+    pub delay: Option<Duration>,
+    /// The queue whose receivers failed with it.
+    pub dead_letter_source: Option<String>,
+}
+
+/// What a sender is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub message_id: String,
+    pub md5_of_body: String,
+    pub md5_of_attributes: Option<String>,
+    /// Of a FIFO queue.
+    pub sequence_number: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Message {
+    stored: Stored,
+    incoming: Incoming,
+    sent: Timestamp,
+    visible: Timestamp,
+    received: u64,
+    first_received: Option<Timestamp>,
+}
+
+/// A message as a receiver gets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    pub message_id: String,
+    pub receipt_handle: String,
+    pub body: String,
+    pub attributes: BTreeMap<String, MessageAttribute>,
+    /// `SentTimestamp` and so on, all of them.
+    pub system: BTreeMap<&'static str, String>,
+}
+
+impl Queue {
+    pub fn new(arn: String, now: Timestamp) -> Self {
+        Self {
+            arn,
+            created: now,
+            modified: now,
+            attributes: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            sent: 0,
+            purged: None,
+            recent: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn send(&mut self, now: Timestamp, id: String, mut incoming: Incoming) -> Result<Stored, Refusal> {
+        self.check(&incoming)?;
+        if self.is_fifo() {
+            let by_content = || self.deduplicates_by_content().then(|| content_id(&incoming.body));
+            let deduplication_id = incoming.deduplication_id.clone().or_else(by_content).ok_or_else(|| {
+                let text = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId \
+                            provided explicitly";
+                Refusal::new("InvalidParameterValue", 400, text)
+            })?;
+            self.recent.retain(|_, (at, _)| now.since(*at) < DEDUPLICATION_WINDOW);
+            if let Some((_, first)) = self.recent.get(&deduplication_id) {
+                return Ok(first.clone());
+            }
+            incoming.deduplication_id = Some(deduplication_id);
+        }
+        let number = self.sent;
+        self.sent += 1;
+        let stored = Stored {
+            message_id: id,
+            md5_of_body: md5_of(&incoming.body),
+            md5_of_attributes: md5_of_attributes(&incoming.attributes),
+            sequence_number: self.is_fifo().then(|| (FIRST_SEQUENCE_NUMBER + u128::from(number)).to_string()),
+        };
+        if let Some(id) = self.is_fifo().then_some(incoming.deduplication_id.clone()).flatten() {
+            self.recent.insert(id, (now, stored.clone()));
+        }
+        let visible = now + incoming.delay.unwrap_or_else(|| self.delay());
+        let message =
+            Message { stored: stored.clone(), incoming, sent: now, visible, received: 0, first_received: None };
+        self.messages.insert(number, message);
+        Ok(stored)
+    }
+
+    fn check(&self, incoming: &Incoming) -> Result<(), Refusal> {
+        if incoming.body.is_empty() {
+            return Err(missing("MessageBody"));
+        }
+        let attributes = incoming.attributes.iter().map(|(name, a)| name.len() + a.data_type.len() + a.value.len());
+        if incoming.body.len() + attributes.sum::<usize>() > self.max_message_bytes() {
+            let text = format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than {} bytes.",
+                self.max_message_bytes()
+            );
+            return Err(Refusal::new("InvalidParameterValue", 400, text));
+        }
+        let allowed = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}');
+        if !incoming.body.chars().all(allowed) {
+            let text = "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | \
+                        #xE000 to #xFFFD | #x10000 to #x10FFFF";
+            return Err(Refusal::new("InvalidMessageContents", 400, text));
+        }
+        if self.is_fifo() && incoming.group_id.is_none() {
+            return Err(missing("MessageGroupId"));
+        }
+        if self.is_fifo() && incoming.delay.is_some_and(|delay| !delay.is_zero()) {
+            let text = "The request include parameter that is not valid for this queue type";
+            return Err(invalid_value(incoming.delay.unwrap_or_default().as_secs(), "DelaySeconds", text));
+        }
+        Ok(())
+    }
+
+    /// Forgets messages that were kept as long as the queue keeps any.
+    fn expire(&mut self, now: Timestamp) {
+        let retention = self.retention();
+        self.messages.retain(|_, message| now.since(message.sent) < retention);
+    }
+
+    /// Hands out up to `most` messages, which nobody else receives for `visibility`.
+    pub(super) fn receive(&mut self, now: Timestamp, most: usize, visibility: Option<Duration>) -> Vec<Received> {
+        self.expire(now);
+        let visibility = visibility.unwrap_or_else(|| self.visibility_timeout());
+        let account = self.arn.split(':').nth(4).unwrap_or_default().to_string();
+        self.receivable(now)
+            .into_iter()
+            .take(most)
+            .filter_map(|number| {
+                let message = self.messages.get_mut(&number)?;
+                message.received += 1;
+                message.first_received.get_or_insert(now);
+                message.visible = now + visibility;
+                Some(message.handed_out(number, &account))
+            })
+            .collect()
+    }
+
+    /// Visible messages. A group of a FIFO queue waits for each of its messages that somebody works on.
+    fn receivable(&self, now: Timestamp) -> Vec<u64> {
+        let mut blocked: BTreeSet<&str> = BTreeSet::new();
+        let mut numbers = Vec::new();
+        for (number, message) in &self.messages {
+            let group = self.is_fifo().then_some(message.incoming.group_id.as_deref()).flatten();
+            if group.is_some_and(|group| blocked.contains(group)) {
+                continue;
+            }
+            if message.visible <= now {
+                numbers.push(*number);
+            } else {
+                blocked.extend(group);
+            }
+        }
+        numbers
+    }
+
+    /// # Errors
+    /// `ReceiptHandleIsInvalid` if it is no receipt of this queue. One whose message is gone is no error.
+    pub(super) fn delete(&mut self, receipt: &str) -> Result<(), Refusal> {
+        let number = self.number_of(receipt)?;
+        self.messages.remove(&number);
+        Ok(())
+    }
+
+    /// # Errors
+    /// `ReceiptHandleIsInvalid`; `InvalidParameterValue` if nobody works on the message.
+    pub(super) fn change_visibility(&mut self, now: Timestamp, receipt: &str, to: Duration) -> Result<(), Refusal> {
+        let number = self.number_of(receipt)?;
+        match self.messages.get_mut(&number) {
+            Some(message) if message.received > 0 && message.visible > now => {
+                message.visible = now + to;
+                Ok(())
+            }
+            _ => Err(invalid_value(
+                receipt,
+                "ReceiptHandle",
+                "Message does not exist or is not available for visibility timeout change.",
+            )),
+        }
+    }
+
+    fn number_of(&self, receipt: &str) -> Result<u64, Refusal> {
+        let invalid = || {
+            let text = format!("The input receipt handle \"{receipt}\" is not a valid receipt handle.");
+            Refusal::new("ReceiptHandleIsInvalid", 404, text)
+        };
+        let bytes =
+            STANDARD.decode(receipt.strip_prefix(RECEIPT_PREFIX).ok_or_else(invalid)?).map_err(|_| invalid())?;
+        let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+        text.split(' ').next().and_then(|number| number.parse().ok()).ok_or_else(invalid)
+    }
+
+    /// # Errors
+    /// `PurgeQueueInProgress` within a minute of the last time.
+    pub(super) fn purge(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if self.purged.is_some_and(|at| now.since(at) < PURGE_INTERVAL) {
+            let name = self.arn.rsplit(':').next().unwrap_or_default();
+            let text = format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.");
+            return Err(Refusal::new("AWS.SimpleQueueService.PurgeQueueInProgress", 403, text));
+        }
+        self.purged = Some(now);
+        self.messages.clear();
+        Ok(())
+    }
+
+    /// Takes out what was received as often as the redrive policy allows and is visible again.
+    pub(super) fn take_dead_letters(&mut self, now: Timestamp) -> Option<(String, Vec<Incoming>)> {
+        let (target, most) = self.redrive()?;
+        let dead = |message: &Message| message.received >= most && message.visible <= now;
+        let numbers: Vec<u64> =
+            self.messages.iter().filter(|(_, message)| dead(message)).map(|(number, _)| *number).collect();
+        let letters = numbers.iter().filter_map(|number| self.messages.remove(number)).map(|message| Incoming {
+            delay: Some(Duration::ZERO),
+            dead_letter_source: Some(self.arn.clone()),
+            ..message.incoming
+        });
+        Some((target, letters.collect()))
+    }
+
+    /// Visible, worked on, and delayed messages.
+    pub(super) fn counts(&self, now: Timestamp) -> (usize, usize, usize) {
+        let kept = || self.messages.values().filter(|message| now.since(message.sent) < self.retention());
+        let visible = kept().filter(|message| message.visible <= now).count();
+        let delayed = kept().filter(|message| message.visible > now && message.received == 0).count();
+        (visible, kept().count() - visible - delayed, delayed)
+    }
+}
+
+/// What AWS's receipts begin with.
+const RECEIPT_PREFIX: &str = "AQEB";
+
+impl Message {
+    fn handed_out(&self, number: u64, account: &str) -> Received {
+        let millis = |at: Timestamp| at.as_millis().to_string();
+        let mut system = BTreeMap::from([
+            (
+                "SenderId",
+                if self.incoming.sender.is_empty() { account.to_string() } else { self.incoming.sender.clone() },
+            ),
+            ("SentTimestamp", millis(self.sent)),
+            ("ApproximateReceiveCount", self.received.to_string()),
+            ("ApproximateFirstReceiveTimestamp", millis(self.first_received.unwrap_or(self.sent))),
+        ]);
+        let optional = [
+            ("SequenceNumber", &self.stored.sequence_number),
+            ("MessageGroupId", &self.incoming.group_id),
+            ("MessageDeduplicationId", &self.incoming.deduplication_id),
+            ("AWSTraceHeader", &self.incoming.trace_header),
+            ("DeadLetterQueueSourceArn", &self.incoming.dead_letter_source),
+        ];
+        system.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let receipt = STANDARD.encode(format!("{number} {} {}", self.received, self.stored.message_id));
+        Received {
+            message_id: self.stored.message_id.clone(),
+            receipt_handle: format!("{RECEIPT_PREFIX}{receipt}"),
+            body: self.incoming.body.clone(),
+            attributes: self.incoming.attributes.clone(),
+            system,
+        }
+    }
+}

@@ -1,0 +1,265 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::*;
+use crate::engine::groups::Timing;
+use crate::engine::names::TopicArn;
+use crate::engine::topics::{Links, SubscribeRequest, Tags, message::Publication};
+use crate::sandbox::models::sqs as model;
+use crate::sandbox::region::Region;
+use crate::sandbox::wire::value::{FromValue, IntoValue};
+
+const AT: Timestamp = Timestamp::from_secs(1_800_000_000);
+const URL: &str = "http://127.0.0.1:4599/123456789012/inbox";
+const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:inbox";
+
+fn place() -> Place {
+    Place::new("eu-west-1", "123456789012")
+}
+
+fn call(secs: u64) -> Call {
+    Call::new(AT + Duration::from_secs(secs), "id".into(), "http://127.0.0.1:4599".into())
+}
+
+fn ask<O: FromValue>(region: &mut Region, call: &Call, name: &str, input: impl IntoValue) -> Result<O, Refusal> {
+    let operations = operations();
+    let operation = operations.get(name).expect(name);
+    (operation.handler)(region, call, input.into_value()).map(O::from_value)
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_string())
+}
+
+fn with_queue(attributes: &[(&str, &str)]) -> Region {
+    let mut region = Region::new(place(), 7, Timing::Instant);
+    create(&mut region, "inbox", attributes).unwrap();
+    region
+}
+
+fn create(region: &mut Region, name: &str, attributes: &[(&str, &str)]) -> Result<String, Refusal> {
+    let attributes = attributes.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+    let input = model::CreateQueueInput { queue_name: some(name), attributes: Some(attributes), tags: None };
+    ask(region, &call(0), "CreateQueue", input).map(|output: model::CreateQueueOutput| output.queue_url.unwrap())
+}
+
+fn set(region: &mut Region, url: &str, name: &str, value: &str) {
+    let attributes = IndexMap::from([(name.to_string(), value.to_string())]);
+    let input = model::SetQueueAttributesInput { queue_url: some(url), attributes: Some(attributes) };
+    ask::<model::SetQueueAttributesOutput>(region, &call(0), "SetQueueAttributes", input).unwrap();
+}
+
+fn send(region: &mut Region, at: u64, url: &str, body: &str, group: Option<&str>) -> Result<String, Refusal> {
+    let input = model::SendMessageInput {
+        queue_url: some(url),
+        message_body: some(body),
+        message_group_id: group.map(str::to_string),
+        message_deduplication_id: group.map(|_| body.to_string()),
+        ..Default::default()
+    };
+    ask(region, &call(at), "SendMessage", input).map(|output: model::SendMessageOutput| output.message_id.unwrap())
+}
+
+fn receive(region: &mut Region, at: u64, url: &str) -> Vec<model::Message> {
+    let input = model::ReceiveMessageInput {
+        queue_url: some(url),
+        max_number_of_messages: Some(10),
+        message_system_attribute_names: Some(vec!["All".into()]),
+        message_attribute_names: Some(vec!["All".into()]),
+        ..Default::default()
+    };
+    let output: model::ReceiveMessageOutput = ask(region, &call(at), "ReceiveMessage", input).unwrap();
+    output.messages.unwrap_or_default()
+}
+
+fn bodies(messages: &[model::Message]) -> Vec<&str> {
+    messages.iter().map(|message| message.body.as_deref().unwrap_or_default()).collect()
+}
+
+fn delete(region: &mut Region, at: u64, message: &model::Message) {
+    let input = model::DeleteMessageInput { queue_url: some(URL), receipt_handle: message.receipt_handle.clone() };
+    ask::<model::DeleteMessageOutput>(region, &call(at), "DeleteMessage", input).unwrap();
+}
+
+#[test]
+fn creating_a_queue_again_returns_it_unless_it_differs() {
+    let mut region = with_queue(&[("VisibilityTimeout", "60")]);
+    assert_eq!(create(&mut region, "inbox", &[]), Ok(URL.to_string()));
+    assert_eq!(create(&mut region, "inbox", &[("VisibilityTimeout", "60")]), Ok(URL.to_string()));
+    let refusal = create(&mut region, "inbox", &[("VisibilityTimeout", "61")]).unwrap_err();
+    assert_eq!(refusal.code, "QueueAlreadyExists");
+    for (name, attributes, code) in [
+        ("a b", [("DelaySeconds", "1")], "InvalidParameterValue"),
+        ("a.fifo", [("DelaySeconds", "1")], "InvalidParameterValue"),
+        ("a", [("DelaySeconds", "901")], "InvalidAttributeValue"),
+        ("a", [("Nonsense", "1")], "InvalidAttributeName"),
+        ("a", [("Policy", "{")], "InvalidAttributeValue"),
+    ] {
+        assert_eq!(create(&mut region, name, &attributes).unwrap_err().code, code, "{name} {attributes:?}");
+    }
+}
+
+#[test]
+fn a_received_message_is_hidden_until_its_timeout_or_its_deletion() {
+    let mut region = with_queue(&[]);
+    send(&mut region, 0, URL, "one", None).unwrap();
+    let first = receive(&mut region, 1, URL);
+    assert_eq!(bodies(&first), ["one"]);
+    assert_eq!(first[0].md5_of_body.as_deref(), Some("f97c5d29941bfb1b2fdab0874906ab82"));
+    assert_eq!(first[0].attributes.as_ref().unwrap()["SentTimestamp"], AT.as_millis().to_string());
+    assert_eq!(bodies(&receive(&mut region, 30, URL)), [""; 0]);
+    let again = receive(&mut region, 31, URL);
+    assert_eq!(again[0].attributes.as_ref().unwrap()["ApproximateReceiveCount"], "2");
+    delete(&mut region, 32, &again[0]);
+    delete(&mut region, 33, &first[0]);
+    assert_eq!(bodies(&receive(&mut region, 90, URL)), [""; 0]);
+}
+
+#[test]
+fn messages_are_delayed_and_forgotten_as_the_queue_says() {
+    let mut region = with_queue(&[("DelaySeconds", "10"), ("MessageRetentionPeriod", "60")]);
+    send(&mut region, 0, URL, "later", None).unwrap();
+    assert_eq!(bodies(&receive(&mut region, 9, URL)), [""; 0]);
+    assert_eq!(bodies(&receive(&mut region, 10, URL)), ["later"]);
+    assert_eq!(bodies(&receive(&mut region, 60, URL)), [""; 0]);
+}
+
+#[test]
+fn a_long_poll_keeps_to_its_first_deadline() {
+    let mut region = with_queue(&[]);
+    let input =
+        || model::ReceiveMessageInput { queue_url: some(URL), wait_time_seconds: Some(20), ..Default::default() };
+    let first = call(0);
+    ask::<model::ReceiveMessageOutput>(&mut region, &first, "ReceiveMessage", input()).unwrap();
+    assert_eq!(first.waits_until(), Some(AT + Duration::from_secs(20)));
+    send(&mut region, 5, URL, "m", None).unwrap();
+    let second = call(5);
+    let output: model::ReceiveMessageOutput = ask(&mut region, &second, "ReceiveMessage", input()).unwrap();
+    assert_eq!((second.waits_until(), output.messages.map(|list| list.len())), (None, Some(1)));
+}
+
+#[test]
+fn a_fifo_queue_keeps_the_order_of_each_group_and_drops_copies() {
+    let mut region = with_queue(&[]);
+    let url = create(&mut region, "line.fifo", &[("FifoQueue", "true")]).unwrap();
+    assert_eq!(send(&mut region, 0, &url, "x", None).unwrap_err().code, "MissingParameter");
+    for body in ["a1", "a2", "b1"] {
+        send(&mut region, 0, &url, body, Some(&body[..1])).unwrap();
+    }
+    send(&mut region, 1, &url, "a1", Some("a")).unwrap();
+    let input = model::ReceiveMessageInput { queue_url: Some(url.clone()), ..Default::default() };
+    let first: model::ReceiveMessageOutput = ask(&mut region, &call(2), "ReceiveMessage", input).unwrap();
+    assert_eq!(bodies(&first.messages.unwrap()), ["a1"]);
+    assert_eq!(bodies(&receive(&mut region, 3, &url)), ["b1"], "group a waits for a1");
+    assert_eq!(bodies(&receive(&mut region, 40, &url)), ["a1", "a2", "b1"]);
+}
+
+#[test]
+fn a_message_that_nobody_manages_goes_to_the_dead_letter_queue() {
+    let mut region = with_queue(&[]);
+    let dead = create(&mut region, "dead", &[]).unwrap();
+    let target = ARN.replace("inbox", "dead");
+    let redrive = format!(r#"{{"deadLetterTargetArn":"{target}","maxReceiveCount":"1"}}"#);
+    set(&mut region, URL, "RedrivePolicy", &redrive);
+    send(&mut region, 0, URL, "hard", None).unwrap();
+    assert_eq!(bodies(&receive(&mut region, 0, URL)), ["hard"]);
+    assert_eq!(bodies(&receive(&mut region, 30, URL)), [""; 0]);
+    let letters = receive(&mut region, 30, &dead);
+    assert_eq!(letters[0].attributes.as_ref().unwrap()["DeadLetterQueueSourceArn"], ARN);
+}
+
+#[test]
+fn a_batch_reports_each_entry() {
+    let mut region = with_queue(&[]);
+    let entry = |id: &str, body: Option<&str>| model::SendMessageBatchRequestEntry {
+        id: some(id),
+        message_body: body.map(str::to_string),
+        ..Default::default()
+    };
+    let mut batch = |entries| {
+        let input = model::SendMessageBatchInput { queue_url: some(URL), entries: Some(entries) };
+        ask::<model::SendMessageBatchOutput>(&mut region, &call(0), "SendMessageBatch", input)
+    };
+    let output = batch(vec![entry("good", Some("m")), entry("bad", Some("\u{1}"))]).unwrap();
+    assert_eq!(output.successful.unwrap()[0].id.as_deref(), Some("good"));
+    assert_eq!(output.failed.unwrap()[0].code.as_deref(), Some("InvalidMessageContents"));
+    let many = (0..11).map(|n| entry(&n.to_string(), Some("m"))).collect();
+    for (entries, code) in [
+        (vec![], "EmptyBatchRequest"),
+        (many, "TooManyEntriesInBatchRequest"),
+        (vec![entry("a", Some("m")), entry("a", Some("m"))], "BatchEntryIdsNotDistinct"),
+        (vec![entry("a.b", Some("m"))], "InvalidBatchEntryId"),
+    ] {
+        assert_eq!(batch(entries).unwrap_err().code, format!("AWS.SimpleQueueService.{code}"));
+    }
+}
+
+#[test]
+fn wrong_receipts_and_queues_are_refused() {
+    let mut region = with_queue(&[]);
+    send(&mut region, 0, URL, "m", None).unwrap();
+    let message = receive(&mut region, 0, URL).remove(0);
+    let mut change = |url: &str, receipt: &str, at: u64| {
+        let input = model::ChangeMessageVisibilityInput {
+            queue_url: some(url),
+            receipt_handle: some(receipt),
+            visibility_timeout: Some(0),
+        };
+        ask::<model::ChangeMessageVisibilityOutput>(&mut region, &call(at), "ChangeMessageVisibility", input)
+            .map_err(|refusal| refusal.code)
+    };
+    let receipt = message.receipt_handle.unwrap();
+    assert_eq!(change(URL, "nonsense", 1), Err("ReceiptHandleIsInvalid".into()));
+    let missing = "AWS.SimpleQueueService.NonExistentQueue".to_string();
+    assert_eq!(change("http://127.0.0.1:4599/123456789012/other", &receipt, 1), Err(missing.clone()));
+    assert_eq!(change("http://127.0.0.1:4599/999999999999/inbox", &receipt, 1), Err(missing));
+    assert_eq!(change(URL, &receipt, 1).map(|_| ()), Ok(()));
+    assert_eq!(change(URL, &receipt, 2).map(|_| ()), Err("InvalidParameterValue".into()), "visible again");
+}
+
+/// Publishes to a topic that the queue is subscribed to, and lets the region deliver.
+fn deliver(region: &mut Region, raw: bool) -> TopicArn {
+    let topics = &mut region.world.topics;
+    let topic = topics.create_topic("ops", &BTreeMap::new(), &Tags::new(), Links::of_aws(&place())).unwrap();
+    let attributes = BTreeMap::from([("RawMessageDelivery".to_string(), raw.to_string())]);
+    let request =
+        SubscribeRequest { topic_arn: topic.0.clone(), protocol: "sqs".into(), endpoint: ARN.into(), attributes };
+    topics.subscribe(AT, &request).unwrap();
+    topics.publish(AT, topic.as_str(), &Publication { message: "alarm!".into(), ..Publication::default() }).unwrap();
+    region.advance(AT);
+    topic
+}
+
+#[test]
+fn a_topic_reaches_a_queue_only_if_the_queues_policy_lets_it() {
+    let statement = |source: &str| {
+        format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"sns.amazonaws.com"}},"Action":"sqs:SendMessage","Resource":"{ARN}","Condition":{{"ArnEquals":{{"aws:SourceArn":"{source}"}}}}}}]}}"#
+        )
+    };
+    for (name, policy, expected) in [
+        ("no policy", None, 0),
+        ("this topic", Some(statement("arn:aws:sns:eu-west-1:123456789012:ops")), 1),
+        ("another topic", Some(statement("arn:aws:sns:eu-west-1:123456789012:other")), 0),
+    ] {
+        let mut region = with_queue(&[]);
+        if let Some(policy) = &policy {
+            set(&mut region, URL, "Policy", policy);
+        }
+        deliver(&mut region, true);
+        let received = receive(&mut region, 0, URL);
+        assert_eq!(received.len(), expected, "{name}");
+        assert!(received.iter().all(|message| message.body.as_deref() == Some("alarm!")));
+    }
+}
+
+#[test]
+fn nothing_is_left_when_every_queue_is_deleted() {
+    let mut region = with_queue(&[("DelaySeconds", "5")]);
+    send(&mut region, 0, URL, "m", None).unwrap();
+    let input = model::DeleteQueueInput { queue_url: some(URL) };
+    ask::<model::DeleteQueueOutput>(&mut region, &call(0), "DeleteQueue", input).unwrap();
+    assert_eq!(region.sqs, Sqs { ids: region.sqs.ids.clone(), ..Sqs::new(&place(), 7) });
+}
