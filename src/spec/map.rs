@@ -40,6 +40,12 @@ impl SpecMap {
         self.find(path).map(|(spot, _)| spot.key.line)
     }
 
+    /// The names written directly inside a block.
+    pub fn names_in<'a>(&'a self, block: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = self.spots.keys().filter_map(move |path| path.strip_prefix(block)?.strip_prefix('.'));
+        names.filter(|name| !name.contains(['.', '[']))
+    }
+
     fn find(&self, path: &str) -> Option<(&Spot, bool)> {
         let mut shorter = path;
         loop {

@@ -1,0 +1,191 @@
+//! What templates see: every decision made, every list in order. Start at [`View`].
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::RenderOptions;
+use crate::model::{Architecture, Image, KeyPair, Stack, Zones};
+
+/// What all attributes used here exist in; 7.0 is not there to be tried.
+const PROVIDER_VERSION: &str = ">= 3.39, < 7.0";
+/// `optional` and preconditions are older; 1.3 is the oldest release that current providers name.
+const TERRAFORM_VERSION: &str = ">= 1.3";
+/// Canonical's account, by its own page "Find Ubuntu images on AWS".
+const CANONICAL: &str = "099720109477";
+/// Ours: longer than a t2.nano needs to boot and report healthy, shorter than a person waits.
+const CAPACITY_TIMEOUT: &str = "10m";
+/// The services that the rendered resources call.
+const SERVICES: &[&str] = &["autoscaling", "ec2", "sts"];
+
+/// The context of every template.
+#[derive(Debug, Serialize)]
+pub(super) struct View<'a> {
+    name: &'a str,
+    region: &'a str,
+    provider_version: &'a str,
+    terraform_version: &'a str,
+    default_tags: Vec<Tag<'a>>,
+    endpoint: Option<&'a str>,
+    services: &'a [&'a str],
+    skip_ec2_platforms: bool,
+    cidr: &'a str,
+    subnet_cidrs: &'a [String],
+    /// How many zones to take, if they are counted.
+    zone_count: Option<u32>,
+    /// The zones, if they are named.
+    zone_names: Vec<String>,
+    zone_pattern: String,
+    too_few_zones: String,
+    instance_type: &'a str,
+    image_id: Option<&'a str>,
+    image_owner: &'a str,
+    image_pattern: Option<String>,
+    key_name: Option<&'a str>,
+    public_key: Option<&'a str>,
+    inbound: Vec<Rule<'a>>,
+    user_data_file: Option<&'a str>,
+    detailed_monitoring: bool,
+    group: &'a str,
+    min_size: u32,
+    desired_capacity: u32,
+    max_size: u32,
+    own_desired_capacity: bool,
+    health_check_grace_period: u64,
+    capacity_timeout: &'a str,
+    group_metrics: &'a [&'a str],
+    /// The stack's tags and the machines' name.
+    machine_tags: Vec<Tag<'a>>,
+    policies: Vec<Policy<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tag<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Rule<'a> {
+    port: u16,
+    from: &'a str,
+    description: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Policy<'a> {
+    name: &'a str,
+    adjustment: i32,
+    cooldown: u64,
+}
+
+/// All group metrics without warm pools', which this stack does not have.
+const GROUP_METRICS: &[&str] = &[
+    "GroupDesiredCapacity",
+    "GroupInServiceInstances",
+    "GroupMaxSize",
+    "GroupMinSize",
+    "GroupPendingInstances",
+    "GroupStandbyInstances",
+    "GroupTerminatingInstances",
+    "GroupTotalInstances",
+];
+
+impl<'a> View<'a> {
+    pub fn new(stack: &'a Stack, options: &'a RenderOptions) -> Self {
+        let (launch, group) = (&stack.launch, &stack.group);
+        let (zone_count, zone_names, too_few_zones) = zones_of(stack);
+        let (image_id, image_pattern) = match &launch.image {
+            Image::Id(id) => (Some(id.as_str()), None),
+            Image::Ubuntu { release, codename } => (None, Some(image_pattern(release, codename, launch.architecture))),
+        };
+        let (key_name, public_key) = match &launch.key_pair {
+            None => (None, None),
+            Some(KeyPair::Existing(name)) => (Some(name.as_str()), None),
+            Some(KeyPair::Import { public_key }) => (None, Some(public_key.as_str())),
+        };
+        Self {
+            name: &stack.name,
+            region: options.region.as_deref().unwrap_or(&stack.region),
+            provider_version: PROVIDER_VERSION,
+            terraform_version: TERRAFORM_VERSION,
+            default_tags: tags(&stack.tags),
+            endpoint: options.endpoint.as_deref(),
+            services: SERVICES,
+            skip_ec2_platforms: options.skip_ec2_platforms,
+            cidr: &stack.network.cidr,
+            subnet_cidrs: &stack.network.subnet_cidrs,
+            zone_count,
+            zone_names,
+            zone_pattern: format!("^{}[a-z]$", options.region.as_deref().unwrap_or(&stack.region)),
+            too_few_zones,
+            instance_type: &launch.instance_type,
+            image_id,
+            image_owner: CANONICAL,
+            image_pattern,
+            key_name,
+            public_key,
+            inbound: launch.inbound.iter().map(Rule::new).collect(),
+            user_data_file: launch.user_data.is_some().then_some(super::USER_DATA_FILE),
+            detailed_monitoring: launch.detailed_monitoring,
+            group: &group.name,
+            min_size: group.min_size,
+            desired_capacity: group.desired_capacity,
+            max_size: group.max_size,
+            own_desired_capacity: group.own_desired_capacity,
+            health_check_grace_period: group.health_check_grace_period.as_secs(),
+            capacity_timeout: CAPACITY_TIMEOUT,
+            group_metrics: GROUP_METRICS,
+            machine_tags: machine_tags(stack),
+            policies: stack.policies.iter().map(Policy::new).collect(),
+        }
+    }
+}
+
+impl<'a> Rule<'a> {
+    fn new(rule: &'a crate::model::Inbound) -> Self {
+        let description = Some(rule.description.as_str()).filter(|d| !d.is_empty());
+        Self { port: rule.port, from: &rule.from, description }
+    }
+}
+
+impl<'a> Policy<'a> {
+    fn new(policy: &'a crate::model::ScalingPolicy) -> Self {
+        Self { name: &policy.name, adjustment: policy.adjustment, cooldown: policy.cooldown.as_secs() }
+    }
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag<'_>> {
+    tags.iter().map(|(key, value)| Tag { key, value }).collect()
+}
+
+fn machine_tags(stack: &Stack) -> Vec<Tag<'_>> {
+    let mut tags = tags(&stack.tags);
+    tags.retain(|tag| tag.key != "Name");
+    tags.insert(0, Tag { key: "Name", value: &stack.name });
+    tags
+}
+
+fn zones_of(stack: &Stack) -> (Option<u32>, Vec<String>, String) {
+    let (region, machine) = (&stack.region, &stack.launch.instance_type);
+    match &stack.network.zones {
+        Zones::Count(count) => (
+            Some(u32::from(*count)),
+            Vec::new(),
+            format!("{region} has fewer than {count} zones that offer {machine}."),
+        ),
+        Zones::Letters(letters) => {
+            let names = letters.iter().map(|letter| format!("{region}{letter}")).collect();
+            (None, names, format!("Not every zone named in the spec offers {machine}."))
+        }
+    }
+}
+
+/// `hvm-ssd*` matches both folders that Canonical has used: hvm-ssd until 22.04 and hvm-ssd-gp3 since.
+fn image_pattern(release: &str, codename: &str, architecture: Architecture) -> String {
+    let architecture = match architecture {
+        Architecture::Amd64 => "amd64",
+        Architecture::Arm64 => "arm64",
+    };
+    format!("ubuntu/images/hvm-ssd*/ubuntu-{codename}-{release}-{architecture}-server-*")
+}
