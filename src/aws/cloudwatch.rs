@@ -251,7 +251,7 @@ impl CloudWatch for SdkCloudWatch {
             .end_time(DateTime::from_millis(query.end.as_millis()));
         let answer = call.send().await.map_err(self.watch.failed("cloudwatch:GetMetricStatistics"))?;
         let mut points: Vec<Datapoint> =
-            answer.datapoints.unwrap_or_default().iter().filter_map(|point| read_datapoint(point)).collect();
+            answer.datapoints.unwrap_or_default().iter().filter_map(read_datapoint).collect();
         points.sort_by_key(|point| point.at);
         Ok(points)
     }

@@ -2,13 +2,19 @@
 //! The only module that prints or exits, and the only one that strings stages together.
 
 mod connection;
+mod demo;
+mod destroy;
 mod doctor;
 mod failure;
+mod folder;
 mod interrupt;
+mod plan;
 mod progress;
+mod provision;
 mod sandbox;
 pub mod spec_file;
 mod status;
+mod stages;
 mod validate;
 mod verify;
 mod wire;
@@ -29,7 +35,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Destroy(destroy::Destroy),
     Doctor(doctor::Doctor),
+    Plan(plan::Plan),
+    Provision(provision::Provision),
     Sandbox(sandbox::Sandbox),
     Status(status::Status),
     Validate(validate::Validate),
@@ -51,7 +61,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Demo(args) => in_runtime(demo::run(&args)),
+        Command::Destroy(args) => in_runtime(destroy::run(&args)),
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
+        Command::Plan(args) => in_runtime(plan::run(&args)),
+        Command::Provision(args) => in_runtime(provision::run(&args)),
         Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
         Command::Status(args) => in_runtime(status::run(&args)),
         Command::Validate(args) => validate::run(&args),

@@ -39,6 +39,24 @@ impl Region {
         }
     }
 
+    /// What people made here and have not removed, in words.
+    pub fn remains(&self) -> Vec<String> {
+        let live = |instance: &&groups::Instance| instance.state != groups::Ec2State::Terminated;
+        let world = &self.world;
+        [
+            ("group", world.groups.iter().count()),
+            ("instance", world.groups.instances().filter(live).count()),
+            ("launch template", world.groups.launch_templates.iter().count()),
+            ("alarm", world.alarms.from_name("").count()),
+            ("topic", world.topics.topic_arns().count()),
+            ("subscription", world.topics.subscriptions().count()),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!("{count} {what}(s) in {}", world.place.region))
+        .collect()
+    }
+
     fn perform(&mut self, effect: Effect) -> Event {
         let Effect::Deliver(delivery) = effect;
         let id = delivery.id.clone();

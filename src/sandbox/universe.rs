@@ -70,6 +70,23 @@ impl Universe {
         *self = Self::new(&self.default_account, self.seed, self.timing);
     }
 
+    /// Follows every confirmation link there is, as the people addressed would. Returns how many.
+    pub fn confirm_all(&mut self, now: Timestamp) -> usize {
+        let mut confirmed = 0;
+        for region in self.regions.values_mut().flat_map(BTreeMap::values_mut) {
+            for token in region.world.topics.pending_tokens() {
+                confirmed += usize::from(region.world.topics.confirm(now, &token).is_ok());
+            }
+        }
+        confirmed
+    }
+
+    /// What people made and have not removed, in words. Histories, metrics and instances that have ended stay on AWS
+    /// too and are not named.
+    pub fn remains(&self) -> Vec<String> {
+        self.regions().flat_map(Region::remains).collect()
+    }
+
     /// When something happens next by itself, anywhere.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.regions().filter_map(|region| region.world.next_due()).min()

@@ -118,7 +118,7 @@ fn narrow<'a>(
     }
 }
 
-fn with_least<'a, K: Ord>(left: Vec<&'a Candidate>, key: impl Fn(&Candidate) -> K) -> Vec<&'a Candidate> {
+fn with_least<K: Ord>(left: Vec<&Candidate>, key: impl Fn(&Candidate) -> K) -> Vec<&Candidate> {
     let least = left.iter().map(|candidate| key(candidate)).min();
     left.into_iter().filter(|candidate| least.as_ref() == Some(&key(candidate))).collect()
 }

@@ -176,6 +176,11 @@ impl Topics {
         Ok(arn)
     }
 
+    /// The tokens of everyone who has been asked and has not confirmed.
+    pub fn pending_tokens(&self) -> Vec<String> {
+        self.subscriptions.values().filter(|found| found.is_pending()).map(|found| found.token.clone()).collect()
+    }
+
     /// Ends a subscription; one that is not there has ended already.
     ///
     /// # Errors

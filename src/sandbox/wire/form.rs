@@ -38,10 +38,6 @@ impl Node {
         self.children.get(key)?.text.as_deref()
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.children.keys().map(String::as_str)
-    }
-
     /// Reads this node as `shape`.
     ///
     /// # Errors

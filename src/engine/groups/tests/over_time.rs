@@ -269,7 +269,7 @@ fn suspended_processes_wait_until_they_are_resumed() {
 
     suspend(&mut stage, Process::ReplaceUnhealthy);
     let lost = stage.member_ids().remove(0);
-    stage.call(|groups, now| groups.terminate_instances(now, &[lost.clone()])).unwrap();
+    stage.call(|groups, now| groups.terminate_instances(now, std::slice::from_ref(&lost))).unwrap();
     stage.run_for(300);
     let member = stage.groups.instance(&lost).unwrap().membership.clone().unwrap();
     assert_eq!((member.health, member.lifecycle), (Health::Unhealthy, LifecycleState::InService));
