@@ -59,6 +59,11 @@ names! {
     SubnetId,
     /// An availability zone such as `ap-northeast-2a`.
     Zone,
+    VpcId,
+    InternetGatewayId,
+    RouteTableId,
+    NetworkAclId,
+    SecurityGroupId,
 }
 
 /// Where a world stands: the account, region and partition that its ARNs name.

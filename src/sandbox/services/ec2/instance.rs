@@ -1,0 +1,419 @@
+//! Instances in EC2's words; the engine runs them ([`crate::engine::groups::Instance`]).
+//! Left out: instances are launched by groups only, so RunInstances is refused.
+
+use super::error::{invalid_value, missing_ids, refuse, required};
+use super::image_catalogue::{Architecture, public_image};
+use super::instance_type::instance_type;
+use super::register::{ask, operation};
+use super::select::{Kind, each, one};
+use super::tag::tag_set;
+use super::volume::{deletes_on_termination, root_device};
+use super::zone::zone_id;
+use crate::engine::Refusal;
+use crate::engine::groups::{Ec2State, Instance};
+use crate::engine::names::InstanceId;
+use crate::sandbox::models::ec2 as model;
+use crate::sandbox::models::ec2::{
+    AttributeBooleanValue, AttributeValue, CpuOptions, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
+    DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions, GroupIdentifier,
+    HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping, InstanceMetadataOptionsResponse,
+    InstanceNetworkInterface, InstanceNetworkInterfaceAssociation, InstanceNetworkInterfaceAttachment,
+    InstancePrivateIpAddress, InstanceState, InstanceStateChange, Monitoring, Placement, Reservation, StateReason,
+    TerminateInstancesInput, TerminateInstancesOutput,
+};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+pub fn missing(ids: &[&str]) -> Refusal {
+    missing_ids("InvalidInstanceID.NotFound", "instance", ids)
+}
+
+/// The instance of this id.
+pub fn instance<'a>(region: &'a Region, id: &str) -> Result<&'a Instance, Refusal> {
+    check_id(id)?;
+    region.world.groups.instance(&InstanceId::from(id)).ok_or_else(|| missing(&[id]))
+}
+
+fn check_id(id: &str) -> Result<(), Refusal> {
+    if !id.starts_with("i-") {
+        return Err(refuse("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
+    }
+    Ok(())
+}
+
+/// `ip-10-0-0-4.ap-northeast-2.compute.internal`
+pub fn private_dns_name(region: &Region, instance: &Instance) -> Option<String> {
+    let host = format!("ip-{}", instance.private_ip.as_ref()?.replace('.', "-"));
+    Some(match region.world.place.region.as_str() {
+        "us-east-1" => format!("{host}.ec2.internal"),
+        region => format!("{host}.{region}.compute.internal"),
+    })
+}
+
+/// `ec2-3-34-5-6.ap-northeast-2.compute.amazonaws.com`; none in a VPC without DNS hostnames.
+pub fn public_dns_name(region: &Region, instance: &Instance) -> Option<String> {
+    let vpc = region.ec2.vpc(&instance.placement.vpc).ok()?;
+    let host = format!("ec2-{}", instance.public_ip.as_ref()?.replace('.', "-"));
+    (vpc.dns_support && vpc.dns_hostnames).then(|| match region.world.place.region.as_str() {
+        "us-east-1" => format!("{host}.compute-1.amazonaws.com"),
+        region => format!("{host}.{region}.compute.amazonaws.com"),
+    })
+}
+
+/// Security groups with their names.
+pub fn group_identifiers(region: &Region, ids: &[String]) -> Vec<GroupIdentifier> {
+    let show = |id: &String| GroupIdentifier {
+        group_id: Some(id.clone()),
+        group_name: region.ec2.security_group(id).ok().map(|group| group.name.clone()),
+    };
+    ids.iter().map(show).collect()
+}
+
+pub fn show_state(state: Ec2State) -> InstanceState {
+    InstanceState { code: Some(state.code()), name: Some(state.name().into()) }
+}
+
+fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterface {
+    let private_dns_name = private_dns_name(region, instance);
+    let association = instance.public_ip.as_ref().map(|ip| InstanceNetworkInterfaceAssociation {
+        ip_owner_id: Some("amazon".into()),
+        public_dns_name: public_dns_name(region, instance),
+        public_ip: Some(ip.clone()),
+        ..Default::default()
+    });
+    let address = instance.private_ip.as_ref().map(|ip| InstancePrivateIpAddress {
+        association: association.clone(),
+        primary: Some(true),
+        private_dns_name: private_dns_name.clone(),
+        private_ip_address: Some(ip.clone()),
+    });
+    InstanceNetworkInterface {
+        association,
+        attachment: Some(InstanceNetworkInterfaceAttachment {
+            attach_time: Some(instance.launched_at),
+            attachment_id: Some(instance.eni_attachment_id.clone()),
+            delete_on_termination: Some(true),
+            device_index: Some(0),
+            network_card_index: Some(0),
+            status: Some("attached".into()),
+            ..Default::default()
+        }),
+        description: Some(String::new()),
+        groups: Some(group_identifiers(region, &instance.security_groups)),
+        interface_type: Some("interface".into()),
+        ipv6_addresses: Some(Vec::new()),
+        mac_address: Some(instance.mac_address.clone()),
+        network_interface_id: Some(instance.eni_id.clone()),
+        owner_id: Some(region.world.place.account.clone()),
+        private_dns_name,
+        private_ip_address: instance.private_ip.clone(),
+        private_ip_addresses: Some(address.into_iter().collect()),
+        source_dest_check: Some(true),
+        status: Some("in-use".into()),
+        subnet_id: Some(instance.placement.subnet.to_string()),
+        vpc_id: Some(instance.placement.vpc.clone()),
+        ..Default::default()
+    }
+}
+
+fn show_root_volume(region: &Region, instance: &Instance) -> InstanceBlockDeviceMapping {
+    let device = root_device(region, instance);
+    InstanceBlockDeviceMapping {
+        ebs: Some(EbsInstanceBlockDevice {
+            attach_time: Some(instance.launched_at),
+            delete_on_termination: Some(deletes_on_termination(instance, &device)),
+            status: Some("attached".into()),
+            volume_id: Some(instance.root_volume_id.clone()),
+            ..Default::default()
+        }),
+        device_name: Some(device),
+    }
+}
+
+fn show_profile(region: &Region, instance: &Instance) -> Option<IamInstanceProfile> {
+    let given = &instance.launch_data["IamInstanceProfile"];
+    let place = &region.world.place;
+    let arn = given["Arn"].as_str().map(str::to_string).or_else(|| {
+        let name = given["Name"].as_str()?;
+        Some(format!("arn:{}:iam::{}:instance-profile/{name}", place.partition, place.account))
+    })?;
+    Some(IamInstanceProfile { arn: Some(arn), ..Default::default() })
+}
+
+fn show_metadata_options(instance: &Instance, imds_v2: bool) -> InstanceMetadataOptionsResponse {
+    let given = &instance.launch_data["MetadataOptions"];
+    let text = |key: &str, default: &str| Some(given[key].as_str().unwrap_or(default).to_string());
+    InstanceMetadataOptionsResponse {
+        state: Some("applied".into()),
+        http_tokens: text("HttpTokens", if imds_v2 { "required" } else { "optional" }),
+        http_put_response_hop_limit: given["HttpPutResponseHopLimit"].as_i64().or(Some(if imds_v2 { 2 } else { 1 })),
+        http_endpoint: text("HttpEndpoint", "enabled"),
+        http_protocol_ipv6: text("HttpProtocolIpv6", "disabled"),
+        instance_metadata_tags: text("InstanceMetadataTags", "disabled"),
+    }
+}
+
+fn show(region: &Region, instance: &Instance) -> model::Instance {
+    let place = &region.world.place;
+    let image = public_image(&place.region, &instance.image_id);
+    let kind = instance_type(&instance.instance_type);
+    let gone = instance.state == Ec2State::Terminated;
+    let (code, reason) = instance.state_reason.clone().unzip();
+    let transition = reason.as_ref().map(|text| match text.split_once(": ") {
+        Some((_, words)) => format!("{words} ({})", instance.state_changed_at.format("%Y-%m-%d %H:%M:%S GMT")),
+        None => text.clone(),
+    });
+    model::Instance {
+        instance_id: Some(instance.id.to_string()),
+        image_id: Some(instance.image_id.clone()),
+        state: Some(show_state(instance.state)),
+        state_reason: code.map(|code| StateReason { code: Some(code), message: reason }),
+        state_transition_reason: Some(transition.unwrap_or_default()),
+        private_dns_name: Some(private_dns_name(region, instance).unwrap_or_default()),
+        public_dns_name: Some(public_dns_name(region, instance).unwrap_or_default()),
+        private_ip_address: instance.private_ip.clone(),
+        public_ip_address: instance.public_ip.clone(),
+        key_name: instance.key_name.clone(),
+        ami_launch_index: Some(0),
+        product_codes: Some(Vec::new()),
+        instance_type: Some(instance.instance_type.clone()),
+        launch_time: Some(instance.launched_at),
+        placement: Some(Placement {
+            availability_zone: Some(instance.placement.zone.to_string()),
+            availability_zone_id: zone_id(&place.region, &instance.placement.zone),
+            group_name: Some(String::new()),
+            tenancy: Some("default".into()),
+            ..Default::default()
+        }),
+        monitoring: Some(Monitoring {
+            state: Some(if instance.detailed_monitoring { "enabled" } else { "disabled" }.into()),
+        }),
+        // A terminated instance has left its network.
+        subnet_id: (!gone).then(|| instance.placement.subnet.to_string()),
+        vpc_id: (!gone).then(|| instance.placement.vpc.clone()),
+        security_groups: Some(if gone { Vec::new() } else { group_identifiers(region, &instance.security_groups) }),
+        network_interfaces: Some(if gone { Vec::new() } else { vec![show_interface(region, instance)] }),
+        block_device_mappings: Some(if gone { Vec::new() } else { vec![show_root_volume(region, instance)] }),
+        architecture: Some(image.as_ref().map_or(Architecture::Amd64, |image| image.architecture).ec2().into()),
+        client_token: Some(String::new()),
+        ebs_optimized: Some(instance.launch_data["EbsOptimized"].as_bool().unwrap_or(false)),
+        ena_support: Some(true),
+        hypervisor: Some("xen".into()),
+        iam_instance_profile: show_profile(region, instance),
+        root_device_name: Some(root_device(region, instance)),
+        root_device_type: Some("ebs".into()),
+        source_dest_check: (!gone).then_some(true),
+        tags: Some(tag_set(&instance.tags)),
+        virtualization_type: Some("hvm".into()),
+        cpu_options: kind.map(|kind| CpuOptions {
+            core_count: Some((kind.vcpus / kind.threads_per_core()).max(1)),
+            threads_per_core: Some(kind.threads_per_core()),
+            ..Default::default()
+        }),
+        hibernation_options: Some(HibernationOptions { configured: Some(false) }),
+        metadata_options: Some(show_metadata_options(instance, image.as_ref().is_some_and(|image| image.line.imds_v2))),
+        enclave_options: Some(EnclaveOptions { enabled: Some(false) }),
+        platform_details: Some("Linux/UNIX".into()),
+        usage_operation: Some("RunInstances".into()),
+        usage_operation_update_time: Some(instance.launched_at),
+        ..Default::default()
+    }
+}
+
+/// An instance with the reservation that it came from, which filters may name too.
+struct Reserved {
+    reservation_id: String,
+    owner_id: String,
+    instance: model::Instance,
+}
+
+macro_rules! inner {
+    ($reserved:ident.$part:ident.$member:ident) => {
+        $reserved.instance.$part.iter().flat_map(|part| one(&part.$member)).collect()
+    };
+}
+
+fn volumes<V: ToString>(reserved: &Reserved, value: impl Fn(&EbsInstanceBlockDevice) -> &Option<V>) -> Vec<String> {
+    let mappings = reserved.instance.block_device_mappings.iter().flatten();
+    mappings.filter_map(|mapping| mapping.ebs.as_ref()).flat_map(|volume| one(value(volume))).collect()
+}
+
+const INSTANCES: Kind<Reserved> = Kind {
+    id: |r| &r.instance.instance_id,
+    id_parameter: "instancesSet",
+    missing,
+    tags: |r| &r.instance.tags,
+    filters: &[
+        ("architecture", |r| one(&r.instance.architecture)),
+        ("availability-zone", |r| inner!(r.placement.availability_zone)),
+        ("availability-zone-id", |r| inner!(r.placement.availability_zone_id)),
+        ("block-device-mapping.delete-on-termination", |r| volumes(r, |v| &v.delete_on_termination)),
+        ("block-device-mapping.device-name", |r| each(&r.instance.block_device_mappings, |m| &m.device_name)),
+        ("block-device-mapping.status", |r| volumes(r, |v| &v.status)),
+        ("block-device-mapping.volume-id", |r| volumes(r, |v| &v.volume_id)),
+        ("client-token", |r| one(&r.instance.client_token)),
+        ("dns-name", |r| one(&r.instance.public_dns_name)),
+        ("hypervisor", |r| one(&r.instance.hypervisor)),
+        ("iam-instance-profile.arn", |r| inner!(r.iam_instance_profile.arn)),
+        ("image-id", |r| one(&r.instance.image_id)),
+        ("instance-id", |r| one(&r.instance.instance_id)),
+        ("instance-lifecycle", |r| one(&r.instance.instance_lifecycle)),
+        ("instance-state-code", |r| inner!(r.state.code)),
+        ("instance-state-name", |r| inner!(r.state.name)),
+        ("instance-type", |r| one(&r.instance.instance_type)),
+        ("instance.group-id", |r| each(&r.instance.security_groups, |group| &group.group_id)),
+        ("instance.group-name", |r| each(&r.instance.security_groups, |group| &group.group_name)),
+        ("ip-address", |r| one(&r.instance.public_ip_address)),
+        ("key-name", |r| one(&r.instance.key_name)),
+        ("launch-index", |r| one(&r.instance.ami_launch_index)),
+        ("launch-time", |r| one(&r.instance.launch_time)),
+        ("metadata-options.http-endpoint", |r| inner!(r.metadata_options.http_endpoint)),
+        ("metadata-options.http-put-response-hop-limit", |r| inner!(r.metadata_options.http_put_response_hop_limit)),
+        ("metadata-options.http-tokens", |r| inner!(r.metadata_options.http_tokens)),
+        ("monitoring-state", |r| inner!(r.monitoring.state)),
+        ("network-interface.group-id", |r| each(&r.instance.security_groups, |group| &group.group_id)),
+        ("network-interface.mac-address", |r| each(&r.instance.network_interfaces, |i| &i.mac_address)),
+        ("network-interface.network-interface-id", |r| {
+            each(&r.instance.network_interfaces, |i| &i.network_interface_id)
+        }),
+        ("network-interface.private-ip-address", |r| each(&r.instance.network_interfaces, |i| &i.private_ip_address)),
+        ("network-interface.subnet-id", |r| each(&r.instance.network_interfaces, |i| &i.subnet_id)),
+        ("network-interface.vpc-id", |r| each(&r.instance.network_interfaces, |i| &i.vpc_id)),
+        ("owner-id", |r| vec![r.owner_id.clone()]),
+        ("platform", |r| one(&r.instance.platform)),
+        ("private-dns-name", |r| one(&r.instance.private_dns_name)),
+        ("private-ip-address", |r| one(&r.instance.private_ip_address)),
+        ("reason", |r| one(&r.instance.state_transition_reason)),
+        ("requester-id", |_| Vec::new()),
+        ("reservation-id", |r| vec![r.reservation_id.clone()]),
+        ("root-device-name", |r| one(&r.instance.root_device_name)),
+        ("root-device-type", |r| one(&r.instance.root_device_type)),
+        ("source-dest-check", |r| one(&r.instance.source_dest_check)),
+        ("spot-instance-request-id", |_| Vec::new()),
+        ("state-reason-code", |r| inner!(r.state_reason.code)),
+        ("state-reason-message", |r| inner!(r.state_reason.message)),
+        ("subnet-id", |r| one(&r.instance.subnet_id)),
+        ("tenancy", |r| inner!(r.placement.tenancy)),
+        ("virtualization-type", |r| one(&r.instance.virtualization_type)),
+        ("vpc-id", |r| one(&r.instance.vpc_id)),
+    ],
+};
+
+/// Refuses identifiers that no instance can have, before any is looked up.
+pub fn check_ids(ids: &Option<Vec<String>>) -> Result<(), Refusal> {
+    ids.iter().flatten().try_for_each(|id| check_id(id))
+}
+
+fn describe(region: &mut Region, _: &Call, input: DescribeInstancesInput) -> Result<DescribeInstancesOutput, Refusal> {
+    check_ids(&input.instance_ids)?;
+    let owner_id = &region.world.place.account;
+    let all = region.world.groups.instances().map(|instance| Reserved {
+        reservation_id: instance.reservation_id.clone(),
+        owner_id: owner_id.clone(),
+        instance: show(region, instance),
+    });
+    let page = INSTANCES.select(all.collect(), ask!(input.instance_ids))?;
+    let mut reservations: Vec<Reservation> = Vec::new();
+    for Reserved { reservation_id, owner_id, instance } in page.items {
+        let same = reservations.iter_mut().find(|kept| kept.reservation_id.as_ref() == Some(&reservation_id));
+        match same {
+            Some(kept) => kept.instances.get_or_insert_default().push(instance),
+            None => reservations.push(Reservation {
+                reservation_id: Some(reservation_id),
+                owner_id: Some(owner_id),
+                groups: Some(Vec::new()),
+                instances: Some(vec![instance]),
+                ..Default::default()
+            }),
+        }
+    }
+    Ok(DescribeInstancesOutput { next_token: page.next_token, reservations: Some(reservations) })
+}
+
+fn terminate(
+    region: &mut Region,
+    call: &Call,
+    input: TerminateInstancesInput,
+) -> Result<TerminateInstancesOutput, Refusal> {
+    check_ids(&input.instance_ids)?;
+    let wanted = required(input.instance_ids, "InstanceId")?;
+    let unknown: Vec<&str> = wanted.iter().map(String::as_str).filter(|id| instance(region, id).is_err()).collect();
+    if !unknown.is_empty() {
+        return Err(missing(&unknown));
+    }
+    let mut ids: Vec<InstanceId> = Vec::new();
+    for id in wanted {
+        if instance(region, &id)?.launch_data["DisableApiTermination"] == true {
+            let message = format!(
+                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and \
+                 try again."
+            );
+            return Err(refuse("OperationNotPermitted", message));
+        }
+        let id = InstanceId(id);
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let changes = region.world.with_groups(call.now, |groups| groups.terminate_instances(call.now, &ids))?;
+    let shown = changes.into_iter().map(|(id, previous, current)| InstanceStateChange {
+        instance_id: Some(id.0),
+        current_state: Some(show_state(current)),
+        previous_state: Some(show_state(previous)),
+    });
+    Ok(TerminateInstancesOutput { terminating_instances: Some(shown.collect()) })
+}
+
+fn describe_attribute(
+    region: &mut Region,
+    _: &Call,
+    input: DescribeInstanceAttributeInput,
+) -> Result<DescribeInstanceAttributeOutput, Refusal> {
+    let id = required(input.instance_id, "instanceId")?;
+    let kept = instance(region, &id)?;
+    let shown = show(region, kept);
+    let text = |value: Option<String>| Some(AttributeValue { value });
+    let flag = |value: bool| Some(AttributeBooleanValue { value: Some(value) });
+    let data = &kept.launch_data;
+    let given = |key: &str| data[key].as_str().map(str::to_string);
+    let switch = |key: &str| data[key].as_bool().unwrap_or(false);
+    let mut output = DescribeInstanceAttributeOutput { instance_id: Some(id), ..Default::default() };
+    match required(input.attribute, "attribute")?.as_str() {
+        "instanceType" => output.instance_type = text(shown.instance_type),
+        "kernel" => output.kernel_id = text(None),
+        "ramdisk" => output.ramdisk_id = text(None),
+        "userData" => output.user_data = text(given("UserData")),
+        "disableApiTermination" => output.disable_api_termination = flag(switch("DisableApiTermination")),
+        "disableApiStop" => output.disable_api_stop = flag(switch("DisableApiStop")),
+        "instanceInitiatedShutdownBehavior" => {
+            let behavior = given("InstanceInitiatedShutdownBehavior").unwrap_or_else(|| "stop".into());
+            output.instance_initiated_shutdown_behavior = text(Some(behavior));
+        }
+        "rootDeviceName" => output.root_device_name = text(shown.root_device_name),
+        "blockDeviceMapping" => output.block_device_mappings = shown.block_device_mappings,
+        "productCodes" => output.product_codes = Some(Vec::new()),
+        "sourceDestCheck" => output.source_dest_check = flag(true),
+        "groupSet" => output.groups = shown.security_groups,
+        "ebsOptimized" => output.ebs_optimized = flag(switch("EbsOptimized")),
+        "sriovNetSupport" => output.sriov_net_support = text(Some("simple".into())),
+        "enaSupport" => output.ena_support = flag(true),
+        "enclaveOptions" => output.enclave_options = shown.enclave_options,
+        other => return Err(invalid_value(other, "attribute", "Unknown attribute.")),
+    }
+    Ok(output)
+}
+
+pub fn register(operations: &mut Operations) {
+    operation!(operations, describe, DescribeInstancesInput "DescribeInstances":
+        "Lists instances, also those that terminated within the last hour.",
+        takes InstanceIds Filters MaxResults NextToken
+    );
+    operation!(operations, terminate, TerminateInstancesInput "TerminateInstances":
+        "Terminates instances; their groups replace them.",
+        takes InstanceIds
+    );
+    operation!(operations, describe_attribute, DescribeInstanceAttributeInput "DescribeInstanceAttribute":
+        "Shows one attribute of an instance.",
+        takes InstanceId Attribute
+    );
+}

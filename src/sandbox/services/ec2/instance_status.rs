@@ -1,0 +1,171 @@
+//! Status checks and CPU credits of instances.
+
+use std::time::Duration;
+
+use super::error::missing_ids;
+use super::instance::{check_ids, missing, show_state};
+use super::register::{ask, operation};
+use super::select::{Kind, one};
+use super::zone::zone_id;
+use crate::clock::Timestamp;
+use crate::engine::Refusal;
+use crate::engine::groups::{Ec2State, Instance};
+use crate::sandbox::models::ec2::{
+    DescribeInstanceCreditSpecificationsInput, DescribeInstanceCreditSpecificationsOutput, DescribeInstanceStatusInput,
+    DescribeInstanceStatusOutput, EbsStatusDetails, EbsStatusSummary, InstanceCreditSpecification, InstanceStatus,
+    InstanceStatusDetails, InstanceStatusSummary,
+};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+/// From `running` until both checks have passed. Ours: AWS checks every minute, and new instances pass after two to
+/// three.
+const CHECKS_TAKE: Duration = Duration::from_secs(120);
+
+/// What the checks say now. An instance that ran in the moment of its launch, as in a sandbox whose instances take no
+/// time, passes at once.
+fn check_result(instance: &Instance, now: Timestamp) -> &'static str {
+    let at_once = instance.state_changed_at == instance.launched_at;
+    match instance.state {
+        Ec2State::Running if at_once || now.since(instance.state_changed_at) >= CHECKS_TAKE => "ok",
+        Ec2State::Pending | Ec2State::Running => "initializing",
+        Ec2State::ShuttingDown | Ec2State::Terminated => "not-applicable",
+    }
+}
+
+fn show(region: &Region, instance: &Instance, now: Timestamp) -> InstanceStatus {
+    let result = check_result(instance, now);
+    let detail = || match result {
+        "ok" => Some("passed".to_string()),
+        "initializing" => Some("initializing".to_string()),
+        _ => None,
+    };
+    let reachability = || {
+        detail().map(|status| {
+            vec![InstanceStatusDetails {
+                name: Some("reachability".into()),
+                status: Some(status),
+                ..Default::default()
+            }]
+        })
+    };
+    let summary = || Some(InstanceStatusSummary { details: reachability(), status: Some(result.into()) });
+    let volumes = detail().map(|status| {
+        vec![EbsStatusDetails { name: Some("reachability".into()), status: Some(status), ..Default::default() }]
+    });
+    InstanceStatus {
+        availability_zone: Some(instance.placement.zone.to_string()),
+        availability_zone_id: zone_id(&region.world.place.region, &instance.placement.zone),
+        instance_id: Some(instance.id.to_string()),
+        instance_state: Some(show_state(instance.state)),
+        instance_status: summary(),
+        system_status: summary(),
+        attached_ebs_status: Some(EbsStatusSummary { details: volumes, status: Some(result.into()) }),
+        ..Default::default()
+    }
+}
+
+macro_rules! inner {
+    ($status:ident.$part:ident.$member:ident) => {
+        $status.$part.iter().flat_map(|part| one(&part.$member)).collect()
+    };
+}
+
+macro_rules! reachability {
+    ($status:ident.$part:ident) => {{
+        let details = $status.$part.iter().flat_map(|summary| summary.details.iter().flatten());
+        details.flat_map(|detail| one(&detail.status)).collect()
+    }};
+}
+
+const STATUSES: Kind<InstanceStatus> = Kind {
+    id: |status| &status.instance_id,
+    id_parameter: "instanceIdSet",
+    missing,
+    tags: |_| &None,
+    filters: &[
+        ("attached-ebs-status.status", |s| inner!(s.attached_ebs_status.status)),
+        ("availability-zone", |s| one(&s.availability_zone)),
+        ("availability-zone-id", |s| one(&s.availability_zone_id)),
+        ("event.code", |_| Vec::new()),
+        ("instance-state-code", |s| inner!(s.instance_state.code)),
+        ("instance-state-name", |s| inner!(s.instance_state.name)),
+        ("instance-status.reachability", |s| reachability!(s.instance_status)),
+        ("instance-status.status", |s| inner!(s.instance_status.status)),
+        ("system-status.reachability", |s| reachability!(s.system_status)),
+        ("system-status.status", |s| inner!(s.system_status.status)),
+    ],
+};
+
+fn describe(
+    region: &mut Region,
+    call: &Call,
+    input: DescribeInstanceStatusInput,
+) -> Result<DescribeInstanceStatusOutput, Refusal> {
+    check_ids(&input.instance_ids)?;
+    let groups = &region.world.groups;
+    let all: Vec<InstanceStatus> = groups.instances().map(|instance| show(region, instance, call.now)).collect();
+    let everything = input.include_all_instances == Some(true);
+    let running = Ec2State::Running.name();
+    // An instance that is named but does not run is left out, not missed.
+    let known =
+        STATUSES.select(all, super::select::Ask { ids: input.instance_ids.clone(), ..Default::default() })?.items;
+    let is_running = |status: &InstanceStatus| {
+        status.instance_state.as_ref().and_then(|state| state.name.as_deref()) == Some(running)
+    };
+    let shown = known.into_iter().filter(|status| everything || is_running(status)).collect();
+    let (instance_statuses, next_token) = STATUSES.select(shown, ask!(input))?.set();
+    Ok(DescribeInstanceStatusOutput { instance_statuses, next_token })
+}
+
+const CREDITS: Kind<InstanceCreditSpecification> = Kind {
+    id: |credits| &credits.instance_id,
+    id_parameter: "instanceId",
+    missing: |ids| missing_ids("InvalidInstanceID.NotFound", "instance", ids),
+    tags: |_| &None,
+    filters: &[("instance-id", |credits| one(&credits.instance_id))],
+};
+
+/// "T2: standard; T3, T3a, T4g: unlimited", unless the launch data says otherwise.
+fn cpu_credits(instance: &Instance) -> Option<String> {
+    let family = instance.instance_type.split('.').next().unwrap_or_default();
+    let default = match family {
+        "t2" => "standard",
+        "t3" | "t3a" | "t4g" => "unlimited",
+        _ => return None,
+    };
+    Some(instance.launch_data["CreditSpecification"]["CpuCredits"].as_str().unwrap_or(default).to_string())
+}
+
+fn describe_credits(
+    region: &mut Region,
+    _: &Call,
+    input: DescribeInstanceCreditSpecificationsInput,
+) -> Result<DescribeInstanceCreditSpecificationsOutput, Refusal> {
+    check_ids(&input.instance_ids)?;
+    let named = input.instance_ids.iter().flatten().count() > 0;
+    let all = region.world.groups.instances().filter_map(|instance| {
+        let credits = cpu_credits(instance)?;
+        // Without ids, the answer is those that were given unlimited credits.
+        (named || credits == "unlimited").then(|| InstanceCreditSpecification {
+            instance_id: Some(instance.id.to_string()),
+            cpu_credits: Some(credits),
+        })
+    });
+    let page = CREDITS.select(all.collect(), ask!(input.instance_ids))?;
+    let (instance_credit_specifications, next_token) = page.set();
+    Ok(DescribeInstanceCreditSpecificationsOutput { instance_credit_specifications, next_token })
+}
+
+pub fn register(operations: &mut Operations) {
+    operation!(operations, describe, DescribeInstanceStatusInput "DescribeInstanceStatus":
+        "Shows status checks, which pass two minutes after the start.",
+        takes InstanceIds IncludeAllInstances Filters MaxResults NextToken
+    );
+    operation!(
+        operations, describe_credits,
+        DescribeInstanceCreditSpecificationsInput "DescribeInstanceCreditSpecifications":
+        "Shows how burstable instances pay for credits.",
+        takes InstanceIds Filters MaxResults NextToken
+    );
+}

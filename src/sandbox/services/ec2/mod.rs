@@ -1,0 +1,171 @@
+//! EC2: networks, security groups, launch templates, images, key pairs and zones, and a view of the engine's instances.
+//!
+//! Start at [`Ec2`], the state. Each kind of resource has a file with its store type, its rules and the handlers of its
+//! operations; `select.rs` is the part that all Describe calls share, `tag.rs` knows where the tags of what are kept.
+//! Launch templates and instances are the engine's ([`crate::engine::groups`]), since groups launch from them; the
+//! files here only speak EC2 for them.
+//!
+//! Left out on purpose, and refused: IPv6 networks, NAT and other gateways besides the internet gateway, peering,
+//! network interfaces and volumes of their own (those of instances are shown).
+
+mod account;
+mod cidr;
+mod create_key;
+mod default_network;
+mod dhcp_options;
+mod error;
+mod gateway;
+mod image;
+mod image_catalogue;
+mod instance;
+mod instance_status;
+mod instance_type;
+mod key_pair;
+mod launch_data;
+mod launch_template;
+mod network_acl;
+mod network_interface;
+mod prefix_list;
+mod register;
+mod route;
+mod route_table;
+mod rule;
+mod rule_calls;
+mod security_group;
+mod select;
+mod subnet;
+mod tag;
+mod token;
+mod volume;
+mod vpc;
+mod zone;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::groups::Placement;
+use crate::engine::ids::Ids;
+use crate::engine::names::{
+    InternetGatewayId, NetworkAclId, Place, RouteTableId, SecurityGroupId, SubnetId, VpcId, Zone,
+};
+use crate::sandbox::operations::Operations;
+pub use cidr::Cidr;
+use gateway::InternetGateway;
+pub use image::image_exists;
+pub use instance_type::is_offered;
+use key_pair::KeyPair;
+use network_acl::NetworkAcl;
+use route_table::RouteTable;
+use security_group::SecurityGroup;
+use subnet::Subnet;
+use tag::TagStore;
+use token::Tokens;
+use vpc::Vpc;
+pub use zone::zones;
+
+/// What EC2 keeps of one account in one region. A new one holds the default network; once everything else is deleted
+/// it equals a new one but for `ids`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ec2 {
+    place: Place,
+    /// The set of DHCP options that every VPC here uses.
+    dhcp_options_id: String,
+    vpcs: BTreeMap<VpcId, Vpc>,
+    subnets: BTreeMap<SubnetId, Subnet>,
+    internet_gateways: BTreeMap<InternetGatewayId, InternetGateway>,
+    route_tables: BTreeMap<RouteTableId, RouteTable>,
+    security_groups: BTreeMap<SecurityGroupId, SecurityGroup>,
+    network_acls: BTreeMap<NetworkAclId, NetworkAcl>,
+    /// By name.
+    key_pairs: BTreeMap<String, KeyPair>,
+    tags: TagStore,
+    tokens: Tokens,
+    pub ids: Ids,
+}
+
+impl Ec2 {
+    pub fn new(place: &Place, seed: u64) -> Self {
+        let stream = |purpose: &str| Ids::new(seed, &format!("ec2 {purpose} {} {}", place.account, place.region));
+        // The default network draws from a stream of its own, so that what is made later does not depend on it.
+        let mut ids = stream("default network");
+        let mut ec2 = Self {
+            place: place.clone(),
+            dhcp_options_id: ids.ec2("dopt"),
+            vpcs: BTreeMap::new(),
+            subnets: BTreeMap::new(),
+            internet_gateways: BTreeMap::new(),
+            route_tables: BTreeMap::new(),
+            security_groups: BTreeMap::new(),
+            network_acls: BTreeMap::new(),
+            key_pairs: BTreeMap::new(),
+            tags: TagStore::default(),
+            tokens: Tokens::default(),
+            ids,
+        };
+        ec2.create_default_network();
+        ec2.ids = stream("resources");
+        ec2
+    }
+
+    /// A subnet as whoever launches instances needs to know it.
+    pub fn placement(&self, id: &SubnetId) -> Option<Placement> {
+        let subnet = self.subnets.get(id)?;
+        Some(Placement {
+            subnet: id.clone(),
+            zone: subnet.zone.clone(),
+            cidr: subnet.cidr.to_string(),
+            vpc: subnet.vpc.0.clone(),
+            public_ip: subnet.map_public_ip_on_launch,
+        })
+    }
+
+    pub fn subnet_zone(&self, id: &SubnetId) -> Option<Zone> {
+        self.subnets.get(id).map(|subnet| subnet.zone.clone())
+    }
+
+    pub fn subnet_cidr(&self, id: &SubnetId) -> Option<Cidr> {
+        self.subnets.get(id).map(|subnet| subnet.cidr)
+    }
+
+    /// The default subnet of a zone, where a group without subnets launches.
+    pub fn default_subnet(&self, zone: &Zone) -> Option<SubnetId> {
+        let found = self.subnets.iter().find(|(_, subnet)| subnet.default_for_az && subnet.zone == *zone);
+        found.map(|(id, _)| id.clone())
+    }
+
+    pub fn has_security_group(&self, id: &str) -> bool {
+        self.security_groups.contains_key(id)
+    }
+
+    pub fn has_key_pair(&self, name: &str) -> bool {
+        self.key_pairs.contains_key(name)
+    }
+}
+
+/// The operations of EC2 that the sandbox answers.
+pub fn operations() -> Operations {
+    let mut operations = Operations::default();
+    account::register(&mut operations);
+    vpc::register(&mut operations);
+    subnet::register(&mut operations);
+    gateway::register(&mut operations);
+    route_table::register(&mut operations);
+    route::register(&mut operations);
+    security_group::register(&mut operations);
+    rule_calls::register(&mut operations);
+    network_acl::register(&mut operations);
+    dhcp_options::register(&mut operations);
+    prefix_list::register(&mut operations);
+    key_pair::register(&mut operations);
+    image::register(&mut operations);
+    launch_template::register(&mut operations);
+    instance::register(&mut operations);
+    instance_status::register(&mut operations);
+    instance_type::register(&mut operations);
+    network_interface::register(&mut operations);
+    volume::register(&mut operations);
+    tag::register(&mut operations);
+    zone::register(&mut operations);
+    operations
+}

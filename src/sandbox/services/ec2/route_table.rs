@@ -1,0 +1,316 @@
+//! Route tables and what they are associated with. Start at [`RouteTable`]; `route.rs` has the single routes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ec2;
+use super::cidr::Cidr;
+use super::error::{combination, dependency, missing_ids, missing_parameter, refuse, required};
+use super::register::{ask, operation};
+use super::route::{Origin, Route, Target};
+use super::select::{Kind, each, one};
+use super::tag::new_tags;
+use crate::engine::Refusal;
+use crate::engine::names::{RouteTableId, SubnetId, VpcId};
+use crate::sandbox::models::ec2 as model;
+use crate::sandbox::models::ec2::{
+    AssociateRouteTableInput, AssociateRouteTableOutput, CreateRouteTableInput, CreateRouteTableOutput,
+    DeleteRouteTableInput, DeleteRouteTableOutput, DescribeRouteTablesInput, DescribeRouteTablesOutput,
+    DisassociateRouteTableInput, DisassociateRouteTableOutput, ReplaceRouteTableAssociationInput,
+    ReplaceRouteTableAssociationOutput, RouteTableAssociation, RouteTableAssociationState,
+};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub vpc: VpcId,
+    /// In the order they were made; the local route is the first.
+    pub routes: Vec<Route>,
+    /// By association id.
+    pub associations: BTreeMap<String, Associated>,
+}
+
+/// What follows a route table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Associated {
+    /// Every subnet of the VPC that has no table of its own.
+    Main,
+    Subnet(SubnetId),
+}
+
+impl RouteTable {
+    pub fn is_main(&self) -> bool {
+        self.associations.values().any(|associated| *associated == Associated::Main)
+    }
+}
+
+pub fn missing(ids: &[&str]) -> Refusal {
+    missing_ids("InvalidRouteTableID.NotFound", "routeTable", ids)
+}
+
+impl Ec2 {
+    pub fn route_table(&self, id: &str) -> Result<&RouteTable, Refusal> {
+        self.route_tables.get(id).ok_or_else(|| missing(&[id]))
+    }
+
+    fn create_route_table(&mut self, vpc: &VpcId, cidr: Cidr) -> RouteTableId {
+        let id = RouteTableId(self.ids.ec2("rtb"));
+        let local = Route { destination: cidr.to_string(), target: Target::Local, origin: Origin::CreateRouteTable };
+        let table = RouteTable { vpc: vpc.clone(), routes: vec![local], associations: BTreeMap::new() };
+        self.route_tables.insert(id.clone(), table);
+        id
+    }
+
+    pub fn create_main_route_table(&mut self, vpc: &VpcId, cidr: Cidr) {
+        let id = self.create_route_table(vpc, cidr);
+        self.associate(&id, Associated::Main);
+    }
+
+    pub fn main_route_table_mut(&mut self, vpc: &VpcId) -> Option<&mut RouteTable> {
+        self.route_tables.values_mut().find(|table| table.vpc == *vpc && table.is_main())
+    }
+
+    fn associate(&mut self, table: &RouteTableId, associated: Associated) -> String {
+        let association = self.ids.ec2("rtbassoc");
+        if let Some(table) = self.route_tables.get_mut(table) {
+            table.associations.insert(association.clone(), associated);
+        }
+        association
+    }
+
+    /// Takes a subnet that is deleted out of all tables.
+    pub fn leave_route_tables(&mut self, subnet: &SubnetId) {
+        for table in self.route_tables.values_mut() {
+            table.associations.retain(|_, associated| *associated != Associated::Subnet(subnet.clone()));
+        }
+    }
+
+    fn table_of_association(&self, association: &str) -> Result<(RouteTableId, Associated), Refusal> {
+        let found = self.route_tables.iter().find_map(|(id, table)| {
+            table.associations.get(association).map(|associated| (id.clone(), associated.clone()))
+        });
+        found.ok_or_else(|| missing_ids("InvalidAssociationID.NotFound", "association", &[association]))
+    }
+
+    fn table_of_subnet(&self, subnet: &SubnetId) -> Option<(&RouteTableId, &String)> {
+        let wanted = Associated::Subnet(subnet.clone());
+        self.route_tables.iter().find_map(|(id, table)| {
+            table.associations.iter().find(|(_, associated)| **associated == wanted).map(|(key, _)| (id, key))
+        })
+    }
+
+    fn show_route(&self, table: &RouteTable, route: &Route) -> model::Route {
+        let works = match &route.target {
+            Target::Local => true,
+            Target::InternetGateway(id) => {
+                self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc.as_ref() == Some(&table.vpc))
+            }
+        };
+        let (ipv4, ipv6) = match route.is_ipv6() {
+            false => (Some(route.destination.clone()), None),
+            true => (None, Some(route.destination.clone())),
+        };
+        model::Route {
+            destination_cidr_block: ipv4,
+            destination_ipv6_cidr_block: ipv6,
+            gateway_id: Some(route.target.gateway_id().to_string()),
+            origin: Some(route.origin.name().into()),
+            state: Some(if works { "active" } else { "blackhole" }.into()),
+            ..Default::default()
+        }
+    }
+
+    fn show_route_table(&self, id: &RouteTableId, table: &RouteTable) -> model::RouteTable {
+        let associations = table.associations.iter().map(|(association, associated)| RouteTableAssociation {
+            main: Some(*associated == Associated::Main),
+            route_table_association_id: Some(association.clone()),
+            route_table_id: Some(id.to_string()),
+            subnet_id: match associated {
+                Associated::Main => None,
+                Associated::Subnet(subnet) => Some(subnet.to_string()),
+            },
+            association_state: associated_state(),
+            ..Default::default()
+        });
+        model::RouteTable {
+            associations: Some(associations.collect()),
+            propagating_vgws: Some(Vec::new()),
+            route_table_id: Some(id.to_string()),
+            routes: Some(table.routes.iter().map(|route| self.show_route(table, route)).collect()),
+            tags: self.tags.of(id.as_str()),
+            vpc_id: Some(table.vpc.to_string()),
+            owner_id: Some(self.place.account.clone()),
+        }
+    }
+}
+
+fn associated_state() -> Option<RouteTableAssociationState> {
+    Some(RouteTableAssociationState { state: Some("associated".into()), ..Default::default() })
+}
+
+const ROUTE_TABLES: Kind<model::RouteTable> = Kind {
+    id: |table| &table.route_table_id,
+    id_parameter: "routeTableIdSet",
+    missing,
+    tags: |table| &table.tags,
+    filters: &[
+        ("association.gateway-id", |t| each(&t.associations, |a| &a.gateway_id)),
+        ("association.main", |t| each(&t.associations, |a| &a.main)),
+        ("association.route-table-association-id", |t| each(&t.associations, |a| &a.route_table_association_id)),
+        ("association.route-table-id", |t| each(&t.associations, |a| &a.route_table_id)),
+        ("association.subnet-id", |t| each(&t.associations, |a| &a.subnet_id)),
+        ("owner-id", |t| one(&t.owner_id)),
+        ("route-table-id", |t| one(&t.route_table_id)),
+        ("route.destination-cidr-block", |t| each(&t.routes, |r| &r.destination_cidr_block)),
+        ("route.destination-ipv6-cidr-block", |t| each(&t.routes, |r| &r.destination_ipv6_cidr_block)),
+        ("route.destination-prefix-list-id", |_| Vec::new()),
+        ("route.egress-only-internet-gateway-id", |_| Vec::new()),
+        ("route.gateway-id", |t| each(&t.routes, |r| &r.gateway_id)),
+        ("route.instance-id", |_| Vec::new()),
+        ("route.nat-gateway-id", |_| Vec::new()),
+        ("route.origin", |t| each(&t.routes, |r| &r.origin)),
+        ("route.state", |t| each(&t.routes, |r| &r.state)),
+        ("route.transit-gateway-id", |_| Vec::new()),
+        ("route.vpc-peering-connection-id", |_| Vec::new()),
+        ("vpc-id", |t| one(&t.vpc_id)),
+    ],
+};
+
+fn create(region: &mut Region, _: &Call, input: CreateRouteTableInput) -> Result<CreateRouteTableOutput, Refusal> {
+    let tags = new_tags(input.tag_specifications, "route-table")?;
+    let vpc = VpcId(required(input.vpc_id, "vpcId")?);
+    let ec2 = &mut region.ec2;
+    let cidr = ec2.vpc(vpc.as_str())?.cidr;
+    let id = match ec2.made_before(&input.client_token) {
+        Some(id) => RouteTableId(id),
+        None => ec2.create_route_table(&vpc, cidr),
+    };
+    ec2.remember_token(input.client_token.clone(), id.as_str());
+    ec2.tags.put(id.as_str(), tags);
+    let shown = ec2.show_route_table(&id, ec2.route_table(id.as_str())?);
+    Ok(CreateRouteTableOutput { route_table: Some(shown), client_token: input.client_token })
+}
+
+fn delete(region: &mut Region, _: &Call, input: DeleteRouteTableInput) -> Result<DeleteRouteTableOutput, Refusal> {
+    let id = required(input.route_table_id, "routeTableId")?;
+    let ec2 = &mut region.ec2;
+    if !ec2.route_table(&id)?.associations.is_empty() {
+        return Err(dependency(format!("The routeTable '{id}' has dependencies and cannot be deleted.")));
+    }
+    ec2.route_tables.remove(id.as_str());
+    ec2.tags.forget(&id);
+    ec2.forget_token_of(&id);
+    Ok(DeleteRouteTableOutput::default())
+}
+
+fn describe(
+    region: &mut Region,
+    _: &Call,
+    input: DescribeRouteTablesInput,
+) -> Result<DescribeRouteTablesOutput, Refusal> {
+    let ec2 = &region.ec2;
+    let all = ec2.route_tables.iter().map(|(id, table)| ec2.show_route_table(id, table)).collect();
+    let (route_tables, next_token) = ROUTE_TABLES.select(all, ask!(input.route_table_ids))?.set();
+    Ok(DescribeRouteTablesOutput { route_tables, next_token })
+}
+
+fn associate(
+    region: &mut Region,
+    _: &Call,
+    input: AssociateRouteTableInput,
+) -> Result<AssociateRouteTableOutput, Refusal> {
+    let table = RouteTableId(required(input.route_table_id, "routeTableId")?);
+    let subnet = SubnetId(required(input.subnet_id, "subnetId")?);
+    let ec2 = &mut region.ec2;
+    let of_table = &ec2.route_table(table.as_str())?.vpc;
+    if *of_table != ec2.subnet(subnet.as_str())?.vpc {
+        let message = format!("Route table {table} and subnet {subnet} belong to different networks");
+        return Err(refuse("InvalidParameterValue", message));
+    }
+    let association = match ec2.table_of_subnet(&subnet) {
+        // The same association again is answered with the one that is there.
+        Some((other, association)) if *other == table => association.clone(),
+        Some(_) => {
+            let message =
+                format!("the specified association for route table {table} conflicts with an existing association");
+            return Err(refuse("Resource.AlreadyAssociated", message));
+        }
+        None => ec2.associate(&table, Associated::Subnet(subnet)),
+    };
+    Ok(AssociateRouteTableOutput { association_id: Some(association), association_state: associated_state() })
+}
+
+fn disassociate(
+    region: &mut Region,
+    _: &Call,
+    input: DisassociateRouteTableInput,
+) -> Result<DisassociateRouteTableOutput, Refusal> {
+    let association = required(input.association_id, "associationId")?;
+    let (table, associated) = region.ec2.table_of_association(&association)?;
+    if associated == Associated::Main {
+        let message = format!("cannot disassociate the main route table association {association}");
+        return Err(refuse("InvalidParameterValue", message));
+    }
+    if let Some(table) = region.ec2.route_tables.get_mut(&table) {
+        table.associations.remove(&association);
+    }
+    Ok(DisassociateRouteTableOutput::default())
+}
+
+fn replace_association(
+    region: &mut Region,
+    _: &Call,
+    input: ReplaceRouteTableAssociationInput,
+) -> Result<ReplaceRouteTableAssociationOutput, Refusal> {
+    let association = input.association_id.ok_or_else(|| missing_parameter("associationId"))?;
+    let wanted = RouteTableId(required(input.route_table_id, "routeTableId")?);
+    let ec2 = &mut region.ec2;
+    let (from, associated) = ec2.table_of_association(&association)?;
+    if ec2.route_table(wanted.as_str())?.vpc != ec2.route_table(from.as_str())?.vpc {
+        let message = format!("route table {wanted} and association {association} belong to different networks");
+        return Err(combination(message));
+    }
+    // The association keeps its id when nothing changes; else a new one takes its place.
+    let new_association_id = match from == wanted {
+        true => association,
+        false => {
+            if let Some(table) = ec2.route_tables.get_mut(&from) {
+                table.associations.remove(&association);
+            }
+            ec2.associate(&wanted, associated)
+        }
+    };
+    Ok(ReplaceRouteTableAssociationOutput {
+        new_association_id: Some(new_association_id),
+        association_state: associated_state(),
+    })
+}
+
+pub fn register(operations: &mut Operations) {
+    operation!(operations, create, CreateRouteTableInput "CreateRouteTable":
+        "Creates a route table with its local route.",
+        takes VpcId TagSpecifications ClientToken
+    );
+    operation!(operations, delete, DeleteRouteTableInput "DeleteRouteTable":
+        "Deletes a route table that nothing follows.",
+        takes RouteTableId
+    );
+    operation!(operations, describe, DescribeRouteTablesInput "DescribeRouteTables":
+        "Lists route tables with their routes and associations.",
+        takes RouteTableIds Filters MaxResults NextToken
+    );
+    operation!(operations, associate, AssociateRouteTableInput "AssociateRouteTable":
+        "Lets a subnet follow a route table.",
+        takes RouteTableId SubnetId
+    );
+    operation!(operations, disassociate, DisassociateRouteTableInput "DisassociateRouteTable":
+        "Lets a subnet follow the main route table again.",
+        takes AssociationId
+    );
+    operation!(operations, replace_association, ReplaceRouteTableAssociationInput "ReplaceRouteTableAssociation":
+        "Moves an association, also the main one, to another table.",
+        takes AssociationId RouteTableId
+    );
+}

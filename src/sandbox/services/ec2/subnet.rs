@@ -1,0 +1,270 @@
+//! Subnets: where in a VPC and in which zone, and how many addresses are left. Start at [`Subnet`].
+
+use serde::{Deserialize, Serialize};
+
+use super::cidr::Cidr;
+use super::error::{dependency, invalid_value, missing_ids, refuse, required};
+use super::network_interface::interfaces;
+use super::register::{ask, operation, operation_without_dry_run};
+use super::select::{Kind, one};
+use super::tag::new_tags;
+use super::vpc::{PREFIXES, read_cidr};
+use super::zone::{zone_id, zones};
+use super::{Ec2, error};
+use crate::engine::Refusal;
+use crate::engine::names::{SubnetId, VpcId, Zone};
+use crate::sandbox::models::ec2 as model;
+use crate::sandbox::models::ec2::{
+    AttributeBooleanValue, CreateDefaultSubnetInput, CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput,
+    DeleteSubnetInput, DeleteSubnetOutput, DescribeSubnetsInput, DescribeSubnetsOutput, ModifySubnetAttributeInput,
+    ModifySubnetAttributeOutput, PrivateDnsNameOptionsOnLaunch,
+};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subnet {
+    pub vpc: VpcId,
+    pub zone: Zone,
+    pub cidr: Cidr,
+    pub default_for_az: bool,
+    pub map_public_ip_on_launch: bool,
+}
+
+/// "The first four IP addresses and the last IP address in each subnet CIDR block are not available."
+const RESERVED_ADDRESSES: u64 = 5;
+
+pub fn missing(ids: &[&str]) -> Refusal {
+    missing_ids("InvalidSubnetID.NotFound", "subnet", ids)
+}
+
+impl Ec2 {
+    pub fn subnet(&self, id: &str) -> Result<&Subnet, Refusal> {
+        self.subnets.get(id).ok_or_else(|| missing(&[id]))
+    }
+
+    /// Adds a subnet whose block was checked, and puts it under the VPC's default network ACL.
+    pub fn create_subnet(&mut self, vpc: &VpcId, zone: &Zone, cidr: Cidr) -> SubnetId {
+        let id = SubnetId(self.ids.ec2("subnet"));
+        let subnet = Subnet {
+            vpc: vpc.clone(),
+            zone: zone.clone(),
+            cidr,
+            default_for_az: false,
+            map_public_ip_on_launch: false,
+        };
+        self.subnets.insert(id.clone(), subnet);
+        self.join_default_network_acl(vpc, &id);
+        id
+    }
+
+    fn check_block(&self, vpc: &VpcId, text: &str) -> Result<Cidr, Refusal> {
+        let cidr = read_cidr(text, "cidrBlock")?;
+        if !PREFIXES.contains(&cidr.prefix()) || !self.vpc(vpc.as_str())?.cidr.contains(cidr) {
+            return Err(refuse("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")));
+        }
+        if self.subnets.values().any(|other| other.vpc == *vpc && other.cidr.overlaps(cidr)) {
+            let message = format!("The CIDR '{text}' conflicts with another subnet");
+            return Err(refuse("InvalidSubnet.Conflict", message));
+        }
+        Ok(cidr)
+    }
+
+    fn check_zone(&self, name: Option<String>, id: Option<String>) -> Result<Zone, Refusal> {
+        let zones = zones(&self.place.region);
+        let found = match (&name, &id) {
+            (Some(name), _) => zones.iter().find(|zone| zone.name == *name),
+            (None, Some(id)) => zones.iter().find(|zone| zone.id == *id),
+            // "Amazon Web Services selects one for you."
+            (None, None) => zones.first(),
+        };
+        found.map(|zone| Zone(zone.name.clone())).ok_or_else(|| {
+            let (given, parameter, offered) = match (&name, &id) {
+                (None, Some(id)) => {
+                    (id.as_str(), "availabilityZoneId", zones.iter().map(|z| &z.id).collect::<Vec<_>>())
+                }
+                _ => (name.as_deref().unwrap_or_default(), "availabilityZone", zones.iter().map(|z| &z.name).collect()),
+            };
+            let list: Vec<&str> = offered.into_iter().map(String::as_str).collect();
+            let why = format!(
+                "Subnets can currently only be created in the following availability zones: {}.",
+                list.join(", ")
+            );
+            invalid_value(given, parameter, &why)
+        })
+    }
+
+    fn show_subnet(&self, id: &SubnetId, subnet: &Subnet, used: u64) -> model::Subnet {
+        let free = subnet.cidr.size().saturating_sub(RESERVED_ADDRESSES).saturating_sub(used);
+        model::Subnet {
+            subnet_id: Some(id.to_string()),
+            subnet_arn: Some(self.place.arn("ec2", &format!("subnet/{id}"))),
+            owner_id: Some(self.place.account.clone()),
+            vpc_id: Some(subnet.vpc.to_string()),
+            state: Some("available".into()),
+            availability_zone: Some(subnet.zone.to_string()),
+            availability_zone_id: zone_id(&self.place.region, &subnet.zone),
+            cidr_block: Some(subnet.cidr.to_string()),
+            ipv6_cidr_block_association_set: Some(Vec::new()),
+            available_ip_address_count: i64::try_from(free).ok(),
+            default_for_az: Some(subnet.default_for_az),
+            map_public_ip_on_launch: Some(subnet.map_public_ip_on_launch),
+            map_customer_owned_ip_on_launch: Some(false),
+            assign_ipv6_address_on_creation: Some(false),
+            enable_dns64: Some(false),
+            ipv6_native: Some(false),
+            private_dns_name_options_on_launch: Some(PrivateDnsNameOptionsOnLaunch {
+                hostname_type: Some("ip-name".into()),
+                enable_resource_name_dns_a_record: Some(false),
+                enable_resource_name_dns_aaaa_record: Some(false),
+            }),
+            tags: self.tags.of(id.as_str()),
+            ..Default::default()
+        }
+    }
+}
+
+const SUBNETS: Kind<model::Subnet> = Kind {
+    id: |subnet| &subnet.subnet_id,
+    id_parameter: "subnetIdSet",
+    missing,
+    tags: |subnet| &subnet.tags,
+    filters: &[
+        ("availability-zone", |s| one(&s.availability_zone)),
+        ("availabilityZone", |s| one(&s.availability_zone)),
+        ("availability-zone-id", |s| one(&s.availability_zone_id)),
+        ("availabilityZoneId", |s| one(&s.availability_zone_id)),
+        ("available-ip-address-count", |s| one(&s.available_ip_address_count)),
+        ("cidr", |s| one(&s.cidr_block)),
+        ("cidr-block", |s| one(&s.cidr_block)),
+        ("cidrBlock", |s| one(&s.cidr_block)),
+        ("customer-owned-ipv4-pool", |_| Vec::new()),
+        ("default-for-az", |s| one(&s.default_for_az)),
+        ("defaultForAz", |s| one(&s.default_for_az)),
+        ("enable-dns64", |s| one(&s.enable_dns64)),
+        ("ipv6-cidr-block-association.association-id", |_| Vec::new()),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |_| Vec::new()),
+        ("ipv6-cidr-block-association.state", |_| Vec::new()),
+        ("ipv6-native", |s| one(&s.ipv6_native)),
+        ("map-customer-owned-ip-on-launch", |s| one(&s.map_customer_owned_ip_on_launch)),
+        ("map-public-ip-on-launch", |s| one(&s.map_public_ip_on_launch)),
+        ("outpost-arn", |_| Vec::new()),
+        ("owner-id", |s| one(&s.owner_id)),
+        ("private-dns-name-options-on-launch.hostname-type", |s| {
+            s.private_dns_name_options_on_launch.iter().flat_map(|options| one(&options.hostname_type)).collect()
+        }),
+        ("state", |s| one(&s.state)),
+        ("subnet-arn", |s| one(&s.subnet_arn)),
+        ("subnet-id", |s| one(&s.subnet_id)),
+        ("vpc-id", |s| one(&s.vpc_id)),
+    ],
+};
+
+fn show(region: &Region, id: &SubnetId) -> Result<model::Subnet, Refusal> {
+    let subnet = region.ec2.subnet(id.as_str())?;
+    let used =
+        interfaces(region).iter().filter(|interface| interface.subnet_id.as_deref() == Some(id.as_str())).count();
+    Ok(region.ec2.show_subnet(id, subnet, used as u64))
+}
+
+fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<CreateSubnetOutput, Refusal> {
+    let tags = new_tags(input.tag_specifications, "subnet")?;
+    let ec2 = &mut region.ec2;
+    let vpc = VpcId(required(input.vpc_id, "vpcId")?);
+    ec2.vpc(vpc.as_str())?;
+    let zone = ec2.check_zone(input.availability_zone, input.availability_zone_id)?;
+    let cidr = ec2.check_block(&vpc, &required(input.cidr_block, "cidrBlock")?)?;
+    let id = ec2.create_subnet(&vpc, &zone, cidr);
+    ec2.tags.put(id.as_str(), tags);
+    Ok(CreateSubnetOutput { subnet: Some(show(region, &id)?) })
+}
+
+fn create_default(
+    region: &mut Region,
+    _: &Call,
+    input: CreateDefaultSubnetInput,
+) -> Result<CreateDefaultSubnetOutput, Refusal> {
+    let ec2 = &mut region.ec2;
+    let zone = ec2.check_zone(input.availability_zone, input.availability_zone_id)?;
+    let Some(vpc) = ec2.default_vpc().cloned() else {
+        return Err(refuse("DefaultVpcDoesNotExist", "No default VPC exists for this account in this region."));
+    };
+    if ec2.default_subnet(&zone).is_some() {
+        let message = format!("A default subnet already exists in {zone}.");
+        return Err(refuse("DefaultSubnetAlreadyExistsInAvailabilityZone", message));
+    }
+    let cidr = ec2.vpc(vpc.as_str())?.cidr;
+    let free = (0..)
+        .map_while(|index| cidr.subnet(20, index))
+        .find(|block| !ec2.subnets.values().any(|other| other.vpc == vpc && other.cidr.overlaps(*block)));
+    let block = free.ok_or_else(|| refuse("InvalidSubnet.Conflict", "No block is free for a default subnet"))?;
+    let id = ec2.create_default_subnet(&vpc, &zone, block);
+    Ok(CreateDefaultSubnetOutput { subnet: Some(show(region, &id)?) })
+}
+
+fn delete(region: &mut Region, _: &Call, input: DeleteSubnetInput) -> Result<DeleteSubnetOutput, Refusal> {
+    let id = SubnetId(required(input.subnet_id, "subnetId")?);
+    region.ec2.subnet(id.as_str())?;
+    if interfaces(region).iter().any(|interface| interface.subnet_id.as_deref() == Some(id.as_str())) {
+        return Err(dependency(format!("The subnet '{id}' has dependencies and cannot be deleted.")));
+    }
+    let ec2 = &mut region.ec2;
+    // A subnet's place in route tables and network ACLs goes with it.
+    ec2.leave_route_tables(&id);
+    ec2.leave_network_acls(&id);
+    ec2.subnets.remove(&id);
+    ec2.tags.forget(id.as_str());
+    Ok(DeleteSubnetOutput::default())
+}
+
+fn describe(region: &mut Region, _: &Call, input: DescribeSubnetsInput) -> Result<DescribeSubnetsOutput, Refusal> {
+    let taken = interfaces(region);
+    let used = |id: &SubnetId| taken.iter().filter(|i| i.subnet_id.as_deref() == Some(id.as_str())).count() as u64;
+    let ec2 = &region.ec2;
+    let all = ec2.subnets.iter().map(|(id, subnet)| ec2.show_subnet(id, subnet, used(id))).collect();
+    let (subnets, next_token) = SUBNETS.select(all, ask!(input.subnet_ids))?.set();
+    Ok(DescribeSubnetsOutput { subnets, next_token })
+}
+
+fn modify_attribute(
+    region: &mut Region,
+    _: &Call,
+    input: ModifySubnetAttributeInput,
+) -> Result<ModifySubnetAttributeOutput, Refusal> {
+    let id = required(input.subnet_id, "subnetId")?;
+    let subnet = region.ec2.subnets.get_mut(id.as_str()).ok_or_else(|| missing(&[&id]))?;
+    // Without IPv6 the others are false and stay so; the provider sends them when a configuration spells that out.
+    let ipv6 = [input.assign_ipv6_address_on_creation, input.enable_dns64];
+    if ipv6.iter().flatten().any(|attribute| attribute.value == Some(true)) {
+        return Err(refuse("UnsupportedOperation", "This endpoint does not reproduce IPv6 subnets"));
+    }
+    match input.map_public_ip_on_launch {
+        Some(AttributeBooleanValue { value: Some(value) }) => subnet.map_public_ip_on_launch = value,
+        _ if ipv6.iter().flatten().count() > 0 => {}
+        _ => return Err(error::missing_parameter("attribute")),
+    }
+    Ok(ModifySubnetAttributeOutput::default())
+}
+
+pub fn register(operations: &mut Operations) {
+    operation!(operations, create, CreateSubnetInput "CreateSubnet":
+        "Creates a subnet in one zone.",
+        takes VpcId CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications
+    );
+    operation!(operations, create_default, CreateDefaultSubnetInput "CreateDefaultSubnet":
+        "Brings back the default subnet of a zone.",
+        takes AvailabilityZone AvailabilityZoneId
+    );
+    operation!(operations, delete, DeleteSubnetInput "DeleteSubnet":
+        "Deletes a subnet without instances.",
+        takes SubnetId
+    );
+    operation!(operations, describe, DescribeSubnetsInput "DescribeSubnets":
+        "Lists subnets.",
+        takes SubnetIds Filters MaxResults NextToken
+    );
+    operation_without_dry_run!(operations, modify_attribute, "ModifySubnetAttribute":
+        "Sets whether instances get a public address.",
+        takes SubnetId MapPublicIpOnLaunch AssignIpv6AddressOnCreation EnableDns64
+    );
+}
