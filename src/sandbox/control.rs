@@ -8,6 +8,7 @@ use http::request::Parts;
 use serde_json::{Value, json};
 
 use super::server::Shared;
+use super::services::sns;
 use super::universe::Universe;
 use super::wire::answer::Answer;
 use crate::clock::{Clock, Speed, Timestamp};
@@ -35,14 +36,35 @@ pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
             shared.changed.notify_one();
             answer(200, &json!({ "loaded": true }))
         }),
-        _ => answer(
-            404,
-            &json!({
-                "error": format!("there is no {} /_scaleproof/{path}", parts.method),
-                "served": ["GET health", "POST reset", "GET clock", "POST clock", "GET mailbox", "GET state", "PUT state"],
-            }),
-        ),
+        (&Method::GET, path) => match visit(parts, shared, path) {
+            Some(page) => page,
+            None => unknown(parts, path),
+        },
+        _ => unknown(parts, path),
     }
+}
+
+/// The links in messages, which a person opens in a browser.
+fn visit(parts: &Parts, shared: &Shared, path: &str) -> Option<Answer> {
+    let now = shared.clock.now();
+    let page = sns::visit(&mut shared.universe(), now, path, parts.uri.query().unwrap_or_default())?;
+    Some(match page {
+        Ok(sns::Page::Subscription(arn)) => answer(200, &json!({ "subscription": arn })),
+        Ok(sns::Page::Certificate(pem)) => {
+            Answer { status: 200, content_type: "application/x-pem-file", headers: Vec::new(), body: pem.into_bytes() }
+        }
+        Err(refusal) => answer(refusal.status, &json!({ "code": refusal.code, "error": refusal.message })),
+    })
+}
+
+fn unknown(parts: &Parts, path: &str) -> Answer {
+    answer(
+        404,
+        &json!({
+            "error": format!("there is no {} /_scaleproof/{path}", parts.method),
+            "served": ["GET health", "POST reset", "GET clock", "POST clock", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
+        }),
+    )
 }
 
 /// Moves the clock on and lets everything in between happen.

@@ -58,7 +58,8 @@ impl Region {
     }
 
     fn perform(&mut self, effect: Effect) -> Event {
-        let Effect::Deliver(delivery) = effect;
+        let Effect::Deliver(mut delivery) = effect;
+        services::sns::sign(&mut delivery);
         let id = delivery.id.clone();
         let outcome = match delivery.protocol.as_str() {
             "sqs" => self.sqs.receive_from_topic(&delivery),

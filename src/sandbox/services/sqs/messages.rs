@@ -181,12 +181,8 @@ fn receive_message(
     let wait = input.wait_time_seconds.map(|secs| seconds("WaitTimeSeconds", secs, MAX_WAIT)).transpose()?;
     let wait = wait.unwrap_or_else(|| queue.wait_time());
     let received = queue.receive(call.now, most, visibility);
-    if received.is_empty() {
-        // The first look decides how long to wait; later looks keep to it.
-        let deadline = call.waits_until().unwrap_or(call.now + wait);
-        if call.now < deadline {
-            call.come_back_until(deadline);
-        }
+    if received.is_empty() && !wait.is_zero() {
+        call.come_back_until(call.now + wait);
     }
     let system: Vec<String> = [input.attribute_names, input.message_system_attribute_names]
         .into_iter()

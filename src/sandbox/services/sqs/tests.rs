@@ -127,7 +127,7 @@ fn messages_are_delayed_and_forgotten_as_the_queue_says() {
 }
 
 #[test]
-fn a_long_poll_keeps_to_its_first_deadline() {
+fn a_long_poll_of_an_empty_queue_is_asked_again() {
     let mut region = with_queue(&[]);
     let input =
         || model::ReceiveMessageInput { queue_url: some(URL), wait_time_seconds: Some(20), ..Default::default() };
