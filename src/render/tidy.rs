@@ -52,8 +52,8 @@ fn flush(run: &mut Vec<(String, String)>, out: &mut Vec<String>) {
 fn attribute(line: &str) -> Option<(&str, &str)> {
     let indent = line.len() - line.trim_start().len();
     let body = &line[indent..];
-    let name_end = if body.starts_with('"') {
-        1 + string_end(&body[1..])?
+    let name_end = if let Some(rest) = body.strip_prefix('"') {
+        1 + string_end(rest)?
     } else {
         body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')?
     };

@@ -275,7 +275,6 @@ impl Run {
 }
 
 /// Asks `probe` until it answers, for at most `patience`. The one way to wait: on timeout it shows what was last seen.
-#[track_caller]
 pub async fn eventually<T, S: fmt::Debug>(
     what: &str,
     patience: Duration,
