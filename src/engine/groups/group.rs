@@ -65,6 +65,8 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     pub placements: Vec<Placement>,
+    /// The caller named zones; the subnets are the zones' default ones.
+    pub by_zone: bool,
     pub launch: LaunchSource,
     pub default_cooldown_secs: u32,
     /// `None` is AWS's -1: not set.

@@ -31,11 +31,7 @@ impl Groups {
         let wanted = match (id, name) {
             (Some(id), None) => TemplateRef::Id(id),
             (None, Some(name)) => TemplateRef::Name(name),
-            (Some(_), Some(_)) => {
-                let text = "Valid requests must contain either launchTemplateId or LaunchTemplateName";
-                return Err(Refusal::validation(text));
-            }
-            (None, None) => {
+            (Some(_), Some(_)) | (None, None) => {
                 let text = "Valid requests must contain either launchTemplateId or LaunchTemplateName";
                 return Err(Refusal::validation(text));
             }

@@ -60,6 +60,7 @@ impl Stage {
             desired_capacity: Some(desired),
             settings: Settings {
                 placements: vec![placement("a", 0), placement("b", 1)],
+                by_zone: false,
                 launch: self.groups.launch_source_of_template(None, Some("web"), Some("$Latest")).unwrap(),
                 default_cooldown_secs: 300,
                 default_instance_warmup_secs: None,

@@ -1,0 +1,179 @@
+//! What CreateAutoScalingGroup and UpdateAutoScalingGroup have in common: settings, read from the request's members.
+
+use super::{hooks, model, not_negative, not_reproduced, word};
+use crate::engine::Refusal;
+use crate::engine::groups::group::{DEFAULT_COOLDOWN_SECS, Settings};
+use crate::engine::groups::termination::TerminationPolicy;
+use crate::engine::groups::{LaunchSource, Placement};
+use crate::engine::names::{SubnetId, Zone};
+use crate::sandbox::region::Region;
+
+/// The settings that a request mentions.
+#[derive(Default)]
+pub struct SettingsRequest {
+    pub launch_configuration_name: Option<String>,
+    pub launch_template: Option<model::LaunchTemplateSpecification>,
+    pub vpc_zone_identifier: Option<String>,
+    pub availability_zones: Option<Vec<String>>,
+    pub default_cooldown: Option<i64>,
+    pub default_instance_warmup: Option<i64>,
+    pub health_check_type: Option<String>,
+    pub health_check_grace_period: Option<i64>,
+    pub termination_policies: Option<Vec<String>>,
+    pub new_instances_protected_from_scale_in: Option<bool>,
+    pub service_linked_role_arn: Option<String>,
+}
+
+impl SettingsRequest {
+    /// The settings of a new group.
+    pub fn create(self, region: &Region) -> Result<Settings, Refusal> {
+        let Some(launch) = self.launch(region)? else {
+            let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
+                        MixedInstancesPolicy parameter.";
+            return Err(Refusal::validation(text));
+        };
+        let role = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+        let place = &region.world.place;
+        let settings = Settings {
+            placements: Vec::new(),
+            by_zone: false,
+            launch,
+            default_cooldown_secs: DEFAULT_COOLDOWN_SECS,
+            default_instance_warmup_secs: None,
+            health_check_type: "EC2".into(),
+            health_check_grace_secs: 0,
+            termination_policies: vec![TerminationPolicy::Default],
+            protect_new_instances: false,
+            service_linked_role_arn: format!("arn:{}:iam::{}:{role}", place.partition, place.account),
+        };
+        self.change(region, settings)
+    }
+
+    /// `settings` with what the request mentions put in.
+    pub fn change(self, region: &Region, mut settings: Settings) -> Result<Settings, Refusal> {
+        if let Some(launch) = self.launch(region)? {
+            settings.launch = launch;
+        }
+        if let Some((placements, by_zone)) = self.placements(region)? {
+            (settings.placements, settings.by_zone) = (placements, by_zone);
+        }
+        if let Some(secs) = self.default_cooldown {
+            settings.default_cooldown_secs = not_negative("DefaultCooldown", secs)?;
+        }
+        match self.default_instance_warmup {
+            None => {}
+            Some(-1) => settings.default_instance_warmup_secs = None,
+            Some(secs) => {
+                settings.default_instance_warmup_secs = Some(not_negative("DefaultInstanceWarmup", secs)?);
+            }
+        }
+        if let Some(kind) = self.health_check_type {
+            settings.health_check_type = kind;
+        }
+        if let Some(secs) = self.health_check_grace_period {
+            settings.health_check_grace_secs = not_negative("HealthCheckGracePeriod", secs)?;
+        }
+        if let Some(policies) = self.termination_policies {
+            settings.termination_policies = termination_policies(&policies)?;
+        }
+        if let Some(protect) = self.new_instances_protected_from_scale_in {
+            settings.protect_new_instances = protect;
+        }
+        if let Some(arn) = self.service_linked_role_arn {
+            settings.service_linked_role_arn = arn;
+        }
+        Ok(settings)
+    }
+
+    fn launch(&self, region: &Region) -> Result<Option<LaunchSource>, Refusal> {
+        match (&self.launch_configuration_name, &self.launch_template) {
+            (None, None) => Ok(None),
+            (Some(name), None) => Ok(Some(LaunchSource::Configuration { name: name.clone() })),
+            (None, Some(template)) => {
+                let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
+                region.world.groups.launch_source_of_template(id, name, template.version.as_deref()).map(Some)
+            }
+            (Some(_), Some(_)) => {
+                let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
+                            MixedInstancesPolicy parameter.";
+                Err(Refusal::validation(text))
+            }
+        }
+    }
+
+    /// Where to launch, and whether that was told in zones.
+    fn placements(&self, region: &Region) -> Result<Option<(Vec<Placement>, bool)>, Refusal> {
+        let subnets = self.vpc_zone_identifier.as_deref().unwrap_or_default();
+        let subnets: Vec<&str> = subnets.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+        let zones = self.availability_zones.as_deref().unwrap_or_default();
+        if subnets.is_empty() {
+            let placements = zones.iter().map(|zone| default_placement(region, zone)).collect::<Result<Vec<_>, _>>()?;
+            return Ok((!placements.is_empty()).then_some((placements, true)));
+        }
+        let unknown = |id: &str| Refusal::validation(format!("The subnet ID '{id}' does not exist"));
+        let found = subnets.iter().map(|id| region.ec2.placement(&SubnetId::from(*id)).ok_or_else(|| unknown(id)));
+        let placements = found.collect::<Result<Vec<_>, _>>()?;
+        let known = |zone: &&String| placements.iter().any(|placement| placement.zone.as_str() == zone.as_str());
+        if !zones.iter().all(|zone| known(&zone)) {
+            let text = "The availability zones of the specified subnets and the Auto Scaling group do not match";
+            return Err(Refusal::validation(text));
+        }
+        Ok(Some((placements, false)))
+    }
+}
+
+fn default_placement(region: &Region, zone: &str) -> Result<Placement, Refusal> {
+    let subnet = region.ec2.default_subnet(&Zone::from(zone));
+    let placement = subnet.and_then(|subnet| region.ec2.placement(&subnet));
+    placement.ok_or_else(|| Refusal::validation(format!("No default subnet found in Availability Zone: {zone}")))
+}
+
+fn termination_policies(names: &[String]) -> Result<Vec<TerminationPolicy>, Refusal> {
+    let read = |name: &String| match name.starts_with("arn:") {
+        true => Err(not_reproduced("A Lambda function in TerminationPolicies")),
+        false => word("termination policy", name, TerminationPolicy::parse),
+    };
+    let policies = names.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies })
+}
+
+/// Members that say in other words what is so anyway. Any other value of them is refused.
+pub fn check_defaults(
+    capacity_rebalance: Option<bool>,
+    max_instance_lifetime: Option<i64>,
+    distribution: Option<&model::AvailabilityZoneDistribution>,
+    reservation: Option<&model::CapacityReservationSpecification>,
+) -> Result<(), Refusal> {
+    if capacity_rebalance == Some(true) {
+        return Err(not_reproduced("CapacityRebalance"));
+    }
+    if max_instance_lifetime.is_some_and(|secs| secs != 0) {
+        return Err(not_reproduced("MaxInstanceLifetime"));
+    }
+    let strategy = distribution.and_then(|distribution| distribution.capacity_distribution_strategy.as_deref());
+    if strategy.is_some_and(|strategy| strategy != "balanced-best-effort") {
+        return Err(not_reproduced("AvailabilityZoneDistribution other than balanced-best-effort"));
+    }
+    let preference = reservation.and_then(|reservation| reservation.capacity_reservation_preference.as_deref());
+    let target = reservation.is_some_and(|reservation| reservation.capacity_reservation_target.is_some());
+    if target || preference.is_some_and(|preference| preference != "default") {
+        return Err(not_reproduced("CapacityReservationSpecification other than default"));
+    }
+    Ok(())
+}
+
+/// A hook that comes with the group.
+pub fn hook(
+    specification: model::LifecycleHookSpecification,
+) -> Result<crate::engine::groups::hook::LifecycleHook, Refusal> {
+    hooks::HookRequest {
+        name: specification.lifecycle_hook_name,
+        transition: specification.lifecycle_transition,
+        heartbeat: specification.heartbeat_timeout,
+        default_result: specification.default_result,
+        target: specification.notification_target_arn,
+        role: specification.role_arn,
+        metadata: specification.notification_metadata,
+    }
+    .read(None)
+}

@@ -1,0 +1,250 @@
+//! Groups: create, update, delete, describe, and their desired capacity.
+
+use std::collections::BTreeMap;
+
+use super::group_request::{SettingsRequest, check_defaults, hook};
+use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, show, tags, wants};
+use crate::engine::Refusal;
+use crate::engine::groups::policy::Limits;
+use crate::engine::groups::{Group, GroupChange, GroupSpec};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+/// How many groups an answer holds when the caller does not say. Source: the service model.
+const GROUPS_PER_PAGE: usize = 50;
+
+pub fn register(operations: &mut Operations) {
+    operations.on(
+        "CreateAutoScalingGroup",
+        "Creates a group, which then launches what it wants.",
+        &[
+            "AutoScalingGroupName",
+            "LaunchConfigurationName",
+            "LaunchTemplate",
+            "MinSize",
+            "MaxSize",
+            "DesiredCapacity",
+            "DefaultCooldown",
+            "AvailabilityZones",
+            "HealthCheckType",
+            "HealthCheckGracePeriod",
+            "VPCZoneIdentifier",
+            "TerminationPolicies",
+            "NewInstancesProtectedFromScaleIn",
+            "CapacityRebalance",
+            "LifecycleHookSpecificationList",
+            "Tags",
+            "ServiceLinkedRoleARN",
+            "MaxInstanceLifetime",
+            "DefaultInstanceWarmup",
+            "AvailabilityZoneDistribution",
+            "CapacityReservationSpecification",
+        ],
+        create,
+    );
+    operations.on(
+        "UpdateAutoScalingGroup",
+        "Changes a group; what the request leaves out stays.",
+        &[
+            "AutoScalingGroupName",
+            "LaunchConfigurationName",
+            "LaunchTemplate",
+            "MinSize",
+            "MaxSize",
+            "DesiredCapacity",
+            "DefaultCooldown",
+            "AvailabilityZones",
+            "HealthCheckType",
+            "HealthCheckGracePeriod",
+            "VPCZoneIdentifier",
+            "TerminationPolicies",
+            "NewInstancesProtectedFromScaleIn",
+            "CapacityRebalance",
+            "ServiceLinkedRoleARN",
+            "MaxInstanceLifetime",
+            "DefaultInstanceWarmup",
+            "AvailabilityZoneDistribution",
+            "CapacityReservationSpecification",
+        ],
+        update,
+    );
+    operations.on(
+        "DeleteAutoScalingGroup",
+        "Deletes an empty group, or one with its instances if forced.",
+        &["AutoScalingGroupName", "ForceDelete"],
+        delete,
+    );
+    operations.on(
+        "DescribeAutoScalingGroups",
+        "Lists groups with their instances, by name or by tag.",
+        &["AutoScalingGroupNames", "IncludeInstances", "NextToken", "MaxRecords", "Filters"],
+        describe,
+    );
+    operations.on(
+        "SetDesiredCapacity",
+        "Sets how many instances a group wants.",
+        &["AutoScalingGroupName", "DesiredCapacity", "HonorCooldown"],
+        set_desired_capacity,
+    );
+    operations.on("DescribeAccountLimits", "Says how many groups there may be.", &[], limits);
+}
+
+fn create(
+    region: &mut Region,
+    call: &Call,
+    input: model::CreateAutoScalingGroupInput,
+) -> Result<model::CreateAutoScalingGroupOutput, Refusal> {
+    check_defaults(
+        input.capacity_rebalance,
+        input.max_instance_lifetime,
+        input.availability_zone_distribution.as_ref(),
+        input.capacity_reservation_specification.as_ref(),
+    )?;
+    let settings = SettingsRequest {
+        launch_configuration_name: input.launch_configuration_name,
+        launch_template: input.launch_template,
+        vpc_zone_identifier: input.vpc_zone_identifier,
+        availability_zones: input.availability_zones,
+        default_cooldown: input.default_cooldown,
+        default_instance_warmup: input.default_instance_warmup,
+        health_check_type: input.health_check_type,
+        health_check_grace_period: input.health_check_grace_period,
+        termination_policies: input.termination_policies,
+        new_instances_protected_from_scale_in: input.new_instances_protected_from_scale_in,
+        service_linked_role_arn: input.service_linked_role_arn,
+    };
+    let spec = GroupSpec {
+        name: group_name(input.auto_scaling_group_name.as_deref()),
+        limits: Limits {
+            min: not_negative("MinSize", input.min_size.unwrap_or_default())?,
+            max: not_negative("MaxSize", input.max_size.unwrap_or_default())?,
+        },
+        desired_capacity: input.desired_capacity.map(|size| not_negative("DesiredCapacity", size)).transpose()?,
+        settings: settings.create(region)?,
+        tags: input.tags.unwrap_or_default().into_iter().map(tags::read).collect::<Result<BTreeMap<_, _>, _>>()?,
+        hooks: input
+            .lifecycle_hook_specification_list
+            .unwrap_or_default()
+            .into_iter()
+            .map(hook)
+            .collect::<Result<Vec<_>, _>>()?,
+    };
+    region.world.with_groups(call.now, |groups| groups.create_group(call.now, spec))?;
+    Ok(model::CreateAutoScalingGroupOutput {})
+}
+
+fn update(
+    region: &mut Region,
+    call: &Call,
+    input: model::UpdateAutoScalingGroupInput,
+) -> Result<model::UpdateAutoScalingGroupOutput, Refusal> {
+    check_defaults(
+        input.capacity_rebalance,
+        input.max_instance_lifetime,
+        input.availability_zone_distribution.as_ref(),
+        input.capacity_reservation_specification.as_ref(),
+    )?;
+    let request = SettingsRequest {
+        launch_configuration_name: input.launch_configuration_name,
+        launch_template: input.launch_template,
+        vpc_zone_identifier: input.vpc_zone_identifier,
+        availability_zones: input.availability_zones,
+        default_cooldown: input.default_cooldown,
+        default_instance_warmup: input.default_instance_warmup,
+        health_check_type: input.health_check_type,
+        health_check_grace_period: input.health_check_grace_period,
+        termination_policies: input.termination_policies,
+        new_instances_protected_from_scale_in: input.new_instances_protected_from_scale_in,
+        service_linked_role_arn: input.service_linked_role_arn,
+    };
+    let group = existing(region, input.auto_scaling_group_name.as_deref())?;
+    let (name, settings) = (group.name.clone(), group.settings.clone());
+    let size = |argument: &str, size: Option<i64>| size.map(|size| not_negative(argument, size)).transpose();
+    let change = GroupChange {
+        min_size: size("MinSize", input.min_size)?,
+        max_size: size("MaxSize", input.max_size)?,
+        desired_capacity: size("DesiredCapacity", input.desired_capacity)?,
+        settings: request.change(region, settings)?,
+    };
+    region.world.with_groups(call.now, |groups| groups.update_group(call.now, &name, change))?;
+    Ok(model::UpdateAutoScalingGroupOutput {})
+}
+
+fn delete(
+    region: &mut Region,
+    call: &Call,
+    input: model::DeleteAutoScalingGroupInput,
+) -> Result<model::DeleteAutoScalingGroupOutput, Refusal> {
+    let name = group_name(input.auto_scaling_group_name.as_deref());
+    let force = input.force_delete.unwrap_or_default();
+    region.world.with_groups(call.now, |groups| groups.delete_group(call.now, &name, force))?;
+    Ok(model::DeleteAutoScalingGroupOutput {})
+}
+
+fn describe(
+    region: &mut Region,
+    _call: &Call,
+    input: model::DescribeAutoScalingGroupsInput,
+) -> Result<model::DescribeAutoScalingGroupsOutput, Refusal> {
+    let filters = input.filters.unwrap_or_default();
+    for filter in &filters {
+        check_filter(filter)?;
+    }
+    let names = input.auto_scaling_group_names.as_deref();
+    let wanted = |group: &&Group| {
+        wants(names, group.name.as_str()) && filters.iter().all(|filter| matches_filter(group, filter))
+    };
+    let page = PageRequest::new(input.next_token.as_deref(), input.max_records, GROUPS_PER_PAGE)?;
+    let (found, next_token) = page.cut(region.world.groups.iter().filter(wanted));
+    let with_instances = input.include_instances.unwrap_or(true);
+    let shown = found.into_iter().map(|group| show::group(region, group, with_instances)).collect();
+    Ok(model::DescribeAutoScalingGroupsOutput { auto_scaling_groups: Some(shown), next_token })
+}
+
+fn check_filter(filter: &model::Filter) -> Result<(), Refusal> {
+    match filter.name.as_deref().unwrap_or_default() {
+        "tag-key" | "tag-value" => Ok(()),
+        name if name.starts_with("tag:") => Ok(()),
+        name => Err(not_reproduced(&format!("The filter '{name}'"))),
+    }
+}
+
+/// A filter holds if one of its values does; several filters must all hold.
+fn matches_filter(group: &Group, filter: &model::Filter) -> bool {
+    let values = filter.values.as_deref().unwrap_or_default();
+    let name = filter.name.as_deref().unwrap_or_default();
+    let mut tags = group.tags.iter();
+    match name {
+        "tag-key" => tags.any(|(key, _)| values.contains(key)),
+        "tag-value" => tags.any(|(_, tag)| values.contains(&tag.value)),
+        name => tags.any(|(key, tag)| name.strip_prefix("tag:") == Some(key) && values.contains(&tag.value)),
+    }
+}
+
+fn set_desired_capacity(
+    region: &mut Region,
+    call: &Call,
+    input: model::SetDesiredCapacityInput,
+) -> Result<model::SetDesiredCapacityOutput, Refusal> {
+    let name = group_name(input.auto_scaling_group_name.as_deref());
+    let to = not_negative("DesiredCapacity", input.desired_capacity.unwrap_or_default())?;
+    let honor = input.honor_cooldown.unwrap_or_default();
+    region.world.with_groups(call.now, |groups| groups.set_desired_capacity(call.now, &name, to, honor))?;
+    Ok(model::SetDesiredCapacityOutput {})
+}
+
+fn limits(
+    region: &mut Region,
+    _call: &Call,
+    _input: model::DescribeAccountLimitsInput,
+) -> Result<model::DescribeAccountLimitsOutput, Refusal> {
+    use crate::engine::groups::group::{MAX_GROUPS, MAX_LAUNCH_CONFIGURATIONS};
+    let groups = &region.world.groups;
+    let number = |count: usize| i64::try_from(count).ok();
+    Ok(model::DescribeAccountLimitsOutput {
+        max_number_of_auto_scaling_groups: number(MAX_GROUPS),
+        max_number_of_launch_configurations: number(MAX_LAUNCH_CONFIGURATIONS),
+        number_of_auto_scaling_groups: number(groups.iter().count()),
+        number_of_launch_configurations: number(groups.launch_configurations().count()),
+    })
+}

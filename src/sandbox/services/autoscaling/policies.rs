@@ -1,0 +1,251 @@
+//! Scaling policies: simple and step.
+
+use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, small, wants, word};
+use crate::engine::Refusal;
+use crate::engine::alarms::AlarmState;
+use crate::engine::groups::Group;
+use crate::engine::groups::policy::{AdjustmentType, Policy, PolicyKind};
+use crate::engine::groups::steps::Step;
+use crate::engine::names::{GroupName, PolicyArn, PolicyName};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+const POLICIES_PER_PAGE: usize = 50;
+const SIMPLE: &str = "SimpleScaling";
+const STEP: &str = "StepScaling";
+
+/// How step policies read the metric when the caller does not say. Source: the service model.
+const AVERAGE: &str = "Average";
+
+pub fn register(operations: &mut Operations) {
+    operations.on(
+        "PutScalingPolicy",
+        "Creates or replaces a simple or step policy.",
+        &[
+            "AutoScalingGroupName",
+            "PolicyName",
+            "PolicyType",
+            "AdjustmentType",
+            "MinAdjustmentMagnitude",
+            "ScalingAdjustment",
+            "Cooldown",
+            "MetricAggregationType",
+            "StepAdjustments",
+            "EstimatedInstanceWarmup",
+            "Enabled",
+        ],
+        put,
+    );
+    operations.on(
+        "DescribePolicies",
+        "Lists policies with the alarms that invoke them.",
+        &["AutoScalingGroupName", "PolicyNames", "PolicyTypes", "NextToken", "MaxRecords"],
+        describe,
+    );
+    operations.on("DeletePolicy", "Deletes a policy.", &["AutoScalingGroupName", "PolicyName"], delete);
+    operations.on(
+        "ExecutePolicy",
+        "Lets a policy act without an alarm.",
+        &["AutoScalingGroupName", "PolicyName", "HonorCooldown", "MetricValue", "BreachThreshold"],
+        execute,
+    );
+    operations.on("DescribeAdjustmentTypes", "Lists how adjustments can be read.", &[], adjustment_types);
+}
+
+fn put(
+    region: &mut Region,
+    call: &Call,
+    input: model::PutScalingPolicyInput,
+) -> Result<model::PutScalingPolicyOutput, Refusal> {
+    let group = group_name(input.auto_scaling_group_name.as_deref());
+    let policy = read_policy(input)?;
+    let name = policy.name.clone();
+    region.world.with_groups(call.now, |groups| groups.put_policy(&group, policy))?;
+    let policy = existing(region, Some(group.as_str()))?.policies.get(&name);
+    let arn = policy.map(|policy| policy.arn.clone()).unwrap_or_default();
+    Ok(model::PutScalingPolicyOutput { alarms: Some(alarms(region, &arn)), policy_arn: Some(arn.0) })
+}
+
+fn read_policy(input: model::PutScalingPolicyInput) -> Result<Policy, Refusal> {
+    let adjustment_type = input.adjustment_type.as_deref();
+    let kind = match input.policy_type.as_deref().unwrap_or(SIMPLE) {
+        SIMPLE => read_simple(&input)?,
+        STEP => read_step(&input)?,
+        other => return Err(not_reproduced(&format!("PolicyType {other}"))),
+    };
+    let adjustment_type = adjustment_type.ok_or_else(|| Refusal::validation("AdjustmentType must be specified"))?;
+    let magnitude = input.min_adjustment_magnitude.map(|size| not_negative("MinAdjustmentMagnitude", size));
+    Ok(Policy {
+        name: PolicyName(input.policy_name.unwrap_or_default()),
+        arn: PolicyArn::default(),
+        enabled: input.enabled.unwrap_or(true),
+        adjustment_type: word("AdjustmentType", adjustment_type, AdjustmentType::parse)?,
+        min_adjustment_magnitude: magnitude.transpose()?,
+        kind,
+        last: None,
+    })
+}
+
+fn read_simple(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
+    let of_steps = [
+        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
+        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
+        ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
+    ];
+    refuse_members(&of_steps, SIMPLE)?;
+    let adjustment = input.scaling_adjustment;
+    let adjustment = adjustment.ok_or_else(|| Refusal::validation("You must specify a ScalingAdjustment value"))?;
+    let cooldown_secs = input.cooldown.map(|secs| not_negative("Cooldown", secs)).transpose()?;
+    Ok(PolicyKind::Simple { adjustment: small("ScalingAdjustment", adjustment)?, cooldown_secs })
+}
+
+fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
+    let of_simple = [("ScalingAdjustment", input.scaling_adjustment.is_some()), ("Cooldown", input.cooldown.is_some())];
+    refuse_members(&of_simple, STEP)?;
+    let step = |step: &model::StepAdjustment| {
+        Ok(Step {
+            lower: step.metric_interval_lower_bound,
+            upper: step.metric_interval_upper_bound,
+            adjustment: small("ScalingAdjustment", step.scaling_adjustment.unwrap_or_default())?,
+        })
+    };
+    let aggregation = input.metric_aggregation_type.clone();
+    // The engine reads the alarm's own newest data point, which is an average only if the alarm's statistic is.
+    if aggregation.as_deref().is_some_and(|kind| kind != AVERAGE) {
+        return Err(not_reproduced("MetricAggregationType other than Average"));
+    }
+    let warmup = input.estimated_instance_warmup.map(|secs| not_negative("EstimatedInstanceWarmup", secs));
+    Ok(PolicyKind::Step {
+        steps: input.step_adjustments.iter().flatten().map(step).collect::<Result<Vec<_>, Refusal>>()?,
+        aggregation,
+        estimated_warmup_secs: warmup.transpose()?,
+    })
+}
+
+fn refuse_members(members: &[(&str, bool)], kind: &str) -> Result<(), Refusal> {
+    match members.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((member, _)) => Err(Refusal::validation(format!("{member} is not supported for policies of type {kind}"))),
+    }
+}
+
+fn describe(
+    region: &mut Region,
+    _call: &Call,
+    input: model::DescribePoliciesInput,
+) -> Result<model::DescribePoliciesOutput, Refusal> {
+    let page = PageRequest::new(input.next_token.as_deref(), input.max_records, POLICIES_PER_PAGE)?;
+    let names = input.policy_names.as_deref();
+    let one_group = input.auto_scaling_group_name.as_deref();
+    let groups = region.world.groups.iter().filter(|group| one_group.is_none_or(|name| group.name.as_str() == name));
+    let policies = groups.flat_map(|group| group.policies.values().map(move |policy| (group, policy)));
+    let wanted = policies.filter(|(_, policy)| {
+        let named = wants(names, policy.name.as_str()) || names.is_some_and(|list| list.contains(&policy.arn.0));
+        named && wants(input.policy_types.as_deref(), policy_type(policy))
+    });
+    let (found, next_token) = page.cut(wanted);
+    let shown = found.into_iter().map(|(group, policy)| show_policy(region, group, policy)).collect();
+    Ok(model::DescribePoliciesOutput { scaling_policies: Some(shown), next_token })
+}
+
+fn policy_type(policy: &Policy) -> &'static str {
+    match policy.kind {
+        PolicyKind::Simple { .. } => SIMPLE,
+        PolicyKind::Step { .. } => STEP,
+    }
+}
+
+fn show_policy(region: &Region, group: &Group, policy: &Policy) -> model::ScalingPolicy {
+    let shown = model::ScalingPolicy {
+        auto_scaling_group_name: Some(group.name.to_string()),
+        policy_name: Some(policy.name.to_string()),
+        policy_arn: Some(policy.arn.to_string()),
+        policy_type: Some(policy_type(policy).into()),
+        adjustment_type: Some(policy.adjustment_type.name().into()),
+        min_adjustment_magnitude: policy.min_adjustment_magnitude.map(Into::into),
+        alarms: Some(alarms(region, &policy.arn)),
+        enabled: Some(policy.enabled),
+        ..Default::default()
+    };
+    match &policy.kind {
+        PolicyKind::Simple { adjustment, cooldown_secs } => model::ScalingPolicy {
+            scaling_adjustment: Some((*adjustment).into()),
+            cooldown: cooldown_secs.map(Into::into),
+            step_adjustments: Some(Vec::new()),
+            ..shown
+        },
+        PolicyKind::Step { steps, aggregation, estimated_warmup_secs } => model::ScalingPolicy {
+            step_adjustments: Some(steps.iter().map(show_step).collect()),
+            metric_aggregation_type: Some(aggregation.as_deref().unwrap_or(AVERAGE).into()),
+            estimated_instance_warmup: estimated_warmup_secs.map(Into::into),
+            ..shown
+        },
+    }
+}
+
+fn show_step(step: &Step) -> model::StepAdjustment {
+    model::StepAdjustment {
+        metric_interval_lower_bound: step.lower,
+        metric_interval_upper_bound: step.upper,
+        scaling_adjustment: Some(step.adjustment.into()),
+    }
+}
+
+/// The alarms that invoke a policy in one of their states.
+fn alarms(region: &Region, policy: &PolicyArn) -> Vec<model::Alarm> {
+    let invokes = |alarm: &&crate::engine::alarms::Alarm| {
+        let mut actions = AlarmState::ALL.iter().flat_map(|state| alarm.config.actions(*state));
+        actions.any(|action| action == policy.as_str())
+    };
+    let shown = region.world.alarms.from_name("").filter(invokes).map(|alarm| model::Alarm {
+        alarm_name: Some(alarm.config.name.to_string()),
+        alarm_arn: Some(alarm.arn.to_string()),
+    });
+    shown.collect()
+}
+
+/// A policy's group and name; a caller may give its ARN instead.
+fn named(region: &Region, group: Option<&str>, policy: Option<&str>) -> Result<(GroupName, PolicyName), Refusal> {
+    let policy = policy.unwrap_or_default();
+    if let Some((group, policy)) = region.world.groups.policy_by_arn(policy) {
+        return Ok((group.clone(), policy.name.clone()));
+    }
+    match group {
+        Some(group) => Ok((group.into(), policy.into())),
+        None => Err(Refusal::validation("AutoScalingGroupName is required when the policy is given by name")),
+    }
+}
+
+fn delete(
+    region: &mut Region,
+    call: &Call,
+    input: model::DeletePolicyInput,
+) -> Result<model::DeletePolicyOutput, Refusal> {
+    let (group, policy) = named(region, input.auto_scaling_group_name.as_deref(), input.policy_name.as_deref())?;
+    region.world.with_groups(call.now, |groups| groups.delete_policy(&group, &policy))?;
+    Ok(model::DeletePolicyOutput {})
+}
+
+fn execute(
+    region: &mut Region,
+    call: &Call,
+    input: model::ExecutePolicyInput,
+) -> Result<model::ExecutePolicyOutput, Refusal> {
+    let (group, policy) = named(region, input.auto_scaling_group_name.as_deref(), input.policy_name.as_deref())?;
+    let honor = input.honor_cooldown.unwrap_or_default();
+    let metric = input.metric_value.zip(input.breach_threshold);
+    // AWS does not tell the caller whether anything changes; the policy remembers.
+    let _ =
+        region.world.with_groups(call.now, |groups| groups.execute_policy(call.now, &group, &policy, honor, metric))?;
+    Ok(model::ExecutePolicyOutput {})
+}
+
+fn adjustment_types(
+    _region: &mut Region,
+    _call: &Call,
+    _input: model::DescribeAdjustmentTypesInput,
+) -> Result<model::DescribeAdjustmentTypesOutput, Refusal> {
+    let kind = |kind: &AdjustmentType| model::AdjustmentType { adjustment_type: Some(kind.name().into()) };
+    let kinds = AdjustmentType::ALL.iter().map(kind).collect();
+    Ok(model::DescribeAdjustmentTypesOutput { adjustment_types: Some(kinds) })
+}
