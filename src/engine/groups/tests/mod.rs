@@ -2,6 +2,7 @@
 
 mod over_time;
 mod properties;
+mod whole_loop;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
