@@ -5,13 +5,17 @@ mod connection;
 mod demo;
 mod destroy;
 mod doctor;
+mod explain;
 mod failure;
-mod folder;
+mod init;
 mod interrupt;
 mod plan;
 mod progress;
 mod provision;
+mod render;
+pub mod rendered_files;
 mod sandbox;
+mod schema;
 pub mod spec_file;
 mod stages;
 mod status;
@@ -45,6 +49,10 @@ enum Command {
     Validate(validate::Validate),
     Verify(verify::Verify),
     Wire(wire::Wire),
+    Init(init::Init),
+    Schema(schema::Schema),
+    Explain(explain::Explain),
+    Render(render::Render),
 }
 
 /// Parses the command line, runs the command and prints what went wrong, if anything did.
@@ -71,6 +79,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args),
         Command::Verify(args) => in_runtime(verify::run(&args)),
         Command::Wire(args) => in_runtime(wire::run(&args)),
+        Command::Init(args) => init::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Render(args) => render::run(&args),
     }
 }
 

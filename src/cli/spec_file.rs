@@ -67,7 +67,10 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
     if let Some(spec) = &parsed.spec {
         match build_stack(spec, &map, &read_files(spec, &dir)) {
             Ok(built) => {
-                problems.extend(lint_stack(&built, &map));
+                // An alarm that could not be read is missing from the stack, and would make its policies look unused.
+                if problems.is_empty() {
+                    problems = lint_stack(&built, &map);
+                }
                 stack = Some(built);
             }
             Err(broken) => problems.extend(broken),

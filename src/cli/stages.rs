@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::folder::write_files;
 use super::progress::ProgressLine;
+use super::rendered_files::write_files;
 use super::spec_file::{self, Loaded};
 use super::{Exit, Failure};
 use crate::aws::{Clients, ConnectError, StaticCredentials, Target};
@@ -175,7 +175,7 @@ impl Stages {
         let skip_ec2_platforms = self.endpoint.is_some() && provider.is_some_and(|major| major < NO_PLATFORMS_SINCE);
         let options = RenderOptions { endpoint: self.endpoint.clone(), region: None, skip_ec2_platforms };
         let files = render_stack(&self.loaded.stack, &options).map_err(|error| Failure::new(Exit::Bug, error))?;
-        write_files(self.terraform.dir(), &files, self.force)
+        write_files(self.terraform.dir(), &files, self.force).map(drop)
     }
 
     /// Terraform's error as a chain, its diagnostics with the spec line that they come from.

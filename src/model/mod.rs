@@ -7,6 +7,8 @@ mod alarms;
 mod build;
 mod lints;
 mod network;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

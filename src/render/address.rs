@@ -26,7 +26,7 @@ pub fn spec_path_for(map: &SpecMap, address: &str) -> Option<String> {
         "aws_launch_template" => "launch",
         "aws_autoscaling_group" => "group",
         "provider" => "region",
-        "local" => "network.zones",
+        "aws_availability_zones" | "local" => "network.zones",
         _ => return None,
     };
     Some(path.to_owned())

@@ -7,6 +7,8 @@
 mod address;
 mod hcl;
 mod ownership;
+#[cfg(test)]
+mod tests;
 mod tidy;
 mod view;
 

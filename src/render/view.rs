@@ -94,7 +94,8 @@ const GROUP_METRICS: &[&str] = &[
 impl<'a> View<'a> {
     pub fn new(stack: &'a Stack, options: &'a RenderOptions) -> Self {
         let (launch, group) = (&stack.launch, &stack.group);
-        let (zone_count, zone_names, too_few_zones) = zones_of(stack);
+        let region = options.region.as_deref().unwrap_or(&stack.region);
+        let (zone_count, zone_names, too_few_zones) = zones_of(stack, region);
         let (image_id, image_pattern) = match &launch.image {
             Image::Id(id) => (Some(id.as_str()), None),
             Image::Ubuntu { release, codename } => (None, Some(image_pattern(release, codename, launch.architecture))),
@@ -106,7 +107,7 @@ impl<'a> View<'a> {
         };
         Self {
             name: &stack.name,
-            region: options.region.as_deref().unwrap_or(&stack.region),
+            region,
             provider_version: PROVIDER_VERSION,
             terraform_version: TERRAFORM_VERSION,
             default_tags: tags(&stack.tags),
@@ -117,7 +118,7 @@ impl<'a> View<'a> {
             subnet_cidrs: &stack.network.subnet_cidrs,
             zone_count,
             zone_names,
-            zone_pattern: format!("^{}[a-z]$", options.region.as_deref().unwrap_or(&stack.region)),
+            zone_pattern: format!("^{region}[a-z]$"),
             too_few_zones,
             instance_type: &launch.instance_type,
             image_id,
@@ -166,8 +167,8 @@ fn machine_tags(stack: &Stack) -> Vec<Tag<'_>> {
     tags
 }
 
-fn zones_of(stack: &Stack) -> (Option<u32>, Vec<String>, String) {
-    let (region, machine) = (&stack.region, &stack.launch.instance_type);
+fn zones_of(stack: &Stack, region: &str) -> (Option<u32>, Vec<String>, String) {
+    let machine = &stack.launch.instance_type;
     match &stack.network.zones {
         Zones::Count(count) => (
             Some(u32::from(*count)),

@@ -9,13 +9,15 @@ mod map;
 pub mod problem;
 pub mod reader;
 mod schema;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod values;
 
 pub use arguments::Spec;
 pub use map::SpecMap;
 pub use problem::{Kind, Place, Problem, Severity};
-pub use schema::{explain, json_schema};
+pub use schema::{Explanation, explain, json_schema};
 
 use arguments::KeyPairSpec;
 use reader::{Read, Reader};

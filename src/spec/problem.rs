@@ -33,9 +33,9 @@ pub struct Place {
     pub length: usize,
 }
 
-/// Declares the kinds once: name, severity, stable code word, first line.
+/// Declares the kinds once: name, severity, stable code word, first line, why it matters.
 macro_rules! kinds {
-    ($($name:ident $severity:ident $code:literal $title:literal;)*) => {
+    ($($name:ident $severity:ident $code:literal $title:literal $advice:literal;)*) => {
         /// What kind of thing is wrong.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Kind { $($name),* }
@@ -53,6 +53,11 @@ macro_rules! kinds {
                 match self { $(Self::$name => $code),* }
             }
 
+            /// Why it matters, for `scaleproof explain`.
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice),* }
+            }
+
             /// The first line, the same for every problem of the kind.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title),* }
@@ -62,38 +67,70 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Unreadable            Error   "unreadable-spec"         "the spec cannot be read";
-    Syntax                Error   "yaml-syntax"             "this is not valid YAML";
-    TooLarge              Error   "spec-too-large"          "the spec is too large";
-    Unsupported           Error   "yaml-unsupported"        "this YAML feature is not used in a spec";
-    DuplicateArgument     Error   "duplicate-argument"      "argument written twice";
-    UnknownArgument       Error   "unknown-argument"        "unknown argument";
-    MissingArgument       Error   "missing-argument"        "missing argument";
-    WrongShape            Error   "wrong-shape"             "wrong kind of value";
-    InvalidValue          Error   "invalid-value"           "invalid value";
-    InvalidName           Error   "invalid-name"            "invalid name";
-    MissingFile           Error   "missing-file"            "cannot read a file that the spec names";
-    UserDataTooLarge      Error   "user-data-too-large"     "user data is larger than 16 KB";
-    SizesOutOfOrder       Error   "sizes-out-of-order"      "group sizes are out of order";
-    InvalidCidr           Error   "invalid-cidr"            "invalid CIDR block";
-    NetworkTooSmall       Error   "network-too-small"       "the network is too small for its zones";
-    DatapointsTooMany     Error   "datapoints-above-periods" "datapoints_to_alarm is larger than evaluation_periods";
-    InvalidPeriod         Error   "invalid-period"          "period is not one that CloudWatch takes";
-    WindowTooLong         Error   "window-too-long"         "the alarm looks too far back";
-    UnknownAction         Error   "unknown-action"          "action names nothing in this spec";
-    AmbiguousAction       Error   "ambiguous-name"          "a policy and a notification share a name";
-    TooManyActions        Error   "too-many-actions"        "more than five actions for one state";
-    DuplicateEntry        Error   "duplicate-entry"         "the same entry twice";
-    SshOpen               Warning "ssh-open"                "SSH is open to everybody";
-    Oscillates            Warning "oscillates"              "the group will oscillate";
-    TopicWithoutSubscriber Warning "topic-without-subscriber" "nobody receives this notification";
-    AlarmWithoutAction    Warning "alarm-without-action"    "alarm sets off nothing";
-    PolicyUnused          Warning "policy-unused"           "no alarm sets off this policy";
-    RestingAlarm          Warning "alarm-at-rest"           "people are told about a normal state";
-    WrongDimension        Warning "wrong-dimension"         "the alarm looks at another group";
-    NeverFires            Warning "never-fires"             "the threshold cannot be reached";
-    MonitoringTooSlow     Warning "monitoring-too-slow"     "the metric is slower than the alarm";
-    CannotScale           Warning "cannot-scale"            "the group has no room to scale";
+    Unreadable            Error   "unreadable-spec"         "the spec cannot be read"
+        "The file is empty or not UTF-8 text. A spec is one YAML or JSON file.";
+    Syntax                Error   "yaml-syntax"             "this is not valid YAML"
+        "The text cannot be read as YAML, so nothing after this place is known.";
+    TooLarge              Error   "spec-too-large"          "the spec is too large"
+        "A spec is bounded in bytes, depth and values, so that no file can exhaust the machine.";
+    Unsupported           Error   "yaml-unsupported"        "this YAML feature is not used in a spec"
+        "Tags, several documents in one file and keys that are not plain words have no meaning here.";
+    DuplicateArgument     Error   "duplicate-argument"      "argument written twice"
+        "YAML readers keep one of two equal keys silently; which one differs, so neither is taken.";
+    UnknownArgument       Error   "unknown-argument"        "unknown argument"
+        "A misspelt argument would otherwise be ignored silently.";
+    MissingArgument       Error   "missing-argument"        "missing argument"
+        "The argument has no default that would be right for everybody.";
+    WrongShape            Error   "wrong-shape"             "wrong kind of value"
+        "Text, numbers, lists and blocks are not turned into one another: YAML would guess wrong.";
+    InvalidValue          Error   "invalid-value"           "invalid value"
+        "The value has the right kind, but AWS or scaleproof does not take it.";
+    InvalidName           Error   "invalid-name"            "invalid name"
+        "Names become parts of names at AWS and labels in terraform, so they keep to what both take.";
+    MissingFile           Error   "missing-file"            "cannot read a file that the spec names"
+        "Files are looked for relative to the spec's own folder and must be UTF-8 text.";
+    UserDataTooLarge      Error   "user-data-too-large"     "user data is larger than 16 KB"
+        "EC2 refuses a launch template with more.";
+    SizesOutOfOrder       Error   "sizes-out-of-order"      "group sizes are out of order"
+        "Auto Scaling asks for min_size <= desired_capacity <= max_size.";
+    InvalidCidr           Error   "invalid-cidr"            "invalid CIDR block"
+        "A block is an IPv4 address without bits beyond the prefix, a slash and the prefix length.";
+    NetworkTooSmall       Error   "network-too-small"       "the network is too small for its zones"
+        "Each zone needs a subnet of at least /28, the smallest that EC2 makes.";
+    DatapointsTooMany     Error   "datapoints-above-periods" "datapoints_to_alarm is larger than evaluation_periods"
+        "An alarm cannot see more breaching datapoints than it looks at.";
+    InvalidPeriod         Error   "invalid-period"          "period is not one that CloudWatch takes"
+        "CloudWatch takes 10, 20 and 30 seconds, for custom metrics only, and whole minutes.";
+    WindowTooLong         Error   "window-too-long"         "the alarm looks too far back"
+        "CloudWatch looks back a day at most for periods under an hour, a week for longer ones.";
+    UnknownAction         Error   "unknown-action"          "action names nothing in this spec"
+        "An alarm action is a policy under scaling, a notification, or a whole ARN.";
+    AmbiguousAction       Error   "ambiguous-name"          "a policy and a notification share a name"
+        "An alarm action is one word, so a word may not name two things.";
+    TooManyActions        Error   "too-many-actions"        "more than five actions for one state"
+        "CloudWatch takes five actions for each of an alarm's states.";
+    DuplicateEntry        Error   "duplicate-entry"         "the same entry twice"
+        "AWS refuses or silently merges the second one.";
+    SshOpen               Warning "ssh-open"                "SSH is open to everybody"
+        "Machines with port 22 open to the internet are tried by password guessers within minutes.";
+    Oscillates            Warning "oscillates"              "the group will oscillate"
+        "After a scale-out the same load is spread over more machines. If each then stands below the scale-in threshold, the group goes out and in for as long as the load lasts.";
+    TopicWithoutSubscriber Warning "topic-without-subscriber" "nobody receives this notification"
+        "SNS accepts messages to a topic without subscribers and drops them.";
+    AlarmWithoutAction    Warning "alarm-without-action"    "alarm sets off nothing"
+        "The alarm would change its colour in the console and nothing else.";
+    PolicyUnused          Warning "policy-unused"           "no alarm sets off this policy"
+        "A simple policy only runs when an alarm, or a person, asks for it.";
+    RestingAlarm          Warning "alarm-at-rest"           "people are told about a normal state"
+        "Low load is how a quiet group looks all night; who is told each time stops reading.";
+    WrongDimension        Warning "wrong-dimension"         "the alarm looks at another group"
+        "A metric with other dimensions is another metric: the alarm would see no data, or another group's.";
+    NeverFires            Warning "never-fires"             "the threshold cannot be reached"
+        "The metric never takes such a value, so the alarm stays quiet for ever.";
+    MonitoringTooSlow     Warning "monitoring-too-slow"     "the metric is slower than the alarm"
+        "Without detailed monitoring EC2 sends a datapoint every five minutes, and shorter periods have none.";
+    CannotScale           Warning "cannot-scale"            "the group has no room to scale"
+        "Policies work between min_size and max_size only.";
 }
 
 /// One thing that is wrong, with what to do about it.

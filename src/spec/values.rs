@@ -464,7 +464,7 @@ simple_texts! {
         "Write a name under scaling or notifications, or a whole ARN.",
         |text| within(text, 1024) && printable(text);
     /// The instance's start script; its size is checked with files' sizes, in the model.
-    Script: "a script", "[^]", "Write the script after user_data: |.", |text| !text.is_empty();
+    Script: "a script", "[\\s\\S]", "Write the script after user_data: |.", |text| !text.is_empty();
     /// CloudWatch: up to 1024 characters.
     Description: "a description", "^[^\\x00-\\x1f\\x7f]{1,1024}$", "Write 1 to 1024 characters on one line.",
         |text| within(text, 1024) && printable(text);
