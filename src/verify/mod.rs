@@ -14,6 +14,8 @@ mod limits;
 mod preflight;
 mod report;
 mod run;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use evidence::{Direction, Evidence, Ran, Received, Restored, ScalingEvidence, Seen};

@@ -29,6 +29,8 @@ pub struct Options {
     pub timeout: Duration,
     /// No drill lets the group grow beyond this.
     pub max_instances: Option<u32>,
+    /// How often to look; otherwise as fits the endpoint.
+    pub poll: Option<Duration>,
     /// Where the journal lies: `.scaleproof/NAME` beside the spec.
     pub state_dir: PathBuf,
 }
@@ -43,6 +45,7 @@ impl Options {
             limits: Limits::default(),
             timeout: Self::TIMEOUT,
             max_instances: None,
+            poll: None,
             state_dir: state_dir.into(),
         }
     }
@@ -136,7 +139,8 @@ async fn drill_all(
     interrupt: Interrupt,
     progress: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Vec<DrillReport>, Stop> {
-    let wait = Wait { clock: &clients.clock, poll: poll_every(&clients.endpoint), interrupt };
+    let poll = options.poll.unwrap_or_else(|| poll_every(&clients.endpoint));
+    let wait = Wait { clock: &clients.clock, poll, interrupt };
     let end = clients.clock.now();
     let mut scene = Scene { clients, stack, place, options, wait, inbox: None, journal, progress, end };
     let mut reports = Vec::new();

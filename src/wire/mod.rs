@@ -13,6 +13,8 @@ mod find;
 mod pace;
 mod plan;
 mod policy;
+#[cfg(test)]
+pub mod tests;
 mod wanted;
 
 pub use apply::{Applied, Pending, Progress, WireError, apply, apply_paced, unwire};

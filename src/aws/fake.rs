@@ -1,1 +1,0 @@
-//! A small AWS in memory, for tests of what stands on the traits.
