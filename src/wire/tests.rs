@@ -116,11 +116,12 @@ async fn removing_takes_everything_of_ours_and_nothing_of_a_stack_with_a_longer_
     wired(&clients, &other).await.unwrap();
     assert_eq!(planned(&clients, &stack).await, Vec::<String>::new());
     unwire(&clients, &stack, &mut |_| {}).await.unwrap();
-    let state = fake.state();
-    assert_eq!(state.topics.len(), 1);
-    assert_eq!(state.notifications.len(), 1);
-    assert!(state.alarms.keys().all(|name| name.as_str().starts_with("course-prod-")) && state.alarms.len() == 3);
-    drop(state);
+    {
+        let state = fake.state();
+        assert_eq!(state.topics.len(), 1);
+        assert_eq!(state.notifications.len(), 1);
+        assert!(state.alarms.keys().all(|name| name.as_str().starts_with("course-prod-")) && state.alarms.len() == 3);
+    }
     let again = unwire(&clients, &stack, &mut |_| {}).await.unwrap();
     assert_eq!(again.deleted, 0);
 }

@@ -42,11 +42,11 @@ fn pairs(tags: Option<Vec<model::Tag>>) -> Tags {
     tags.unwrap_or_default().into_iter().map(pair).collect()
 }
 
+/// Entries by their keys, and where the next page starts.
+type Page<T> = (Vec<(String, T)>, Option<String>);
+
 /// One page of `items`, which are in the order of their names, and where the next begins.
-fn page<T>(
-    items: impl Iterator<Item = (String, T)>,
-    token: Option<&str>,
-) -> Result<(Vec<(String, T)>, Option<String>), Refusal> {
+fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Result<Page<T>, Refusal> {
     let after = match token {
         Some(token) => {
             let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("NextToken"))?;

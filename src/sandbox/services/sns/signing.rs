@@ -61,7 +61,7 @@ fn key() -> &'static Key {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048)
             .expect("the machine has randomness for an RSA key; this is a bug in scaleproof");
         let der: Pkcs8V1Der<'_> = pair.as_der().expect("a key writes itself as PKCS#8; this is a bug in scaleproof");
-        let private = rsa::RsaPrivateKey::from_pkcs8_der(der.as_ref())
+        let private = rsa::PrivateKey::from_pkcs8_der(der.as_ref())
             .expect("one library reads the other's PKCS#8; this is a bug in scaleproof");
         Key { pair, legacy: rsa::pkcs1v15::SigningKey::new(private) }
     })
