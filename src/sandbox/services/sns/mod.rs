@@ -43,10 +43,10 @@ fn pairs(tags: Option<Vec<model::Tag>>) -> Tags {
 }
 
 /// Entries by their keys, and where the next page starts.
-type Page<T> = (Vec<(String, T)>, Option<String>);
+type Listed<T> = (Vec<(String, T)>, Option<String>);
 
 /// One page of `items`, which are in the order of their names, and where the next begins.
-fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Result<Page<T>, Refusal> {
+fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Result<Listed<T>, Refusal> {
     let after = match token {
         Some(token) => {
             let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("NextToken"))?;
