@@ -178,6 +178,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
     });
     // A connection that breaks concerns nobody else.
     let _ = http1::Builder::new()
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
