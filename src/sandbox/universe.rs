@@ -150,7 +150,8 @@ fn refuse_unknown_arguments(
     input: &Value,
 ) -> Result<(), Refusal> {
     let Value::Structure(members) = input else { return Ok(()) };
-    let Some((name, _)) = members.iter().find(|(name, _)| !takes.contains(name)) else { return Ok(()) };
+    let asks = |(name, value): &&(&str, Value)| !takes.contains(name) && !asks_for_nothing(value);
+    let Some((name, _)) = members.iter().find(asks) else { return Ok(()) };
     let code = if service.name == "ec2" { "UnsupportedOperation" } else { "InvalidParameterCombination" };
     let operation = shape.name;
     Err(Refusal::new(
@@ -158,4 +159,35 @@ fn refuse_unknown_arguments(
         400,
         format!("The argument {name} of {operation} is not reproduced by scaleproof's sandbox"),
     ))
+}
+
+/// What clients write out where leaving it out means the same: terraform's provider sends every flag of a call. A flag
+/// that AWS takes for true when it is absent has to be among an operation's `takes`.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::List(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_would_be_forgotten_is_refused_and_one_that_asks_for_nothing_is_not() {
+        let service = &crate::sandbox::models::ec2::SERVICE;
+        let shape = service.operation("CreateVpc").unwrap();
+        let check = |name: &'static str, value: Value| {
+            let input = Value::Structure(vec![("CidrBlock", Value::String("10.0.0.0/16".into())), (name, value)]);
+            refuse_unknown_arguments(service, shape, &["CidrBlock"], &input).map_err(|refusal| refusal.message)
+        };
+        assert_eq!(check("AmazonProvidedIpv6CidrBlock", Value::Bool(false)), Ok(()));
+        assert_eq!(check("TagSpecifications", Value::List(Vec::new())), Ok(()));
+        let text = "The argument AmazonProvidedIpv6CidrBlock of CreateVpc is not reproduced by scaleproof's sandbox";
+        assert_eq!(check("AmazonProvidedIpv6CidrBlock", Value::Bool(true)), Err(text.into()));
+        let text = "The argument Ipv4IpamPoolId of CreateVpc is not reproduced by scaleproof's sandbox";
+        assert_eq!(check("Ipv4IpamPoolId", Value::String("ipam-pool-1".into())), Err(text.into()));
+    }
 }
