@@ -1,7 +1,7 @@
 //! A [`Stack`] as plain, hand-readable Terraform: file names to texts, from embedded templates, the same bytes each
 //! time. Start at [`render_stack`].
 //!
-//! Decisions are made in `model` and in [`view`]; a template loops and substitutes. Every value passes the `hcl`
+//! Decisions are made in `model` and in `view`; a template loops and substitutes. Every value passes the `hcl`
 //! filter; one that does not is refused. In a template, a line with nothing but a `{% %}` tag leaves no line behind.
 
 mod address;

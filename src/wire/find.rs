@@ -66,7 +66,7 @@ impl Owner {
     }
 }
 
-/// Reads everything that [`super::plan`] compares, at AWS's own pace.
+/// Reads everything that [`super::plan()`] compares, at AWS's own pace.
 ///
 /// # Errors
 /// The first call that failed. An endpoint without Auto Scaling is no failure: see [`Found::auto_scaling_not_served`].

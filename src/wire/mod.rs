@@ -1,6 +1,6 @@
 //! The alerting of a stack, through the SDK: topics, their policies and subscribers, group notifications, metric alarms.
 //!
-//! [`find`] reads what is there, [`plan`] (pure) compares it with what the stack wants, [`apply`] makes the difference.
+//! [`find()`] reads what is there, [`plan()`] (pure) compares it with what the stack wants, [`apply()`] makes the difference.
 //! A second run in a settled world plans nothing, so a run that broke off is taken up again by running once more.
 //!
 //! What carries the tag `scaleproof:stack` with the stack's name is ours: it is changed and, when the spec no longer has

@@ -1,4 +1,4 @@
-//! Instances that do not run, or that someone calls unhealthy, and their replacement. Start at [`Groups::check_health`].
+//! Instances that do not run, or that someone calls unhealthy, and their replacement. Start at `Groups::check_health`.
 //!
 //! Only findings that are acted on at once are reproduced: an instance that EC2 shut down, and `SetInstanceHealth`.
 

@@ -1,5 +1,5 @@
 //! The metrics of each minute: CPU utilization per instance and per group, and the groups' own. Start at
-//! [`Groups::on_minute`].
+//! `Groups::on_minute`.
 //!
 //! A minute is measured when it is over, and its data carry the time it began, as CloudWatch shows them.
 

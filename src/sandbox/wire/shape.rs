@@ -177,7 +177,7 @@ impl Shape {
     }
 }
 
-/// A member of `shape`; the macro [`structure`] puts its name in.
+/// A member of `shape`; the macro `structure` puts its name in.
 pub const fn m(shape: &'static Shape) -> Member {
     Member { name: "", shape, required: false, sent: "", answered: "" }
 }
