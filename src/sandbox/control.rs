@@ -90,8 +90,12 @@ fn read(body: &[u8]) -> Result<Value, String> {
 }
 
 fn health(shared: &Shared) -> Value {
-    let regions = shared.universe().regions().count();
-    json!({ "status": "running", "version": env!("CARGO_PKG_VERSION"), "now": shared.clock.now(), "regions": regions })
+    let (regions, resources) = {
+        let universe = shared.universe();
+        (universe.regions().count(), universe.remains())
+    };
+    let (version, now) = (env!("CARGO_PKG_VERSION"), shared.clock.now());
+    json!({ "status": "running", "version": version, "now": now, "regions": regions, "resources": resources })
 }
 
 fn clock(shared: &Shared) -> Value {

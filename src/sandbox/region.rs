@@ -39,8 +39,8 @@ impl Region {
         }
     }
 
-    /// What people made here and have not removed, in words.
-    pub fn remains(&self) -> Vec<String> {
+    /// What people made here since it was like `fresh` and have not removed, in words.
+    pub fn remains(&self, fresh: &Region) -> Vec<String> {
         let live = |instance: &&groups::Instance| instance.state != groups::Ec2State::Terminated;
         let world = &self.world;
         [
@@ -50,8 +50,10 @@ impl Region {
             ("alarm", world.alarms.from_name("").count()),
             ("topic", world.topics.topic_arns().count()),
             ("subscription", world.topics.subscriptions().count()),
+            ("queue", self.sqs.queue_count()),
         ]
         .into_iter()
+        .chain(self.ec2.made_since(&fresh.ec2))
         .filter(|(_, count)| *count > 0)
         .map(|(what, count)| format!("{count} {what}(s) in {}", world.place.region))
         .collect()

@@ -84,7 +84,11 @@ impl Universe {
     /// What people made and have not removed, in words. Histories, metrics and instances that have ended stay on AWS
     /// too and are not named.
     pub fn remains(&self) -> Vec<String> {
-        self.regions().flat_map(Region::remains).collect()
+        let remains = |region: &Region| {
+            let fresh = Region::new(region.world.place.clone(), self.seed, self.timing);
+            region.remains(&fresh)
+        };
+        self.regions().flat_map(remains).collect()
     }
 
     /// When something happens next by itself, anywhere.

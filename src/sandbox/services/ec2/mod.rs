@@ -108,6 +108,22 @@ impl Ec2 {
         ec2
     }
 
+    /// How many resources of each kind there are besides those of `fresh`, which holds the default network.
+    pub fn made_since(&self, fresh: &Ec2) -> [(&'static str, usize); 7] {
+        fn more<K: Ord, V>(now: &BTreeMap<K, V>, fresh: &BTreeMap<K, V>) -> usize {
+            now.keys().filter(|id| !fresh.contains_key(id)).count()
+        }
+        [
+            ("VPC", more(&self.vpcs, &fresh.vpcs)),
+            ("subnet", more(&self.subnets, &fresh.subnets)),
+            ("internet gateway", more(&self.internet_gateways, &fresh.internet_gateways)),
+            ("route table", more(&self.route_tables, &fresh.route_tables)),
+            ("security group", more(&self.security_groups, &fresh.security_groups)),
+            ("network ACL", more(&self.network_acls, &fresh.network_acls)),
+            ("key pair", more(&self.key_pairs, &fresh.key_pairs)),
+        ]
+    }
+
     /// A subnet as whoever launches instances needs to know it.
     pub fn placement(&self, id: &SubnetId) -> Option<Placement> {
         let subnet = self.subnets.get(id)?;

@@ -49,6 +49,10 @@ impl Sqs {
     }
 
     /// Takes in a message from a topic, if the queue's policy lets that topic send.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
     pub fn receive_from_topic(&mut self, delivery: &Delivery) -> DeliveryOutcome {
         let refused = |because: &str| DeliveryOutcome::Refused { because: because.into() };
         let name = delivery.endpoint.rsplit(':').next().unwrap_or_default().to_string();
