@@ -92,7 +92,7 @@ async fn harness(endpoint: &Endpoint, provider: &Provider) -> Vec<&'static str> 
     }
     let clients = connect(endpoint).await;
     import_key_pair(&place);
-    apply(&place, scales);
+    apply(&place, endpoint, scales);
     wire(&place);
     let topic = topic_of(&clients).await;
     let queue = Queue::subscribed_to(&clients, &topic).await;
@@ -135,8 +135,8 @@ fn import_key_pair(place: &Workplace) {
 }
 
 /// Renders the stack and applies it, or all of it that needs no Auto Scaling.
-fn apply(place: &Workplace, scales: bool) {
-    place.scaleproof(&["render", "course.yaml", "-o", "out"]).exits(0);
+fn apply(place: &Workplace, endpoint: &Endpoint, scales: bool) {
+    place.scaleproof(&["render", "course.yaml", "-o", "out", "--endpoint", &endpoint.url]).exits(0);
     place.terraform("out", &["init", "-input=false", "-no-color"]).exits(0);
     place.terraform("out", &["plan", "-input=false", "-no-color", "-out=plan"]).exits(0);
     let plan = place.terraform("out", &["show", "-json", "plan"]).exits(0).json();
