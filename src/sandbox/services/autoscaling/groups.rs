@@ -89,30 +89,37 @@ pub fn register(operations: &mut Operations) {
     operations.on("DescribeAccountLimits", "Says how many groups there may be.", &[], limits);
 }
 
+/// The arguments that CreateAutoScalingGroup and UpdateAutoScalingGroup have in common, checked and taken out of either.
+macro_rules! settings_of {
+    ($input:ident) => {{
+        check_defaults(
+            $input.capacity_rebalance,
+            $input.max_instance_lifetime,
+            $input.availability_zone_distribution.as_ref(),
+            $input.capacity_reservation_specification.as_ref(),
+        )?;
+        SettingsRequest {
+            launch_configuration_name: $input.launch_configuration_name,
+            launch_template: $input.launch_template,
+            vpc_zone_identifier: $input.vpc_zone_identifier,
+            availability_zones: $input.availability_zones,
+            default_cooldown: $input.default_cooldown,
+            default_instance_warmup: $input.default_instance_warmup,
+            health_check_type: $input.health_check_type,
+            health_check_grace_period: $input.health_check_grace_period,
+            termination_policies: $input.termination_policies,
+            new_instances_protected_from_scale_in: $input.new_instances_protected_from_scale_in,
+            service_linked_role_arn: $input.service_linked_role_arn,
+        }
+    }};
+}
+
 fn create(
     region: &mut Region,
     call: &Call,
     input: model::CreateAutoScalingGroupInput,
 ) -> Result<model::CreateAutoScalingGroupOutput, Refusal> {
-    check_defaults(
-        input.capacity_rebalance,
-        input.max_instance_lifetime,
-        input.availability_zone_distribution.as_ref(),
-        input.capacity_reservation_specification.as_ref(),
-    )?;
-    let settings = SettingsRequest {
-        launch_configuration_name: input.launch_configuration_name,
-        launch_template: input.launch_template,
-        vpc_zone_identifier: input.vpc_zone_identifier,
-        availability_zones: input.availability_zones,
-        default_cooldown: input.default_cooldown,
-        default_instance_warmup: input.default_instance_warmup,
-        health_check_type: input.health_check_type,
-        health_check_grace_period: input.health_check_grace_period,
-        termination_policies: input.termination_policies,
-        new_instances_protected_from_scale_in: input.new_instances_protected_from_scale_in,
-        service_linked_role_arn: input.service_linked_role_arn,
-    };
+    let settings = settings_of!(input);
     let spec = GroupSpec {
         name: group_name(input.auto_scaling_group_name.as_deref()),
         limits: Limits {
@@ -138,25 +145,7 @@ fn update(
     call: &Call,
     input: model::UpdateAutoScalingGroupInput,
 ) -> Result<model::UpdateAutoScalingGroupOutput, Refusal> {
-    check_defaults(
-        input.capacity_rebalance,
-        input.max_instance_lifetime,
-        input.availability_zone_distribution.as_ref(),
-        input.capacity_reservation_specification.as_ref(),
-    )?;
-    let request = SettingsRequest {
-        launch_configuration_name: input.launch_configuration_name,
-        launch_template: input.launch_template,
-        vpc_zone_identifier: input.vpc_zone_identifier,
-        availability_zones: input.availability_zones,
-        default_cooldown: input.default_cooldown,
-        default_instance_warmup: input.default_instance_warmup,
-        health_check_type: input.health_check_type,
-        health_check_grace_period: input.health_check_grace_period,
-        termination_policies: input.termination_policies,
-        new_instances_protected_from_scale_in: input.new_instances_protected_from_scale_in,
-        service_linked_role_arn: input.service_linked_role_arn,
-    };
+    let request = settings_of!(input);
     let group = existing(region, input.auto_scaling_group_name.as_deref())?;
     let (name, settings) = (group.name.clone(), group.settings.clone());
     let size = |argument: &str, size: Option<i64>| size.map(|size| not_negative(argument, size)).transpose();
