@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::spec_file::{self, Loaded, print_warnings};
 use super::{Exit, Failure};
-use crate::aws::{AwsError, Clients, ConnectError, Endpoint, Target};
+use crate::aws::{AwsError, Clients, ConnectError, Endpoint, StaticCredentials, Target};
 use crate::model::Stack;
 
 /// Which stack, and where.
@@ -28,21 +28,25 @@ impl Connection {
     pub async fn open(&self) -> Result<(Loaded, Clients), Failure> {
         let loaded = spec_file::load(&self.spec)?;
         print_warnings(&loaded.warnings, &loaded.map);
-        let clients = connect(&loaded.stack, self.endpoint.clone()).await?;
+        let clients = connect(&loaded.stack, self.endpoint.clone(), None).await?;
         Ok((loaded, clients))
     }
 }
 
-async fn connect(stack: &Stack, endpoint_url: Option<String>) -> Result<Clients, Failure> {
-    let target = Target { region: stack.region.clone(), endpoint_url, credentials: None };
+/// Clients for a stack's region. `credentials` are for an endpoint that we started ourselves.
+///
+/// # Errors
+/// Exit 2 for a wrong endpoint, exit 4 without credentials.
+pub async fn connect(
+    stack: &Stack,
+    endpoint_url: Option<String>,
+    credentials: Option<StaticCredentials>,
+) -> Result<Clients, Failure> {
+    let target = Target { region: stack.region.clone(), endpoint_url, credentials };
     Clients::connect(&target).await.map_err(|error| {
         let exit = if matches!(error, ConnectError::BadUrl { .. }) { Exit::Usage } else { Exit::Aws };
         let remedy = error.remedy();
-        let failure = Failure::new(exit, error);
-        match remedy {
-            Some(command) => failure.run(command),
-            None => failure,
-        }
+        Failure::new(exit, error).run_if_any(remedy)
     })
 }
 

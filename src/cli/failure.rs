@@ -51,6 +51,18 @@ impl Failure {
     }
 
     #[must_use]
+    pub fn hint_if_any(mut self, hint: Option<&str>) -> Self {
+        self.hint = hint.map(Into::into).or(self.hint);
+        self
+    }
+
+    #[must_use]
+    pub fn run_if_any(mut self, command: Option<&str>) -> Self {
+        self.run = command.map(Into::into).or(self.run);
+        self
+    }
+
+    #[must_use]
     pub fn run(mut self, command: impl Into<String>) -> Self {
         self.run = Some(command.into());
         self

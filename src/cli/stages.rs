@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::connection::connect;
 use super::progress::ProgressLine;
 use super::rendered_files::write_files;
 use super::spec_file::{self, Loaded};
 use super::{Exit, Failure};
-use crate::aws::{Clients, ConnectError, StaticCredentials, Target};
+use crate::aws::{Clients, StaticCredentials};
 use crate::render::{RenderOptions, address_at, render_stack, spec_line_for};
 use crate::terraform::{Binary, Diagnostic, Interrupt, Plan, RunError, Terraform};
 use crate::wire;
@@ -125,11 +126,9 @@ impl Stages {
     /// Clients for the endpoint that terraform was pointed at.
     ///
     /// # Errors
-    /// Exit 4 without credentials.
+    /// As [`connect`].
     pub async fn clients(&self) -> Result<Clients, Failure> {
-        let region = self.loaded.stack.region.clone();
-        let target = Target { region, endpoint_url: self.endpoint.clone(), credentials: self.credentials.clone() };
-        Clients::connect(&target).await.map_err(no_clients)
+        connect(&self.loaded.stack, self.endpoint.clone(), self.credentials.clone()).await
     }
 
     /// Compares the alerting with what is there.
@@ -230,22 +229,9 @@ fn wire_line(seen: &wire::Progress) -> String {
     format!("{} of {}, {}{eta}", seen.done, seen.total, seen.last)
 }
 
-pub fn no_clients(error: ConnectError) -> Failure {
-    let remedy = error.remedy();
-    let failure = Failure::new(Exit::Aws, error);
-    match remedy {
-        Some(remedy) => failure.run(remedy),
-        None => failure,
-    }
-}
-
 fn wire_failure(error: wire::WireError) -> Failure {
     let hint = error.hint();
-    let failure = Failure::new(Exit::Aws, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(Exit::Aws, error).hint_if_any(hint)
 }
 
 /// Layers of causes that were already put into words.

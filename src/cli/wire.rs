@@ -75,11 +75,7 @@ fn failure(error: WireError) -> Failure {
         WireError::NotOurs { .. } => Exit::Usage,
         _ => Exit::Aws,
     };
-    let failure = Failure::new(exit, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(exit, error).hint_if_any(hint)
 }
 
 fn print(args: &Wire, plan: &Plan, applied: Option<&wire::Applied>) {
