@@ -6,6 +6,7 @@
 //! in one region; [`universe`] holds them all; `server.rs` has the only loop. Start at [`Sandbox`].
 
 mod control;
+mod direct;
 pub mod models;
 pub mod operations;
 pub mod region;

@@ -127,7 +127,13 @@ impl Universe {
         }
     }
 
-    fn run(&mut self, request: &Request, shape: &OperationShape, input: Value, call: &Call) -> Result<Value, Refusal> {
+    pub(super) fn run(
+        &mut self,
+        request: &Request,
+        shape: &OperationShape,
+        input: Value,
+        call: &Call,
+    ) -> Result<Value, Refusal> {
         let table = OPERATIONS.get(request.service.name);
         let operation = table
             .and_then(|table| table.get(shape.name))

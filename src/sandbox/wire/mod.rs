@@ -4,7 +4,7 @@
 pub mod answer;
 mod cbor;
 mod form;
-mod json;
+pub(super) mod json;
 pub mod request;
 pub mod shape;
 pub mod validate;
