@@ -28,8 +28,15 @@ impl Region {
         }
     }
 
-    /// Lets everything happen that is due by `now`, and hands messages to their receivers.
+    /// Lets everything happen that is due by `now`, each at its own instant, and hands messages to their receivers then.
     pub fn advance(&mut self, now: Timestamp) {
+        while let Some(due) = self.world.next_due().filter(|due| *due < now) {
+            self.step(due);
+        }
+        self.step(now);
+    }
+
+    fn step(&mut self, now: Timestamp) {
         let mut effects = self.world.step(now, Event::Tick);
         while !effects.is_empty() {
             let reports: Vec<Event> = effects.drain(..).map(|effect| self.perform(effect)).collect();

@@ -1,13 +1,14 @@
 //! The process around the universe: a socket on the loopback interface, a clock, one loop. Start at [`Sandbox::start`].
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request as HttpRequest, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -190,7 +191,10 @@ async fn respond(request: HttpRequest<Incoming>, address: SocketAddr, shared: &S
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
         return write(plain(413, "the request is larger than 10 MiB, or broke off"), shared.clock.now());
     };
-    let body = body.to_bytes();
+    let Some(body) = unpacked(&parts, body.to_bytes()) else {
+        let text = "the content-encoding is not gzip, or the body is not what it says, or unpacks to more than 10 MiB";
+        return write(plain(400, text), shared.clock.now());
+    };
     if parts.uri.path() == "/" && parts.method == http::Method::GET && parts.uri.query().is_none() {
         return write(plain(200, "scaleproof sandbox: see /_scaleproof/health"), shared.clock.now());
     }
@@ -209,9 +213,26 @@ async fn respond(request: HttpRequest<Incoming>, address: SocketAddr, shared: &S
     write(answer, shared.clock.now())
 }
 
+/// The body as it was before the SDK compressed it: SDKs do so with large PutMetricData calls.
+fn unpacked(parts: &Parts, body: Bytes) -> Option<Bytes> {
+    match parts.headers.get("content-encoding").map(http::HeaderValue::as_bytes) {
+        None | Some(b"" | b"identity") => Some(body),
+        Some(b"gzip") => {
+            let mut plain = Vec::new();
+            let most = LARGEST_BODY as u64 + 1;
+            flate2::read::GzDecoder::new(body.as_ref()).take(most).read_to_end(&mut plain).ok()?;
+            (plain.len() <= LARGEST_BODY).then(|| plain.into())
+        }
+        Some(_) => None,
+    }
+}
+
 /// Runs the call, again and again while it asks to be waited for.
+///
+/// A long poll waits on the sandbox's clock, and no longer than it asked for on the caller's: on a clock that stands
+/// still it would otherwise wait for ever.
 async fn answer(request: &Request, base_url: &str, shared: &Shared) -> Answer {
-    let mut deadline = None;
+    let (mut deadline, mut waited) = (None, Duration::ZERO);
     loop {
         let now = shared.clock.now();
         let reply = shared.universe().answer(request, now, base_url);
@@ -219,11 +240,13 @@ async fn answer(request: &Request, base_url: &str, shared: &Shared) -> Answer {
         match reply {
             Reply::Now(answer) => return answer,
             Reply::Later { answer, until } => {
-                let until = *deadline.get_or_insert(until);
-                match shared.clock.real_until(until) {
-                    Some(left) if left.is_zero() => return answer,
-                    left => tokio::time::sleep(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)).await,
+                let (until, longest) = *deadline.get_or_insert((until, until.since(now)));
+                let left = shared.clock.real_until(until).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
+                if left.is_zero() || waited >= longest {
+                    return answer;
                 }
+                tokio::time::sleep(left).await;
+                waited += left;
             }
         }
     }
@@ -253,7 +276,7 @@ fn write(answer: Answer, now: Timestamp) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Write;
 
     /// Sends bytes, reads until the other side closes.
     fn send(sandbox: &Sandbox, bytes: &[u8]) -> String {
@@ -306,6 +329,37 @@ mod tests {
         let answer = send(&sandbox, &post("/", "", "Action=LaunchRockets&Version=2010-08-01"));
         assert!(answer.contains("<Code>InvalidAction</Code>"), "{answer}");
         assert!(answer.contains("LaunchRockets"), "{answer}");
+    }
+
+    #[test]
+    fn a_gzip_body_is_read_and_a_broken_one_is_refused() {
+        let sandbox = sandbox();
+        let call = b"Action=DescribeAlarms&Version=2010-08-01";
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(call).unwrap();
+        let packed = packed.finish().unwrap();
+        let check = |encoding: &str, body: &[u8], status: &str| {
+            let head = format!(
+                "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let answer = send(&sandbox, &[head.as_bytes(), body].concat());
+            assert!(answer.starts_with(status), "{encoding}: {answer}");
+        };
+        check("gzip", &packed, "HTTP/1.1 200");
+        check("gzip", call, "HTTP/1.1 400");
+        check("br", &packed, "HTTP/1.1 400");
+    }
+
+    #[test]
+    fn a_long_poll_on_a_paused_clock_ends() {
+        let sandbox = sandbox();
+        let target = |operation| format!("x-amz-target: AmazonSQS.{operation}\r\n");
+        send(&sandbox, &post("/", &target("CreateQueue"), r#"{"QueueName": "q"}"#));
+        let url = "http://x/123456789012/q";
+        let body = format!(r#"{{"QueueUrl": "{url}", "WaitTimeSeconds": 1}}"#);
+        let answer = send(&sandbox, &post("/", &target("ReceiveMessage"), &body));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     #[test]
