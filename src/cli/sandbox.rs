@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::interrupt::watch_signals;
+use super::operations::{self, Operations};
 use super::{Exit, Failure};
 use crate::clock::{Clock, Speed, SystemClock};
 use crate::engine::groups::Timing;
@@ -35,6 +36,7 @@ pub struct Sandbox {
 
 #[derive(Debug, Subcommand)]
 enum SandboxCommand {
+    Operations(Operations),
     /// Print the shell exports that point AWS tools at a sandbox
     Env {
         /// Port that the sandbox listens on
@@ -73,6 +75,7 @@ fn parse_account(text: &str) -> Result<String, String> {
 
 pub async fn run(args: &Sandbox) -> Result<Exit, Failure> {
     match &args.command {
+        Some(SandboxCommand::Operations(args)) => operations::run(args),
         Some(SandboxCommand::Env { port, region }) => {
             print_env(*port, region);
             Ok(Exit::Done)

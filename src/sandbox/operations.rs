@@ -41,7 +41,7 @@ pub struct Operation {
     pub handler: Handler,
     /// The top-level input members that have an effect. Any other member that a caller sends is refused by name.
     pub takes: &'static [&'static str],
-    /// One sentence for `docs/sandbox.md`.
+    /// One sentence for `docs/sandbox-operations.md`.
     pub does: &'static str,
 }
 
