@@ -1,13 +1,12 @@
 //! The spec and the endpoint of a command that talks to AWS without terraform. Start at [`Connection`].
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::spec_file::{self, Loaded, print_warnings};
 use super::{Exit, Failure};
-use crate::aws::{AwsError, Clients, ConnectError, Endpoint, StaticCredentials, Target};
+use crate::aws::{AwsError, Clients, ConnectError, StaticCredentials, Target};
 use crate::model::Stack;
 
 /// Which stack, and where.
@@ -31,6 +30,11 @@ impl Connection {
         let clients = connect(&loaded.stack, self.endpoint.clone(), None).await?;
         Ok((loaded, clients))
     }
+
+    /// Where the journal of `loaded` on this endpoint lies.
+    pub fn state_dir(&self, loaded: &Loaded) -> PathBuf {
+        state_dir(loaded, self.endpoint.as_deref())
+    }
 }
 
 /// Clients for a stack's region. `credentials` are for an endpoint that we started ourselves.
@@ -50,6 +54,19 @@ pub async fn connect(
     })
 }
 
+/// State of AWS itself under the stack's name; of any other endpoint apart from it, so that the two never mix.
+pub fn state_dir(loaded: &Loaded, endpoint: Option<&str>) -> PathBuf {
+    let base = loaded.dir.join(".scaleproof").join(&loaded.stack.name);
+    let base = std::path::absolute(&base).unwrap_or(base);
+    match endpoint {
+        None => base,
+        Some(url) => {
+            let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+            base.join("endpoints").join(host.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-"))
+        }
+    }
+}
+
 /// A call that failed, under what was attempted.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {attempt} the stack `{stack}`")]
@@ -62,35 +79,4 @@ struct Attempt {
 
 pub fn aws_failure(attempt: &'static str, stack: &Stack, source: AwsError) -> Failure {
     Failure::new(Exit::Aws, Attempt { attempt, stack: stack.name.clone(), source })
-}
-
-#[derive(Debug, thiserror::Error)]
-enum NotAllowed {
-    #[error("refusing to {what} on {endpoint} without being told to")]
-    NoTerminal { what: &'static str, endpoint: Endpoint },
-    #[error("not confirmed; nothing was touched")]
-    Declined,
-}
-
-/// Asks the person at the terminal, unless `--yes` has said it or the endpoint is not AWS, where nothing costs anything.
-///
-/// # Errors
-/// Exit 2 without a terminal to ask at, or if the answer is not yes.
-pub fn confirm(yes: bool, endpoint: &Endpoint, what: &'static str) -> Result<(), Failure> {
-    if yes || !endpoint.is_aws() {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        let error = NotAllowed::NoTerminal { what, endpoint: endpoint.clone() };
-        return Err(Failure::new(Exit::Usage, error).hint("say so with --yes"));
-    }
-    anstream::eprint!("This will {what} on {endpoint}. Go on? [y/N] ");
-    // A prompt that cannot be shown is answered all the same.
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    match answer.trim() {
-        "y" | "Y" | "yes" if read.is_ok() => Ok(()),
-        _ => Err(Failure::new(Exit::Usage, NotAllowed::Declined)),
-    }
 }

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::confirm::confirm;
 use super::interrupt::watch_signals;
-use super::stages::{StackArgs, Stages, confirm};
+use super::stages::{StackArgs, Stages};
 use super::{Exit, Failure};
 use crate::aws::Clients;
 
@@ -27,8 +28,8 @@ pub async fn run(args: &Destroy) -> Result<Exit, Failure> {
     let plan = stages.plan(true).await?;
     stages.progress.finish();
     let name = stages.loaded.stack.name.clone();
-    let question = format!("Destroy the stack `{name}`: infrastructure {}, and all of its alerting?", plan.summary());
-    if let Err(refused) = confirm(args.yes, &question) {
+    let what = format!("destroy the stack `{name}` (infrastructure {}, and all of its alerting)", plan.summary());
+    if let Err(refused) = confirm(args.yes, &clients.endpoint, &what, &mut stages.interrupt).await {
         stages.forget_plan();
         return Err(refused);
     }

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::{Exit, Failure};
 use crate::terraform::Interrupt;
 
 /// Counts SIGINT and SIGTERM from now on. The first asks every stage to stop gently, the second to stop at once.
@@ -23,3 +24,22 @@ pub fn watch_signals() -> Interrupt {
     });
     receiver
 }
+
+/// Does work that can be dropped at any point until it is done or a Ctrl-C comes.
+///
+/// # Errors
+/// Exit 130 after a Ctrl-C, else what the work says.
+pub async fn until_interrupted<T>(
+    interrupt: &mut Interrupt,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        Ok(_) = interrupt.wait_for(|count| *count > 0) => Err(Failure::new(Exit::Interrupted, Interrupted)),
+        done = work => done,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; what was done so far stays, and a second run goes on from there")]
+struct Interrupted;

@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, flags in, a view (text or JSON) and an exit code out.
 //! The only module that prints or exits, and the only one that strings stages together.
 
+mod completions;
+mod confirm;
 mod connection;
 mod demo;
 mod destroy;
@@ -9,6 +11,7 @@ mod explain;
 mod failure;
 mod init;
 mod interrupt;
+mod operations;
 mod plan;
 mod progress;
 mod provision;
@@ -39,6 +42,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Completions(completions::Completions),
     Demo(demo::Demo),
     Destroy(destroy::Destroy),
     Doctor(doctor::Doctor),
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => in_runtime(demo::run(&args)),
         Command::Destroy(args) => in_runtime(destroy::run(&args)),
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
@@ -88,5 +93,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
 
 /// Commands that talk to somebody are asynchronous; the others start no threads.
 fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    tokio::runtime::Runtime::new().map_err(|error| Failure::new(Exit::Bug, error))?.block_on(command)
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(Exit::Bug, error))?;
+    let ended = runtime.block_on(command);
+    // A question that was answered with Ctrl-C still waits for its line; nobody waits for the question.
+    runtime.shutdown_background();
+    ended
 }

@@ -3,9 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::confirm::confirm;
 use super::interrupt::watch_signals;
 use super::plan::digest;
-use super::stages::{StackArgs, Stages, confirm};
+use super::stages::{StackArgs, Stages};
 use super::{Exit, Failure};
 use crate::terraform;
 use crate::wire::Applied;
@@ -44,7 +45,7 @@ pub async fn run(args: &Provision) -> Result<Exit, Failure> {
     let nothing = infrastructure.is_empty() && alerting.is_empty();
     if !nothing {
         anstream::eprint!("{}", digest(&infrastructure, &alerting));
-        if let Err(refused) = confirm(args.yes, "Make these changes?") {
+        if let Err(refused) = confirm(args.yes, &clients.endpoint, "make these changes", &mut stages.interrupt).await {
             stages.forget_plan();
             return Err(refused);
         }

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::connection::connect;
+use super::connection::{aws_failure, connect, state_dir};
+use super::interrupt::until_interrupted;
 use super::progress::ProgressLine;
 use super::rendered_files::write_files;
-use super::spec_file::{self, Loaded};
+use super::spec_file::{self, Loaded, print_warnings};
 use super::{Exit, Failure};
 use crate::aws::{Clients, StaticCredentials};
 use crate::render::{RenderOptions, address_at, render_stack, spec_line_for};
@@ -41,6 +42,7 @@ pub struct StackArgs {
 pub struct Stages {
     pub loaded: Loaded,
     pub progress: ProgressLine,
+    pub interrupt: Interrupt,
     terraform: Terraform,
     endpoint: Option<String>,
     credentials: Option<StaticCredentials>,
@@ -58,10 +60,7 @@ impl Stages {
         interrupt: Interrupt,
     ) -> Result<Self, Failure> {
         let loaded = spec_file::load(&args.spec)?;
-        let mut progress = ProgressLine::new();
-        for warning in &loaded.warnings {
-            progress.keep(&format!("warning: {}", warning.fact));
-        }
+        print_warnings(&loaded.warnings, &loaded.map);
         let binary = Binary::find(args.terraform_bin.as_deref(), std::env::var_os("PATH")).map_err(|error| {
             Failure::new(Exit::Terraform, error)
                 .hint("install Terraform 1.5 or later or OpenTofu, or name the program with --terraform-bin")
@@ -72,8 +71,9 @@ impl Stages {
             env.insert("AWS_SECRET_ACCESS_KEY".to_string(), keys.secret_access_key.clone());
         }
         let dir = state_dir(&loaded, args.endpoint.as_deref()).join("terraform");
-        let terraform = Terraform::new(binary, dir, env, interrupt);
-        Ok(Self { loaded, progress, terraform, endpoint: args.endpoint.clone(), credentials, force: args.force })
+        let terraform = Terraform::new(binary, dir, env, interrupt.clone());
+        let (progress, endpoint) = (ProgressLine::new(), args.endpoint.clone());
+        Ok(Self { loaded, progress, interrupt, terraform, endpoint, credentials, force: args.force })
     }
 
     /// Where state and journal of this stack on this endpoint live.
@@ -139,8 +139,9 @@ impl Stages {
         self.progress.stage("alerting");
         self.progress.say("comparing");
         let stack = &self.loaded.stack;
-        let found = wire::find(clients, stack).await.map_err(|error| Failure::new(Exit::Aws, error))?;
-        Ok(wire::plan(stack, &found))
+        let found = wire::find(clients, stack);
+        let found = async { found.await.map_err(|error| aws_failure("read the alerting of", stack, error)) };
+        Ok(wire::plan(stack, &until_interrupted(&mut self.interrupt, found).await?))
     }
 
     /// Applies an alerting plan.
@@ -149,8 +150,10 @@ impl Stages {
     /// Exit 4 with the change that failed.
     pub async fn wire(&mut self, clients: &Clients, plan: &wire::Plan) -> Result<wire::Applied, Failure> {
         self.progress.stage("alerting");
-        let progress = &mut self.progress;
-        wire::apply(clients, plan, &mut |seen| progress.say(&wire_line(&seen))).await.map_err(wire_failure)
+        let Self { progress, interrupt, .. } = self;
+        let mut heard = |seen: wire::Progress| progress.say(&seen.to_string());
+        let applied = wire::apply(clients, plan, &mut heard);
+        until_interrupted(interrupt, async { applied.await.map_err(wire_failure) }).await
     }
 
     /// Removes the alerting.
@@ -159,8 +162,10 @@ impl Stages {
     /// Exit 4 with the change that failed.
     pub async fn unwire(&mut self, clients: &Clients) -> Result<wire::Applied, Failure> {
         self.progress.stage("alerting");
-        let Self { loaded, progress, .. } = self;
-        wire::unwire(clients, &loaded.stack, &mut |seen| progress.say(&wire_line(&seen))).await.map_err(wire_failure)
+        let Self { loaded, progress, interrupt, .. } = self;
+        let mut heard = |seen: wire::Progress| progress.say(&seen.to_string());
+        let removed = wire::unwire(clients, &loaded.stack, &mut heard);
+        until_interrupted(interrupt, async { removed.await.map_err(wire_failure) }).await
     }
 
     /// The major version of the AWS provider that terraform selected.
@@ -211,27 +216,10 @@ impl Stages {
     }
 }
 
-/// State of AWS itself under the stack's name; of any other endpoint apart from it, so that the two never mix.
-fn state_dir(loaded: &Loaded, endpoint: Option<&str>) -> PathBuf {
-    let base = loaded.dir.join(".scaleproof").join(&loaded.stack.name);
-    let base = std::path::absolute(&base).unwrap_or(base);
-    match endpoint {
-        None => base,
-        Some(url) => {
-            let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
-            base.join("endpoints").join(host.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-"))
-        }
-    }
-}
-
-fn wire_line(seen: &wire::Progress) -> String {
-    let eta = seen.eta.map_or_else(String::new, |eta| format!(", about {} s to go", eta.as_secs()));
-    format!("{} of {}, {}{eta}", seen.done, seen.total, seen.last)
-}
-
-fn wire_failure(error: wire::WireError) -> Failure {
+pub fn wire_failure(error: wire::WireError) -> Failure {
     let hint = error.hint();
-    Failure::new(Exit::Aws, error).hint_if_any(hint)
+    let exit = if matches!(error, wire::WireError::NotOurs { .. }) { Exit::Usage } else { Exit::Aws };
+    Failure::new(exit, error).hint_if_any(hint)
 }
 
 /// Layers of causes that were already put into words.
@@ -259,24 +247,4 @@ impl Error for Chain {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.next.as_deref().map(|next| next as &dyn Error)
     }
-}
-
-/// Asks at the terminal, unless told that the answer is yes.
-///
-/// # Errors
-/// Exit 2 where there is no terminal to ask at, or the answer is no.
-pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
-    use std::io::{BufRead, IsTerminal, Write};
-    if yes {
-        return Ok(());
-    }
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Failure::new(Exit::Usage, "nobody is there to say yes").hint("say it beforehand with --yes"));
-    }
-    anstream::eprint!("{question} Only `yes` is taken as yes: ");
-    let _ = std::io::stderr().flush();
-    let mut line = String::new();
-    let _ = stdin.lock().read_line(&mut line);
-    if line.trim() == "yes" { Ok(()) } else { Err(Failure::new(Exit::Usage, "not done: the answer was not yes")) }
 }

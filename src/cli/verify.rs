@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::connection::{Connection, confirm};
+use super::confirm::confirm;
+use super::connection::Connection;
 use super::interrupt::watch_signals;
 use super::progress::ProgressLine;
 use super::{Exit, Failure};
@@ -40,19 +41,21 @@ fn parse_drill(text: &str) -> Result<Drill, String> {
 }
 
 pub async fn run(args: &Verify) -> Result<Exit, Failure> {
+    let mut interrupt = watch_signals();
     let (loaded, clients) = args.connection.open().await?;
-    let mut options = Options::new(loaded.dir.join(".scaleproof").join(&loaded.stack.name));
+    let mut options = Options::new(args.connection.state_dir(&loaded));
     options.timeout = Duration::from_secs(args.timeout);
     options.max_instances = args.max_instances;
     if !args.drills.is_empty() {
         options.drills.clone_from(&args.drills);
     }
     if options.drills.iter().any(|drill| *drill != Drill::Preflight) {
-        confirm(args.yes, &clients.endpoint, "pull alarms and start and stop instances")?;
+        let what = "pull alarms and start and stop instances";
+        confirm(args.yes, &clients.endpoint, what, &mut interrupt).await?;
     }
     let mut line = ProgressLine::new();
     line.stage("verify");
-    let report = verify_stack(&clients, &loaded.stack, &options, watch_signals(), &mut |seen| line.say(seen))
+    let report = verify_stack(&clients, &loaded.stack, &options, interrupt, &mut |seen| line.say(seen))
         .await
         .map_err(failure)?;
     line.finish();

@@ -3,10 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::connection::{Connection, aws_failure, confirm};
+use super::confirm::confirm;
+use super::connection::{Connection, aws_failure};
+use super::interrupt::{until_interrupted, watch_signals};
 use super::progress::ProgressLine;
+use super::stages::wire_failure;
 use super::{Exit, Failure};
-use crate::wire::{self, Adoption, Pacing, Plan, Progress, Verb, WireError};
+use crate::wire::{self, Adoption, Pacing, Plan, Progress, Verb};
 
 /// Plan and apply the alerting of a stack: topics, subscribers, group notifications, alarms
 ///
@@ -34,14 +37,15 @@ pub struct Wire {
 }
 
 pub async fn run(args: &Wire) -> Result<Exit, Failure> {
+    let mut interrupt = watch_signals();
     let (loaded, clients) = args.connection.open().await?;
     let stack = &loaded.stack;
     let pacing = if args.no_pacing { Pacing::Off } else { Pacing::for_endpoint(&clients.endpoint) };
     let mut line = ProgressLine::new();
     line.stage("reading the alerting");
-    let found = wire::find_paced(&clients, stack, pacing)
-        .await
-        .map_err(|error| aws_failure("read the alerting of", stack, error))?;
+    let found = wire::find_paced(&clients, stack, pacing);
+    let found = async { found.await.map_err(|error| aws_failure("read the alerting of", stack, error)) };
+    let found = until_interrupted(&mut interrupt, found).await?;
     line.finish();
     let adoption = if args.adopt { Adoption::Untagged } else { Adoption::Refuse };
     let plan = wire::plan_adopting(stack, &found, adoption);
@@ -53,13 +57,13 @@ pub async fn run(args: &Wire) -> Result<Exit, Failure> {
         anstream::print!("{}", plan_text(&plan));
     }
     if !plan.is_empty() {
-        confirm(args.yes, &clients.endpoint, "change the alerting")?;
+        confirm(args.yes, &clients.endpoint, "change the alerting", &mut interrupt).await?;
     }
     let mut line = ProgressLine::new();
     line.stage("alerting");
-    let applied = wire::apply_paced(&clients, &plan, pacing, &mut |seen| line.say(&progress_text(&seen)))
-        .await
-        .map_err(failure)?;
+    let mut heard = |seen: Progress| line.say(&seen.to_string());
+    let applied = wire::apply_paced(&clients, &plan, pacing, &mut heard);
+    let applied = until_interrupted(&mut interrupt, async { applied.await.map_err(wire_failure) }).await?;
     line.finish();
     if args.json {
         print(args, &plan, Some(&applied));
@@ -69,27 +73,12 @@ pub async fn run(args: &Wire) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn failure(error: WireError) -> Failure {
-    let hint = error.hint();
-    let exit = match error {
-        WireError::NotOurs { .. } => Exit::Usage,
-        _ => Exit::Aws,
-    };
-    Failure::new(exit, error).hint_if_any(hint)
-}
-
 fn print(args: &Wire, plan: &Plan, applied: Option<&wire::Applied>) {
     if args.json {
         anstream::println!("{:#}", json!({ "plan": plan, "applied": applied }));
     } else {
         anstream::print!("{}", plan_text(plan));
     }
-}
-
-fn progress_text(seen: &Progress) -> String {
-    let eta = seen.eta.filter(|eta| eta.as_secs() > 0);
-    let eta = eta.map_or_else(String::new, |eta| format!(", {} s to go", eta.as_secs()));
-    format!("{} of {}{eta}: {}", seen.done, seen.total, seen.last)
 }
 
 /// What changes, with the arguments that differ; what stays is only counted.

@@ -1,5 +1,6 @@
 //! Makes the difference, phase by phase, no faster than AWS allows. Start at [`apply`].
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,16 @@ pub struct Progress {
     pub eta: Option<Duration>,
     /// The change that was made last.
     pub last: String,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.done, self.total)?;
+        if let Some(eta) = self.eta.filter(|eta| eta.as_secs() > 0) {
+            write!(f, ", {} s to go", eta.as_secs())?;
+        }
+        write!(f, ": {}", self.last)
+    }
 }
 
 /// What an `apply` has done.
