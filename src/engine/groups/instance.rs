@@ -193,6 +193,8 @@ pub enum Load {
     Cpu(f64),
     /// Work worth this many percent of one machine, shared by the instances in service.
     Demand(f64),
+    /// They measure nothing: whoever drives the world puts their metrics itself.
+    Silent,
 }
 
 /// What an instance without work shows. Ours: a freshly booted Ubuntu on a burstable type settles at one to three percent.
@@ -202,7 +204,7 @@ impl Load {
     /// The CPU utilization of one of `in_service` instances, in percent.
     pub fn cpu_percent(self, in_service: usize) -> f64 {
         let percent = match self {
-            Self::Idle => IDLE_CPU_PERCENT,
+            Self::Idle | Self::Silent => IDLE_CPU_PERCENT,
             Self::Cpu(percent) => percent,
             Self::Demand(percent) => percent / in_service.max(1) as f64,
         };

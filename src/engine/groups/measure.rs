@@ -81,6 +81,9 @@ impl Groups {
                 false => continue,
             };
             let group = instance.group().and_then(|name| self.groups.get(name));
+            if group.is_some_and(|group| group.load == Load::Silent) {
+                continue;
+            }
             let percent = match group {
                 Some(group) => group.load.cpu_percent(self.headcount(group).in_service as usize),
                 None => Load::Idle.cpu_percent(1),

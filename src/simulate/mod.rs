@@ -1,0 +1,228 @@
+//! The control loop in virtual time: a [`Stack`] in the engine, under a load, from due instant to due instant.
+//!
+//! The same engine as the sandbox's, so no rule about alarms or scaling is here: [`translate`] makes the stack's things
+//! by the calls that terraform and `wire` would send, [`Simulation`] moves time and feeds load, and an [`Observer`] is
+//! told what happened. Nothing here reads a clock or a file. Same stack, options and load: same bytes, on any machine.
+//! Start at [`Simulation`].
+
+mod observe;
+pub mod record;
+mod translate;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use record::{Event, Happening, Observer, Record, Sample};
+pub use translate::metric_key;
+
+use crate::clock::Timestamp;
+use crate::engine::groups::{LifecycleState, Load, Timing};
+use crate::engine::metrics::{MetricKey, Sample as Datum, Statistic};
+use crate::engine::topics::DeliveryOutcome;
+use crate::engine::{self, Effect, Refusal, World};
+use crate::model::Stack;
+use observe::Watch;
+use translate::{Scene, build_world};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How a simulation is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    pub seed: u64,
+    /// When the stack is made.
+    pub start: Timestamp,
+    /// Stands in ARNs.
+    pub account: String,
+    pub timing: Timing,
+}
+
+impl Default for Options {
+    /// Begins on a Monday at midnight, so that weekly shapes and schedules start where people think they do.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            start: Timestamp::from_secs(1_767_571_200), // 2026-01-05T00:00:00Z
+            account: "123456789012".into(),
+            timing: Timing::Realistic,
+        }
+    }
+}
+
+/// AWS, and so the engine, would refuse a part of the stack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot make {what}")]
+pub struct SetupError {
+    what: String,
+    #[source]
+    refusal: Refusal,
+}
+
+impl SetupError {
+    fn new(what: impl Into<String>, refusal: Refusal) -> Self {
+        Self { what: what.into(), refusal }
+    }
+}
+
+/// A load over time: constant from one change to the next.
+pub trait LoadSource {
+    /// The next change: when, and to which load. Instants only grow; `None` means that the last load stays.
+    fn next_change(&mut self) -> Option<(Timestamp, Load)>;
+}
+
+/// A stack in virtual time.
+///
+/// ```text
+/// let mut record = Record::default();
+/// let mut simulation = Simulation::new(&stack, &Options::default())?;
+/// simulation.set_load(Load::Demand(120.0));
+/// simulation.advance_to(start + Duration::from_secs(3600), &mut record);
+/// ```
+pub struct Simulation {
+    scene: Scene,
+    now: Timestamp,
+    begun: bool,
+    watch: Watch,
+    source: Option<Box<dyn LoadSource + Send>>,
+    /// The change that `source` gave last and whose time has not come.
+    coming: Option<(Timestamp, Load)>,
+    next_sample: Timestamp,
+    cpu: MetricKey,
+}
+
+impl Simulation {
+    /// Makes the stack at `options.start`. Its machines are idle until a load is set.
+    ///
+    /// # Errors
+    /// What AWS would refuse. A stack that passed the model's checks has nothing of that kind.
+    pub fn new(stack: &Stack, options: &Options) -> Result<Self, SetupError> {
+        let scene = build_world(stack, options)?;
+        let cpu = MetricKey {
+            namespace: "AWS/EC2".into(),
+            name: "CPUUtilization".into(),
+            dimensions: [("AutoScalingGroupName".to_owned(), stack.group.name.clone())].into(),
+        };
+        Ok(Self {
+            scene,
+            now: options.start,
+            begun: false,
+            watch: Watch::default(),
+            source: None,
+            coming: None,
+            next_sample: options.start.floor_to(MINUTE) + MINUTE,
+            cpu,
+        })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The world as it stands, for looking at.
+    pub fn world(&self) -> &World {
+        &self.scene.world
+    }
+
+    /// From now on this is the load, until another is set or a source changes it.
+    pub fn set_load(&mut self, load: Load) {
+        let (now, group) = (self.now, &self.scene.group);
+        // The group is there for as long as the simulation, and loads are checked where they are read.
+        let _ = self.scene.world.groups.set_load(now, group, load);
+    }
+
+    /// Takes the load from `source` from now on.
+    pub fn set_source(&mut self, source: impl LoadSource + Send + 'static) {
+        let mut source = Box::new(source);
+        self.coming = source.next_change();
+        self.source = Some(source);
+    }
+
+    /// Puts one datum of a metric by hand, for alarms that are tested on a given series; also one of the future, which
+    /// alarms see when its time has come. Use [`Simulation::silence_machines`] too where machines would measure the same.
+    pub fn put_metric(&mut self, key: MetricKey, at: Timestamp, value: f64) {
+        self.scene.world.metrics.record(key, at, Datum { unit: None, values: Datum::one(value, "").values });
+    }
+
+    /// Machines measure nothing from now on: what they show is put by hand.
+    pub fn silence_machines(&mut self) {
+        self.set_load(Load::Silent);
+    }
+
+    /// Runs everything up to and including `until`, and tells `observer` in order: what an alarm did comes before what it
+    /// set off, and that before what was sent about it.
+    pub fn advance_to(&mut self, until: Timestamp, observer: &mut dyn Observer) {
+        if !self.begun {
+            self.begun = true;
+            self.run_world(self.now, observer);
+            self.change_load();
+        }
+        while let Some(next) = self.next_instant().filter(|next| *next <= until) {
+            self.now = next;
+            if self.scene.world.next_due() == Some(next) {
+                self.run_world(next, observer);
+            }
+            if next == self.next_sample {
+                self.next_sample = next + MINUTE;
+                observer.sample(&self.sample(next));
+            }
+            self.change_load();
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn run_world(&mut self, now: Timestamp, observer: &mut dyn Observer) {
+        let notices = self.step(now);
+        self.watch.alarms(&self.scene, now, observer);
+        self.watch.group(&self.scene.world.groups, &self.scene.group, now, observer);
+        notices.iter().for_each(|notice| observer.event(notice));
+    }
+
+    fn next_instant(&self) -> Option<Timestamp> {
+        let load = self.coming.map(|(at, _)| at.max(self.now));
+        [self.scene.world.next_due(), load, Some(self.next_sample)].into_iter().flatten().min()
+    }
+
+    /// Steps the world, in which every message is taken at once, and returns the messages.
+    fn step(&mut self, now: Timestamp) -> Vec<Event> {
+        let mut notices = Vec::new();
+        let mut effects = VecDeque::from(self.scene.world.step(now, engine::Event::Tick));
+        while let Some(Effect::Deliver(delivery)) = effects.pop_front() {
+            notices.extend(observe::notice(&delivery, &self.scene.topics));
+            let taken = engine::Event::Delivered { delivery: delivery.id, outcome: DeliveryOutcome::Accepted };
+            effects.extend(self.scene.world.step(now, taken));
+        }
+        notices
+    }
+
+    fn change_load(&mut self) {
+        while let Some((_, load)) = self.coming.filter(|(at, _)| *at <= self.now) {
+            self.set_load(load);
+            self.coming = self.source.as_mut().and_then(|source| source.next_change());
+        }
+    }
+
+    fn sample(&self, end: Timestamp) -> Sample {
+        let at = end - MINUTE;
+        let metrics = &self.scene.world.metrics;
+        let minute = metrics.find(&self.cpu).map(|id| metrics.aggregate(id, None, at..end));
+        let groups = &self.scene.world.groups;
+        let group = groups.get(&self.scene.group);
+        let count = |wanted: fn(LifecycleState) -> bool| {
+            let members = group.into_iter().flat_map(|group| groups.members(group));
+            members.filter(|(_, member)| wanted(member.lifecycle)).count() as u32
+        };
+        Sample {
+            at,
+            load: None,
+            cpu: minute.and_then(|minute| Statistic::Average.of(&minute)),
+            desired: group.map_or(0, |group| group.desired_capacity),
+            in_service: count(|state| state == LifecycleState::InService),
+            pending: count(LifecycleState::is_pending),
+            latency_ms: None,
+            lowest_credits: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

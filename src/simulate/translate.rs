@@ -1,0 +1,288 @@
+//! From a [`Stack`] to an engine's world: what terraform and `wire` would make at AWS, made in the engine by the same
+//! calls. Start at [`build_world`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::{Options, SetupError};
+use crate::clock::Timestamp;
+use crate::engine::alarms::{Comparison, MetricAlarm, MetricStat, TreatMissingData};
+use crate::engine::groups::notice::NotificationType;
+use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use crate::engine::groups::termination::TerminationPolicy;
+use crate::engine::groups::{GroupSpec, LaunchSource, Placement, Settings, group};
+use crate::engine::metrics::{MetricKey, Statistic};
+use crate::engine::names::{GroupName, Place, PolicyArn, SubnetId, TopicArn, Zone};
+use crate::engine::topics::{Links, SubscribeRequest};
+use crate::engine::{Refusal, World};
+use crate::model::{ActionRef, Alarm, GroupEvent, Image, ScalingPolicy, Stack, Zones};
+
+/// What the launch template says for an image that only AWS can look up.
+const SOME_IMAGE: &str = "ami-00000000000000000";
+
+/// A topic, by the name that events use for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TopicInfo {
+    pub key: String,
+    pub receivers: usize,
+}
+
+/// A world with a stack in it, and what its things are called in the spec.
+#[derive(Debug, Clone)]
+pub(super) struct Scene {
+    pub world: World,
+    pub group: GroupName,
+    pub topics: BTreeMap<TopicArn, TopicInfo>,
+    /// Keys by names at AWS.
+    pub alarms: BTreeMap<String, String>,
+}
+
+pub(super) fn build_world(stack: &Stack, options: &Options) -> Result<Scene, SetupError> {
+    let place = Place::new(&stack.region, &options.account);
+    let mut scene = Scene {
+        world: World::new(place, options.seed, options.timing),
+        group: stack.group.name.as_str().into(),
+        topics: BTreeMap::new(),
+        alarms: BTreeMap::new(),
+    };
+    let now = options.start;
+    make_group(&mut scene, stack, now).map_err(|refusal| SetupError::new("the group", refusal))?;
+    let policies = make_policies(&mut scene, stack, now)?;
+    let topics = make_topics(&mut scene, stack, now)?;
+    for alarm in &stack.alerting.alarms {
+        make_alarm(&mut scene, alarm, now, &policies, &topics)
+            .map_err(|refusal| SetupError::new(format!("the alarm {}", alarm.key), refusal))?;
+    }
+    Ok(scene)
+}
+
+fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<(), Refusal> {
+    let template = make_launch_template(scene, stack, now)?;
+    let spec = GroupSpec {
+        name: scene.group.clone(),
+        limits: Limits { min: stack.group.min_size, max: stack.group.max_size },
+        desired_capacity: Some(stack.group.desired_capacity),
+        settings: Settings {
+            placements: placements(stack),
+            by_zone: false,
+            launch: template,
+            default_cooldown_secs: group::DEFAULT_COOLDOWN_SECS,
+            default_instance_warmup_secs: None,
+            health_check_type: "EC2".into(),
+            health_check_grace_secs: whole_secs(stack.group.health_check_grace_period),
+            termination_policies: vec![TerminationPolicy::Default],
+            protect_new_instances: false,
+            service_linked_role_arn: String::new(),
+        },
+        tags: BTreeMap::new(),
+        hooks: Vec::new(),
+    };
+    scene.world.with_groups(now, |groups| groups.create_group(now, spec))?;
+    let metrics: Vec<String> = watched_group_metrics(stack);
+    if !metrics.is_empty() {
+        let group = scene.group.clone();
+        scene.world.with_groups(now, |groups| groups.enable_metrics(now, &group, &metrics))?;
+    }
+    Ok(())
+}
+
+/// Terraform turns all group metrics on; only those that an alarm reads make a difference here.
+fn watched_group_metrics(stack: &Stack) -> Vec<String> {
+    let read: BTreeSet<&str> = stack
+        .alerting
+        .alarms
+        .iter()
+        .filter(|alarm| alarm.namespace == "AWS/AutoScaling")
+        .map(|alarm| alarm.metric_name.as_str())
+        .collect();
+    use crate::engine::groups::measure::GROUP_METRICS;
+    GROUP_METRICS.iter().filter(|metric| read.contains(*metric)).map(|metric| (*metric).to_owned()).collect()
+}
+
+fn make_launch_template(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<LaunchSource, Refusal> {
+    let image = match &stack.launch.image {
+        Image::Id(id) => id.as_str(),
+        Image::Ubuntu { .. } => SOME_IMAGE,
+    };
+    let data = json!({
+        "ImageId": image,
+        "InstanceType": stack.launch.instance_type,
+        "Monitoring": { "Enabled": stack.launch.detailed_monitoring },
+    });
+    let groups = &mut scene.world.groups;
+    groups.create_launch_template(now, &stack.name, None, data, BTreeMap::new())?;
+    groups.launch_source_of_template(None, Some(&stack.name), Some("1"))
+}
+
+fn placements(stack: &Stack) -> Vec<Placement> {
+    let letters: Vec<char> = match &stack.network.zones {
+        Zones::Count(count) => ('a'..='z').take(usize::from(*count)).collect(),
+        Zones::Letters(letters) => letters.clone(),
+    };
+    let subnets = letters.into_iter().zip(&stack.network.subnet_cidrs);
+    let placement = |(letter, cidr): (char, &String)| Placement {
+        subnet: SubnetId(format!("subnet-{letter}")),
+        zone: Zone(format!("{}{letter}", stack.region)),
+        cidr: cidr.clone(),
+        vpc: "vpc-simulated".into(),
+        public_ip: true,
+    };
+    subnets.map(placement).collect()
+}
+
+fn make_policies(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<BTreeMap<String, PolicyArn>, SetupError> {
+    let group = scene.group.clone();
+    let mut arns = BTreeMap::new();
+    for policy in &stack.policies {
+        let put = engine_policy(policy);
+        let arn = scene
+            .world
+            .with_groups(now, |groups| groups.put_policy(&group, put))
+            .map_err(|refusal| SetupError::new(format!("the policy {}", policy.name), refusal))?;
+        arns.insert(policy.name.clone(), arn);
+    }
+    Ok(arns)
+}
+
+fn engine_policy(policy: &ScalingPolicy) -> Policy {
+    Policy {
+        name: policy.name.as_str().into(),
+        arn: PolicyArn::default(),
+        enabled: true,
+        adjustment_type: AdjustmentType::ChangeInCapacity,
+        min_adjustment_magnitude: None,
+        kind: PolicyKind::Simple { adjustment: policy.adjustment, cooldown_secs: Some(whole_secs(policy.cooldown)) },
+        last: None,
+    }
+}
+
+/// The stack's topics by key, and by ARN those that alarms name and somebody else owns.
+fn make_topics(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<BTreeMap<String, TopicArn>, SetupError> {
+    let mut arns = BTreeMap::new();
+    for topic in &stack.alerting.topics {
+        let arn = make_topic(scene, &topic.name, &topic.key, topic.emails.len(), now)?;
+        let types: BTreeSet<NotificationType> =
+            topic.group_events.iter().filter_map(|event| notification_type(*event)).collect();
+        if !types.is_empty() {
+            let (group, to) = (scene.group.clone(), arn.clone());
+            scene
+                .world
+                .with_groups(now, |groups| groups.put_notification(now, &group, to, types))
+                .map_err(|refusal| SetupError::new(format!("the notification {}", topic.key), refusal))?;
+        }
+        arns.insert(topic.key.clone(), arn);
+    }
+    for (number, arn) in foreign_topics(stack).into_iter().enumerate() {
+        // Somebody reads it, or it would not be named.
+        let made = make_topic(scene, &format!("foreign-{number}"), &arn, 1, now)?;
+        arns.insert(arn, made);
+    }
+    Ok(arns)
+}
+
+fn make_topic(
+    scene: &mut Scene,
+    name: &str,
+    key: &str,
+    receivers: usize,
+    now: Timestamp,
+) -> Result<TopicArn, SetupError> {
+    let place = scene.world.place.clone();
+    let topics = &mut scene.world.topics;
+    let failed = |refusal| SetupError::new(format!("the topic {key}"), refusal);
+    let arn = topics.create_topic(name, &BTreeMap::new(), &Vec::new(), Links::of_aws(&place)).map_err(failed)?;
+    // One reader for each topic, a queue of its own account that is confirmed at once: what it receives is what was
+    // published. Addresses are only counted.
+    let request = SubscribeRequest {
+        topic_arn: arn.to_string(),
+        protocol: "sqs".into(),
+        endpoint: place.arn("sqs", "observer"),
+        attributes: BTreeMap::new(),
+    };
+    topics.subscribe(now, &request).map_err(failed)?;
+    scene.topics.insert(arn.clone(), TopicInfo { key: key.to_owned(), receivers });
+    Ok(arn)
+}
+
+fn foreign_topics(stack: &Stack) -> BTreeSet<String> {
+    let actions = stack.alerting.alarms.iter().flat_map(all_actions);
+    let arns = actions.filter_map(|action| match action {
+        ActionRef::Arn(arn) if arn.split(':').nth(2) == Some("sns") => Some(arn.clone()),
+        _ => None,
+    });
+    arns.collect()
+}
+
+fn all_actions(alarm: &Alarm) -> impl Iterator<Item = &ActionRef> {
+    alarm.alarm_actions.iter().chain(&alarm.ok_actions).chain(&alarm.insufficient_data_actions)
+}
+
+fn notification_type(event: GroupEvent) -> Option<NotificationType> {
+    NotificationType::parse(event.notification_type())
+}
+
+fn make_alarm(
+    scene: &mut Scene,
+    alarm: &Alarm,
+    now: Timestamp,
+    policies: &BTreeMap<String, PolicyArn>,
+    topics: &BTreeMap<String, TopicArn>,
+) -> Result<(), Refusal> {
+    let arns = |actions: &[ActionRef]| actions.iter().filter_map(|action| arn_of(action, policies, topics)).collect();
+    let statistic = Statistic::parse(&alarm.statistic)
+        .ok_or_else(|| Refusal::validation(format!("the statistic {} is not known", alarm.statistic)))?;
+    let config = MetricAlarm {
+        name: alarm.name.as_str().into(),
+        description: Some(alarm.description.clone()),
+        actions_enabled: true,
+        ok_actions: arns(&alarm.ok_actions),
+        alarm_actions: arns(&alarm.alarm_actions),
+        insufficient_data_actions: arns(&alarm.insufficient_data_actions),
+        metric: MetricStat { key: metric_key(alarm), statistic, period_secs: whole_secs(alarm.period), unit: None },
+        evaluation_periods: alarm.evaluation_periods,
+        datapoints_to_alarm: Some(alarm.datapoints_to_alarm),
+        threshold: alarm.threshold,
+        comparison: comparison(alarm.comparison),
+        treat_missing_data: TreatMissingData::parse(&alarm.treat_missing_data),
+        evaluate_low_sample_count_percentile: None,
+    };
+    scene.alarms.insert(alarm.name.clone(), alarm.key.clone());
+    scene.world.put_metric_alarm(now, config, BTreeMap::new())
+}
+
+/// The metric that an alarm watches.
+pub fn metric_key(alarm: &Alarm) -> MetricKey {
+    MetricKey {
+        namespace: alarm.namespace.clone(),
+        name: alarm.metric_name.clone(),
+        dimensions: alarm.dimensions.clone(),
+    }
+}
+
+fn arn_of(
+    action: &ActionRef,
+    policies: &BTreeMap<String, PolicyArn>,
+    topics: &BTreeMap<String, TopicArn>,
+) -> Option<String> {
+    match action {
+        ActionRef::Policy(name) => policies.get(name).map(|arn| arn.0.clone()),
+        ActionRef::Topic(key) => topics.get(key).map(|arn| arn.0.clone()),
+        ActionRef::Arn(arn) => Some(topics.get(arn).map_or_else(|| arn.clone(), |own| own.0.clone())),
+    }
+}
+
+fn comparison(comparison: crate::model::Comparison) -> Comparison {
+    use crate::model::Comparison as Written;
+    match comparison {
+        Written::GreaterThanOrEqualToThreshold => Comparison::GreaterThanOrEqualToThreshold,
+        Written::GreaterThanThreshold => Comparison::GreaterThanThreshold,
+        Written::LessThanThreshold => Comparison::LessThanThreshold,
+        Written::LessThanOrEqualToThreshold => Comparison::LessThanOrEqualToThreshold,
+    }
+}
+
+/// The spec's durations are whole seconds, nine digits at most.
+fn whole_secs(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
