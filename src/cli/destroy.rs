@@ -35,7 +35,7 @@ pub async fn run(args: &Destroy) -> Result<Exit, Failure> {
     }
     let removed = destroy(&mut stages, &clients, plan.is_empty()).await?;
     stages.progress.finish();
-    anstream::println!("destroyed `{name}`: infrastructure {}; alerting {removed} removed", plan.summary());
+    anstream::println!("destroyed `{name}`: infrastructure {}; alerting {removed} removed", plan.done_summary());
     Ok(Exit::Done)
 }
 

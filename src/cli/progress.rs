@@ -6,6 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terraform::{Progress, Severity, Step};
 
+/// How often the spinner turns.
+const TICK: Duration = Duration::from_millis(120);
+
 /// The line. Dropping it clears it.
 pub struct ProgressLine {
     bar: ProgressBar,
@@ -22,7 +25,7 @@ impl ProgressLine {
         }
         let plain = bar.is_hidden();
         if !plain {
-            bar.enable_steady_tick(Duration::from_millis(120));
+            bar.enable_steady_tick(TICK);
         }
         Self { bar, plain, stage: String::new(), last: String::new() }
     }
@@ -66,13 +69,25 @@ impl ProgressLine {
             Progress::Diagnostic(found) if found.severity == Severity::Warning => {
                 self.keep(&format!("warning: {}", found.summary));
             }
+            Progress::Stopping => {
+                self.keep("stopping: terraform finishes the calls that are under way; Ctrl-C once more kills it");
+            }
             // Errors come back with the run's result and are printed once, with their place.
             Progress::Diagnostic(_) => {}
         }
     }
 
+    /// Clears the line before something else is printed; the next stage draws it again.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Draws again after [`Self::finish`].
+    fn wake(&self) {
+        if self.bar.is_finished() {
+            self.bar.reset();
+            self.bar.enable_steady_tick(TICK);
+        }
     }
 
     fn show(&mut self, line: String) {
@@ -82,6 +97,7 @@ impl ProgressLine {
         if self.plain {
             anstream::eprintln!("{line}");
         } else {
+            self.wake();
             self.bar.set_message(line.clone());
         }
         self.last = line;

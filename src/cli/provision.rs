@@ -87,7 +87,7 @@ pub fn summary(done: &Provisioned) -> String {
     let mut text = format!(
         "provisioned `{}`: infrastructure {}; alerting {created} created, {updated} changed, {adopted} adopted, {deleted} removed\n",
         done.stack,
-        done.infrastructure.summary(),
+        done.infrastructure.done_summary(),
     );
     for pending in &done.alerting.unconfirmed {
         text.push_str(&format!(

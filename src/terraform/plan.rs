@@ -62,19 +62,31 @@ impl Plan {
 
     /// `2 to replace, 10 to create`, or `no changes`.
     pub fn summary(&self) -> String {
-        let words = [
-            (Action::Replace, "to replace"),
-            (Action::Delete, "to destroy"),
-            (Action::Create, "to create"),
-            (Action::Update, "to change"),
-            (Action::Forget, "to forget"),
-        ];
-        let parts: Vec<String> = words
-            .iter()
-            .map(|(action, word)| (self.count(*action), word))
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
+        self.counted(|action| match action {
+            Action::Replace => "to replace",
+            Action::Delete => "to destroy",
+            Action::Create => "to create",
+            Action::Update => "to change",
+            Action::Forget => "to forget",
+        })
+    }
+
+    /// The same once it is applied: `2 replaced, 10 created`.
+    pub fn done_summary(&self) -> String {
+        self.counted(|action| match action {
+            Action::Replace => "replaced",
+            Action::Delete => "destroyed",
+            Action::Create => "created",
+            Action::Update => "changed",
+            Action::Forget => "forgotten",
+        })
+    }
+
+    fn counted(&self, word: fn(Action) -> &'static str) -> String {
+        let all = [Action::Replace, Action::Delete, Action::Create, Action::Update, Action::Forget];
+        let counts = all.into_iter().map(|action| (self.count(action), word(action)));
+        let parts: Vec<String> =
+            counts.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         if parts.is_empty() { "no changes".into() } else { parts.join(", ") }
     }
 }
@@ -120,6 +132,7 @@ mod tests {
             plan.changes.iter().map(|c| (c.action.symbol(), c.address.as_str(), c.because.join(","))).collect();
         assert_eq!(lines, [("-/+", "aws_subnet.a", "cidr_block".into()), ("+", "aws_subnet.b", String::new())]);
         assert_eq!(plan.summary(), "1 to replace, 1 to create");
+        assert_eq!(plan.done_summary(), "1 replaced, 1 created");
     }
 
     #[test]

@@ -225,6 +225,7 @@ impl Terraform {
                 Ok(()) = self.interrupt.changed() => {
                     stopped = *self.interrupt.borrow_and_update();
                     stop(child.as_mut(), stopped);
+                    progress(Progress::Stopping);
                 }
             }
         }

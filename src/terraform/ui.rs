@@ -6,6 +6,8 @@ use serde_json::Value;
 /// What a line of the interface means to somebody who waits.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
+    /// Terraform was asked to stop and still finishes the calls that are under way.
+    Stopping,
     /// A resource moves on.
     Resource {
         address: String,
