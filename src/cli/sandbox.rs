@@ -9,7 +9,7 @@ use super::operations::{self, Operations};
 use super::{Exit, Failure};
 use crate::clock::{Clock, Speed, SystemClock};
 use crate::engine::groups::Timing;
-use crate::sandbox;
+use crate::sandbox::{self, limits::Limits};
 
 /// Run the built-in AWS endpoint on 127.0.0.1 until Ctrl-C
 #[derive(Debug, Args)]
@@ -32,6 +32,9 @@ pub struct Sandbox {
     /// Seed of identifiers and of everything else that varies
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Request quotas to hold callers to
+    #[arg(long, value_enum, default_value_t = Quotas::Off)]
+    limits: Quotas,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +57,14 @@ enum Instances {
     Realistic,
     /// Everything is done in the call that asked for it
     Instant,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Quotas {
+    /// Nobody is throttled
+    Off,
+    /// AWS's published ones
+    Aws,
 }
 
 fn parse_speed(text: &str) -> Result<Speed, String> {
@@ -102,6 +113,10 @@ async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
         },
         account: args.account.clone(),
         seed: args.seed,
+        limits: match args.limits {
+            Quotas::Off => Limits::off(),
+            Quotas::Aws => Limits::aws(),
+        },
         start: SystemClock.now(),
     };
     let mut interrupt = watch_signals();

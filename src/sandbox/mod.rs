@@ -7,6 +7,7 @@
 
 mod control;
 mod direct;
+pub mod limits;
 pub mod models;
 pub mod operations;
 pub mod region;

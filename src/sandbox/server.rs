@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
 use super::control;
+use super::limits::Limits;
 use super::universe::{Reply, Universe};
 use super::wire::answer::Answer;
 use super::wire::request::Request;
@@ -42,6 +43,8 @@ pub struct Options {
     pub timing: Timing,
     pub account: String,
     pub seed: u64,
+    /// Request quotas, which a real account has.
+    pub limits: Limits,
     /// What the clock shows at the start.
     pub start: Timestamp,
 }
@@ -50,7 +53,7 @@ impl Options {
     /// A free port, real time, realistic instances.
     pub fn at(start: Timestamp) -> Self {
         let (speed, timing) = (Speed::REAL, Timing::Realistic);
-        Self { port: 0, speed, timing, account: "123456789012".into(), seed: 1, start }
+        Self { port: 0, speed, timing, account: "123456789012".into(), seed: 1, limits: Limits::off(), start }
     }
 }
 
@@ -85,9 +88,11 @@ impl Sandbox {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let universe =
+            Universe::new(&options.account, options.seed, options.timing).with_limits(options.limits.clone());
         let shared = Arc::new(Shared {
             clock: VirtualClock::new(options.start, options.speed),
-            universe: Mutex::new(Universe::new(&options.account, options.seed, options.timing)),
+            universe: Mutex::new(universe),
             changed: Notify::new(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Limits, Usage};
 use super::operations::{Call, Operations};
 use super::region::Region;
 use super::services;
@@ -45,6 +46,8 @@ pub struct Universe {
     seed: u64,
     timing: Timing,
     request_ids: Ids,
+    #[serde(default)]
+    limits: Limits,
     /// By account, then region.
     regions: BTreeMap<String, BTreeMap<String, Region>>,
 }
@@ -58,7 +61,14 @@ pub enum Reply {
 impl Universe {
     pub fn new(default_account: &str, seed: u64, timing: Timing) -> Self {
         let request_ids = Ids::new(seed, "requests");
-        Self { default_account: default_account.into(), seed, timing, request_ids, regions: BTreeMap::new() }
+        let limits = Limits::off();
+        Self { default_account: default_account.into(), seed, timing, request_ids, limits, regions: BTreeMap::new() }
+    }
+
+    /// The same universe with these request quotas.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     pub fn regions(&self) -> impl Iterator<Item = &Region> {
@@ -67,7 +77,8 @@ impl Universe {
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        *self = Self::new(&self.default_account, self.seed, self.timing);
+        let limits = self.limits.fresh();
+        *self = Self::new(&self.default_account, self.seed, self.timing).with_limits(limits);
     }
 
     /// Follows every confirmation link there is, as the people addressed would. Returns how many.
@@ -138,11 +149,19 @@ impl Universe {
         let operation = table
             .and_then(|table| table.get(shape.name))
             .ok_or_else(|| request::unknown(request.service, shape.name))?;
-        refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
         let account = match request.access_key.as_str() {
             key if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => key.to_string(),
             _ => self.default_account.clone(),
         };
+        let usage = Usage {
+            account: &account,
+            region: &request.region,
+            service: request.service.name,
+            operation: shape.name,
+            narrowed: is_narrowed(&input),
+        };
+        self.limits.admit(call.now, &usage)?;
+        refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
         let region = self.region(&account, &request.region);
         region.advance(call.now);
         let output = (operation.handler)(region, call, input);
@@ -150,6 +169,12 @@ impl Universe {
         region.advance(call.now);
         output
     }
+}
+
+/// Whether the caller names resources, filters them or asks for a page.
+fn is_narrowed(input: &Value) -> bool {
+    let Value::Structure(members) = input else { return false };
+    members.iter().any(|(name, value)| *name != "DryRun" && !asks_for_nothing(value))
 }
 
 /// An argument without an effect is refused rather than forgotten.

@@ -8,6 +8,7 @@
 
 pub mod envelope;
 pub mod filter;
+pub mod headers;
 pub mod message;
 pub mod policy;
 mod publish;
@@ -80,6 +81,9 @@ pub struct Delivery {
     /// Raw messages to a queue carry the attributes beside the body.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, MessageAttribute>,
+    /// Of the POST to an HTTP endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
     /// Of a FIFO topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<FifoOrder>,
@@ -255,7 +259,14 @@ impl Topics {
         }
         let endpoint = queue.to_string();
         let id = self.ids.uuid();
-        self.send(Delivery { id, at: now, protocol: "sqs".into(), endpoint, dead_letter: true, ..delivery });
+        let (protocol, headers) = ("sqs".into(), Vec::new());
+        self.send(Delivery { id, at: now, protocol, endpoint, headers, dead_letter: true, ..delivery });
+    }
+
+    fn content_type(&self, delivery: &Delivery) -> String {
+        let own = self.subscriptions.get(&delivery.subscription_arn).and_then(Subscription::content_type);
+        let topics = || self.topics.get(&delivery.topic_arn).and_then(Topic::content_type);
+        own.or_else(topics).unwrap_or_else(|| headers::DEFAULT_CONTENT_TYPE.into())
     }
 
     fn schedule(&self, delivery: &Delivery) -> retry::Schedule {
@@ -264,7 +275,10 @@ impl Topics {
         retry::schedule_for(&delivery.protocol, &own.or(topics).unwrap_or_default())
     }
 
-    fn send(&mut self, delivery: Delivery) {
+    fn send(&mut self, mut delivery: Delivery) {
+        if matches!(delivery.protocol.as_str(), "http" | "https") {
+            delivery.headers = headers::headers(&delivery, &self.content_type(&delivery));
+        }
         self.outbox.push(delivery.id.clone());
         self.attempts.insert(delivery.id.clone(), Attempt { delivery, retries: 0 });
     }

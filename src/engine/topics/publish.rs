@@ -238,6 +238,7 @@ impl Topics {
             raw,
             envelope,
             attributes: if raw { accepted.attributes.clone() } else { BTreeMap::new() },
+            headers: Vec::new(),
             order: accepted.order.clone(),
             dead_letter: false,
         }
@@ -319,6 +320,7 @@ impl Topics {
             raw: false,
             envelope: (!is_email).then(|| Box::new(envelope)),
             attributes: BTreeMap::new(),
+            headers: Vec::new(),
             order: None,
             dead_letter: false,
         };

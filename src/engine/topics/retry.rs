@@ -7,6 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::DeliveryOutcome;
+
+/// Of AWS: how long an HTTP endpoint may take to answer.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How delays grow from the shortest to the longest between the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -158,6 +163,11 @@ impl Schedule {
         self.immediate + self.pre_backoff + self.backoff + self.post_backoff
     }
 
+    /// From the first failure until it is given up.
+    pub fn total_secs(&self) -> f64 {
+        (0..self.total_retries()).filter_map(|retry| self.delay_secs(retry)).sum()
+    }
+
     /// The wait before retry number `retry` (the first is 0); `None` when there is no such retry.
     pub fn delay(&self, retry: u32) -> Option<Duration> {
         self.delay_secs(retry).map(Duration::from_secs_f64)
@@ -202,20 +212,14 @@ impl Schedule {
     }
 }
 
-/// What became of a POST to an HTTP endpoint, by the status it answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVerdict {
-    Delivered,
-    Retry,
-    Permanent,
-}
-
-/// 2xx is delivered, 5xx and 429 are worth another try, anything else is final.
-pub fn judge_status(status: u16) -> HttpVerdict {
+/// What becomes of a POST to an HTTP endpoint by the status that it answered with; `None` stands for no answer within
+/// [`HTTP_TIMEOUT`]. 2xx is delivered, 5xx and 429 are worth another try, anything else is final.
+pub fn judge_response(status: Option<u16>) -> DeliveryOutcome {
+    let because = || status.map_or_else(|| "no answer".to_string(), |status| format!("status {status}"));
     match status {
-        200..=299 => HttpVerdict::Delivered,
-        429 | 500..=599 => HttpVerdict::Retry,
-        _ => HttpVerdict::Permanent,
+        Some(200..=299) => DeliveryOutcome::Accepted,
+        None | Some(429 | 500..=599) => DeliveryOutcome::Failed { because: because() },
+        Some(_) => DeliveryOutcome::Refused { because: because() },
     }
 }
 
@@ -270,8 +274,7 @@ mod tests {
     fn protocols_have_their_documented_schedules() {
         let total = |protocol: &str| {
             let schedule = schedule_for(protocol, &RetryPolicy::default());
-            let secs: f64 = (0..schedule.total_retries()).filter_map(|retry| schedule.delay_secs(retry)).sum();
-            (schedule.total_retries(), secs)
+            (schedule.total_retries(), schedule.total_secs())
         };
         let (retries, secs) = total("sqs");
         assert_eq!((retries, (secs / 86_400.0).round()), (100_015, 23.0));
@@ -298,15 +301,21 @@ mod tests {
     #[test]
     fn statuses_decide_whether_to_try_again() {
         for (status, expected) in [
-            (200, HttpVerdict::Delivered),
-            (204, HttpVerdict::Delivered),
-            (301, HttpVerdict::Permanent),
-            (404, HttpVerdict::Permanent),
-            (429, HttpVerdict::Retry),
-            (500, HttpVerdict::Retry),
-            (503, HttpVerdict::Retry),
+            (Some(200), "delivered"),
+            (Some(204), "delivered"),
+            (Some(301), "permanent"),
+            (Some(404), "permanent"),
+            (Some(429), "retry"),
+            (Some(500), "retry"),
+            (Some(503), "retry"),
+            (None, "retry"),
         ] {
-            assert_eq!(judge_status(status), expected, "{status}");
+            let found = match judge_response(status) {
+                DeliveryOutcome::Accepted => "delivered",
+                DeliveryOutcome::Failed { .. } => "retry",
+                DeliveryOutcome::Refused { .. } => "permanent",
+            };
+            assert_eq!(found, expected, "{status:?}");
         }
     }
 }

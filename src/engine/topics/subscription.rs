@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::filter::{FilterPolicy, Scope};
+use super::headers::content_type_of;
 use super::message::{MessageAttribute, Texts, invalid};
 use super::retry::RetryPolicy;
 use super::{Links, Topics, check_arn};
@@ -71,6 +72,12 @@ impl Subscription {
     pub(super) fn retry_policy(&self) -> Option<RetryPolicy> {
         let policy: Value = serde_json::from_str(self.delivery_text.as_deref()?).ok()?;
         RetryPolicy::read(policy.get("healthyRetryPolicy")?).ok()
+    }
+
+    /// The content type of its own delivery policy.
+    pub(super) fn content_type(&self) -> Option<String> {
+        let policy: Value = serde_json::from_str(self.delivery_text.as_deref()?).ok()?;
+        content_type_of(policy.get("requestPolicy"))
     }
 
     pub(super) fn dead_letter_queue(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::envelope::SignatureVersion;
+use super::headers::content_type_of;
 use super::message::invalid;
 use super::policy::{Policy, PolicyError};
 use super::retry::{RetryPolicy, effective_policy};
@@ -66,6 +67,12 @@ impl Topic {
     pub(super) fn retry_policy(&self) -> Option<RetryPolicy> {
         let delivery: Value = serde_json::from_str(self.attribute("DeliveryPolicy")?).ok()?;
         RetryPolicy::read(delivery.get("http")?.get("defaultHealthyRetryPolicy")?).ok()
+    }
+
+    /// The content type of its delivery policy.
+    pub(super) fn content_type(&self) -> Option<String> {
+        let delivery: Value = serde_json::from_str(self.attribute("DeliveryPolicy")?).ok()?;
+        content_type_of(delivery.get("http")?.get("defaultRequestPolicy"))
     }
 
     pub(super) fn signature_version(&self) -> SignatureVersion {
@@ -370,6 +377,8 @@ fn set_attribute(topic: &mut Topic, name: &str, value: &str) -> Result<(), Strin
         | "FifoTopic"
         | "ContentBasedDeduplication"
         | "FifoThroughputScope" => {}
+        // Terraform's provider sets every rate to none.
+        _ if name.ends_with("SuccessFeedbackSampleRate") && matches!(value, "" | "0") => {}
         _ if name.contains("Feedback") || matches!(name, "ArchivePolicy" | "DataProtectionPolicy") => {
             return Err(format!("AttributeName Reason: {name} has no effect on this endpoint"));
         }
