@@ -29,7 +29,7 @@ use message::{MessageAttribute, invalid};
 use policy::{Caller, Request, Verdict};
 pub use publish::{Published, content_id};
 pub use subscription::{SubscribeRequest, Subscription};
-pub use topic::{Tags, Topic};
+pub use topic::{Tags, Topic, default_policy};
 
 /// A message as a publisher hands it over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

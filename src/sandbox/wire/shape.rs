@@ -12,6 +12,7 @@ pub struct Service {
     pub xml_namespace: &'static str,
     /// Before the dot in `X-Amz-Target`; empty for services without a JSON protocol.
     pub target_prefix: &'static str,
+    /// In the model's order, of which an SDK takes the first that it speaks.
     pub protocols: &'static [Protocol],
     /// Sorted by name.
     pub operations: &'static [OperationShape],
@@ -25,6 +26,19 @@ pub enum Protocol {
     Json10,
     Json11,
     Cbor,
+}
+
+impl Protocol {
+    /// As Smithy and the service models call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "awsQuery",
+            Self::Ec2 => "ec2Query",
+            Self::Json10 => "awsJson1_0",
+            Self::Json11 => "awsJson1_1",
+            Self::Cbor => "rpcv2Cbor",
+        }
+    }
 }
 
 /// An operation's shapes.

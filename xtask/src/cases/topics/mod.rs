@@ -1,7 +1,14 @@
 //! The adapters, one file per topic. An adapter reads every member of `given` and `expect` that its topic may have,
 //! translates, asks the engine or the sandbox, and compares; the rules themselves are theirs.
 
+mod protocol_limits;
+mod sns;
+mod sns_envelope;
+mod sns_errors;
+mod sns_filter;
+mod sns_retry;
 mod sns_signature;
+mod terraform_calls;
 
 use super::case::Case;
 use super::failure::Failure;
@@ -10,7 +17,15 @@ use super::failure::Failure;
 pub type Adapter = fn(&Case) -> Result<(), Failure>;
 
 /// By topic; sorted.
-const ADAPTERS: &[(&str, Adapter)] = &[("sns-signature", sns_signature::check)];
+const ADAPTERS: &[(&str, Adapter)] = &[
+    ("protocol-limits", protocol_limits::check),
+    ("sns-envelope", sns_envelope::check),
+    ("sns-errors", sns_errors::check),
+    ("sns-filter", sns_filter::check),
+    ("sns-retry", sns_retry::check),
+    ("sns-signature", sns_signature::check),
+    ("terraform-calls", terraform_calls::check),
+];
 
 pub fn adapter(topic: &str) -> Option<Adapter> {
     ADAPTERS.iter().find(|(name, _)| *name == topic).map(|(_, adapter)| *adapter)
