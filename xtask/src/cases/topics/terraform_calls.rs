@@ -127,18 +127,27 @@ impl Stage {
                 self.ids.insert(name, found.to_string());
             }
         }
-        let listed = output.as_object().into_iter().flatten().find_map(|(_, value)| value.as_array());
+        let lists: Vec<_> =
+            output.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_array()).collect();
         let shows = api.starts_with("Describe") && operation == "create" && !inputs::MAY_BE_EMPTY.contains(&api);
-        match listed {
-            Some(items) if items.is_empty() && shows => Err(format!("{output} lists nothing")),
-            None if shows && output.as_object().is_none_or(serde_json::Map::is_empty) => Err("it says nothing".into()),
-            _ => Ok(()),
+        if shows && !lists.is_empty() && lists.iter().all(|items| items.is_empty()) {
+            return Err(format!("{output} lists nothing"));
         }
+        Ok(())
     }
 
     /// An identifier that an earlier answer gave.
     fn id(&self, name: &str) -> Result<&str, String> {
         self.ids.get(name).map(String::as_str).ok_or_else(|| format!("no {name} was made"))
+    }
+
+    /// The instances of the group.
+    fn instances(&mut self, group: &str) -> Result<Vec<Value>, String> {
+        let input = serde_json::json!({"AutoScalingGroupNames": [group]});
+        let groups = self.api.call("autoscaling", "DescribeAutoScalingGroups", input);
+        let groups = groups.map_err(|refusal| refusal.to_string())?;
+        let instances = groups["AutoScalingGroups"][0]["Instances"].as_array().cloned().unwrap_or_default();
+        Ok(instances.iter().map(|instance| instance["InstanceId"].clone()).collect())
     }
 
     /// The image that launches are made from.

@@ -91,6 +91,11 @@ pub fn of(stage: &mut Stage, resource: &str, operation: &str, api: &str) -> Resu
             }
             attributes.into_iter().map(|attribute| json!({"VpcId": vpc, "Attribute": attribute})).collect()
         }
+        // Fifty instances a call; none in a group that has none.
+        ("SetInstanceProtection", _) => {
+            let call = |ids: &[Value]| json!({"AutoScalingGroupName": GROUP, "InstanceIds": ids, "ProtectedFromScaleIn": false});
+            stage.instances(GROUP)?.chunks(50).map(call).collect()
+        }
         ("SetTopicAttributes", "aws_sns_topic") => {
             let topic = stage.id("topic")?;
             let rates = ["Application", "HTTP", "Lambda", "SQS", "Firehose"];
