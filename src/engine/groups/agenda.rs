@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Outcome;
 use crate::clock::Timestamp;
 use crate::engine::names::{GroupName, InstanceId};
 
@@ -12,7 +13,7 @@ use crate::engine::names::{GroupName, InstanceId};
 pub(super) type DueKey = (Timestamp, u64);
 
 /// What is due.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Due {
     /// Compare a group's desired capacity with what it has.
     Converge(GroupName),
@@ -30,6 +31,10 @@ pub(super) enum Due {
     HookTimeout(InstanceId),
     /// A minute is over: measure it.
     Minute,
+    /// An instance in service has started up and takes its share of the load.
+    Serves(InstanceId),
+    /// Metrics that were held up arrive.
+    Arrives(Vec<Outcome>),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

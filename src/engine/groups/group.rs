@@ -13,6 +13,7 @@ use super::instance::{Load, Placement};
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
 use super::termination::TerminationPolicy;
+use super::workload::{Meter, Minute, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::{GroupName, InstanceId, PolicyName, TopicArn, Zone};
@@ -45,6 +46,16 @@ pub struct Group {
     pub policies: BTreeMap<PolicyName, Policy>,
     pub hooks: BTreeMap<String, LifecycleHook>,
     pub load: Load,
+    #[serde(default)]
+    pub workload: Option<Workload>,
+    /// How its machines did in the last minute; absent before the first.
+    #[serde(default)]
+    pub minute: Option<Minute>,
+    #[serde(default)]
+    pub(super) meter: Meter,
+    /// Surplus credits charged for machines that are gone.
+    #[serde(default)]
+    pub(super) charged_credits: f64,
     /// Oldest first; see [`super::activity::in_display_order`].
     pub activities: VecDeque<Activity>,
     pub members: BTreeSet<InstanceId>,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::agenda::DueKey;
 use super::cause::HealthFinding;
 use super::hook::LifecycleAction;
+use super::workload::Machine;
 use crate::clock::Timestamp;
 use crate::engine::names::{ActivityId, GroupName, InstanceId, SubnetId, Zone};
 
@@ -52,6 +53,9 @@ pub struct Instance {
     pub launch_data: serde_json::Value,
     /// Its part in a group, until it has left it.
     pub membership: Option<Membership>,
+    /// Its working side, once it has run.
+    #[serde(default)]
+    pub machine: Option<Machine>,
     pub(super) due: Option<DueKey>,
     pub(super) health_due: Option<DueKey>,
 }
@@ -193,6 +197,8 @@ pub enum Load {
     Cpu(f64),
     /// Work worth this many percent of one machine, shared by the instances in service.
     Demand(f64),
+    /// Requests per second to the whole group, of which its [`super::Workload`] makes CPU and latency.
+    Requests(f64),
     /// They measure nothing: whoever drives the world puts their metrics itself.
     Silent,
 }
@@ -204,7 +210,7 @@ impl Load {
     /// The CPU utilization of one of `in_service` instances, in percent.
     pub fn cpu_percent(self, in_service: usize) -> f64 {
         let percent = match self {
-            Self::Idle | Self::Silent => IDLE_CPU_PERCENT,
+            Self::Idle | Self::Requests(_) | Self::Silent => IDLE_CPU_PERCENT,
             Self::Cpu(percent) => percent,
             Self::Demand(percent) => percent / in_service.max(1) as f64,
         };

@@ -114,6 +114,7 @@ impl Groups {
             tags: arguments.tags,
             launch_data: data,
             membership: None,
+            machine: None,
             due: None,
             health_due: None,
         };

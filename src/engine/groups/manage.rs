@@ -15,6 +15,7 @@ use super::instance::Load;
 use super::measure::GROUP_METRICS;
 use super::notice::{NotificationType, test_notice};
 use super::policy::Limits;
+use super::workload::Meter;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::{ActivityId, GroupName, InstanceId, TopicArn};
@@ -314,18 +315,6 @@ impl Groups {
         self.group_or_refuse(name)?.tags.retain(|key, _| !keys.contains(key));
         Ok(())
     }
-
-    /// Says how busy a group's machines are from now on.
-    ///
-    /// # Errors
-    /// `ValidationError` for an unknown group or a load that is no number of percent.
-    pub fn set_load(&mut self, _now: Timestamp, name: &GroupName, load: Load) -> Result<(), Refusal> {
-        if matches!(load, Load::Cpu(percent) | Load::Demand(percent) if !percent.is_finite() || percent < 0.0) {
-            return Err(Refusal::validation("A load is a number of percent, zero or more"));
-        }
-        self.group_or_refuse(name)?.load = load;
-        Ok(())
-    }
 }
 
 fn all_if_none<'a>(named: &'a [Process], all: &'a [Process]) -> &'a [Process] {
@@ -349,6 +338,10 @@ impl Group {
             policies: BTreeMap::new(),
             hooks: spec.hooks.into_iter().map(named).collect(),
             load: Load::Idle,
+            workload: None,
+            minute: None,
+            meter: Meter::default(),
+            charged_credits: 0.0,
             activities: VecDeque::new(),
             members: BTreeSet::new(),
             deleting: false,

@@ -10,9 +10,12 @@ use super::Groups;
 use super::Outcome;
 use super::agenda::Due;
 use super::group::Group;
-use super::instance::{Instance, LifecycleState, Load};
+use super::instance::{IDLE_CPU_PERCENT, Instance, LifecycleState, Load};
+use super::workload::{Machine, Meter, Workload};
 use crate::clock::Timestamp;
+use crate::engine::Refusal;
 use crate::engine::metrics::{MetricKey, Sample};
+use crate::engine::names::GroupName;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,14 @@ struct Headcount {
     terminating: u32,
 }
 
+/// Whose members a due entry, or a call, may have moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Touched {
+    None,
+    One(GroupName),
+    All,
+}
+
 impl Groups {
     /// Plans the end of the current minute, unless it is planned.
     pub(super) fn plan_minute(&mut self, now: Timestamp) {
@@ -65,40 +76,164 @@ impl Groups {
         self.measure_instances(now);
         self.measure_groups(now - MINUTE);
         let anything = self.instances.values().any(Instance::is_running)
-            || self.groups.values().any(|group| !group.metrics.is_empty());
+            || self.groups.values().any(|group| !group.metrics.is_empty() || group.workload.is_some());
         if anything {
             self.plan_minute(now);
         }
     }
 
+    /// Says how busy a group's machines are from now on.
+    ///
+    /// # Errors
+    /// `ValidationError` for an unknown group, a load that is no number of percent or requests, or requests to a group
+    /// of which nobody said how many it can take.
+    pub fn set_load(&mut self, now: Timestamp, name: &GroupName, load: Load) -> Result<(), Refusal> {
+        if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load
+            && (!amount.is_finite() || amount < 0.0)
+        {
+            return Err(Refusal::validation("A load is a number of percent or requests, zero or more"));
+        }
+        let group = self.group_or_refuse(name)?;
+        if matches!(load, Load::Requests(_)) && group.workload.is_none() {
+            return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
+        }
+        group.load = load;
+        group.meter.change(now, load, group.workload.as_ref(), group.meter.serving());
+        Ok(())
+    }
+
+    /// Says what a group's machines are like. Those that run already keep the credits that they have.
+    ///
+    /// # Errors
+    /// `ValidationError` for an unknown group.
+    pub fn set_workload(&mut self, now: Timestamp, name: &GroupName, workload: Workload) -> Result<(), Refusal> {
+        let group = self.group_or_refuse(name)?;
+        group.workload = Some(workload);
+        group.meter.change(now, group.load, group.workload.as_ref(), group.meter.serving());
+        self.plan_minute(now);
+        Ok(())
+    }
+
+    pub(super) fn touched_by(&self, due: &Due) -> Touched {
+        match due {
+            Due::Minute | Due::Arrives(_) => Touched::None,
+            Due::Converge(name) => Touched::One(name.clone()),
+            Due::Running(id) | Due::InService(id) | Due::Serves(id) | Due::Terminated(id) => {
+                match self.instances.get(id).and_then(Instance::group) {
+                    Some(name) => Touched::One(name.clone()),
+                    None => Touched::None,
+                }
+            }
+            _ => Touched::All,
+        }
+    }
+
+    /// Sees which members serve now, and shares the load among those.
+    pub(super) fn follow_members(&mut self, now: Timestamp, touched: &Touched) {
+        let names: Vec<GroupName> = match touched {
+            Touched::None => return,
+            Touched::One(name) => vec![name.clone()],
+            Touched::All => self.groups.keys().cloned().collect(),
+        };
+        for name in names {
+            self.follow_members_of(now, &name);
+        }
+    }
+
+    fn follow_members_of(&mut self, now: Timestamp, name: &GroupName) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        group.meter.advance(now);
+        let (mut serving, mut starting) = (0, Vec::new());
+        for id in &group.members {
+            let Some(instance) = self.instances.get_mut(id) else { continue };
+            if !instance.is_running() {
+                let gone = instance.machine.take().and_then(|machine| machine.credits);
+                group.charged_credits += gone.map_or(0.0, |credits| credits.charged_at_end());
+                continue;
+            }
+            let in_service = instance.lifecycle() == Some(LifecycleState::InService);
+            let (launched_at, began) = (instance.launched_at, instance.state_changed_at);
+            let model = group.workload.as_ref();
+            let machine = instance.machine.get_or_insert_with(|| Machine::new(began, model));
+            if in_service && machine.ready_at.is_none() {
+                let boot = model.map_or(Duration::ZERO, |model| model.boot_of(id.as_str()));
+                let ready_at = (launched_at + boot).max(now);
+                machine.ready_at = Some(ready_at);
+                if ready_at > now {
+                    starting.push((ready_at, id.clone()));
+                }
+            }
+            let serves = in_service && machine.ready_at.is_some_and(|ready_at| ready_at <= now);
+            machine.set_serves(now, &group.meter, idle_percent(model), serves);
+            serving += u32::from(serves);
+        }
+        group.meter.change(now, group.load, group.workload.as_ref(), serving);
+        for (at, id) in starting {
+            self.agenda.add(at, Due::Serves(id));
+        }
+    }
+
     fn measure_instances(&mut self, now: Timestamp) {
         let basic_is_due = now.floor_to(BASIC_MONITORING) == now;
+        for group in self.groups.values_mut() {
+            group.meter.advance(now);
+        }
+        let nobody = Meter::default();
         let mut measured = Vec::new();
-        for instance in self.instances.values().filter(|instance| instance.is_running()) {
-            let span = match instance.detailed_monitoring {
-                true => MINUTE,
-                false if basic_is_due => BASIC_MONITORING,
-                false => continue,
-            };
-            let group = instance.group().and_then(|name| self.groups.get(name));
+        for instance in self.instances.values_mut().filter(|instance| instance.is_running()) {
+            let mut group = instance.membership.as_ref().and_then(|member| self.groups.get_mut(&member.group));
+            let model = group.as_deref().and_then(|group| group.workload.as_ref());
+            let meter = group.as_deref().map_or(&nobody, |group| &group.meter);
+            let began = instance.state_changed_at;
+            let machine = instance.machine.get_or_insert_with(|| Machine::new(began, model));
+            machine.count_credits(now, meter, idle_percent(model), model);
+            let span = if instance.detailed_monitoring { MINUTE } else { BASIC_MONITORING };
+            let percent = (instance.detailed_monitoring || basic_is_due).then(|| machine.take_percent(now));
+            let credits = machine.credits.filter(|_| basic_is_due).map(|balance| balance.credits());
+            if let Some(group) = &mut group {
+                let in_service = instance.lifecycle() == Some(LifecycleState::InService);
+                instance.machine.iter().for_each(|machine| group.meter.tally(machine, in_service));
+            }
+            let data = percent.map(|value| ("CPUUtilization", "Percent", span, value));
+            let data =
+                data.into_iter().chain(credits.map(|value| ("CPUCreditBalance", "Count", BASIC_MONITORING, value)));
+            let group = group.as_deref();
             if group.is_some_and(|group| group.load == Load::Silent) {
                 continue;
             }
-            let percent = match group {
-                Some(group) => group.load.cpu_percent(self.headcount(group).in_service as usize),
-                None => Load::Idle.cpu_percent(1),
-            };
-            let mut record = |dimension: &str, value: &str| {
-                let key = key("AWS/EC2", "CPUUtilization", dimension, value);
-                let sample = Sample::one(percent, "Percent");
-                measured.push(Outcome::Measured { key, at: now - span, sample });
-            };
-            record("InstanceId", instance.id.as_str());
-            if let Some(group) = group.filter(|group| counts_for_group(instance, group, now)) {
-                record("AutoScalingGroupName", group.name.as_str());
+            let model = group.and_then(|group| group.workload.as_ref());
+            if model.is_some_and(|model| model.loses(instance.id.as_str(), now)) {
+                continue;
+            }
+            let delay = model.map_or(Duration::ZERO, |model| model.metric_delay);
+            for (name, unit, span, value) in data {
+                let mut record = |dimension: &str, of: &str| {
+                    let (key, sample) = (key("AWS/EC2", name, dimension, of), Sample::one(value, unit));
+                    measured.push((delay, Outcome::Measured { key, at: now - span, sample }));
+                };
+                if self.measures_instances {
+                    record("InstanceId", instance.id.as_str());
+                }
+                if let Some(group) = group.filter(|group| counts_for_group(instance, group, now)) {
+                    record("AutoScalingGroupName", group.name.as_str());
+                }
             }
         }
-        self.outcomes.extend(measured);
+        for group in self.groups.values_mut() {
+            let (load, has_model) = (group.load, group.workload.is_some());
+            group.minute = Some(group.meter.close_minute(now, load, has_model, group.charged_credits));
+        }
+        self.publish(now, measured);
+    }
+
+    /// Hands data over, or keeps those that are late until they arrive.
+    fn publish(&mut self, now: Timestamp, measured: Vec<(Duration, Outcome)>) {
+        for (delay, datum) in measured {
+            match delay {
+                Duration::ZERO => self.outcomes.push(datum),
+                delay => drop(self.agenda.add(now + delay, Due::Arrives(vec![datum]))),
+            }
+        }
     }
 
     fn headcount(&self, group: &Group) -> Headcount {
@@ -125,6 +260,11 @@ impl Groups {
         }
         self.outcomes.extend(measured);
     }
+}
+
+/// What a machine without work shows.
+fn idle_percent(model: Option<&Workload>) -> f64 {
+    model.map_or(IDLE_CPU_PERCENT, |model| model.base_cpu)
 }
 
 /// Whether an instance's data go into its group's: once in service and, with a default warm-up, once that is over.

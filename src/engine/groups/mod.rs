@@ -2,13 +2,14 @@
 //!
 //! `policy`, `steps`, `termination`, `cause` and `notice` are pure functions: what is decided, and in which words it is
 //! told. `lifecycle`, `health`, `hook` and `scaling` carry it out over time, `manage` takes callers' requests, `measure`
-//! makes the metrics. Left out, and refused by the sandbox: target tracking, instance refresh, warm pools, mixed
+//! makes the metrics, from how machines work (`workload`, `credits`). Left out, and refused by the sandbox: target tracking, instance refresh, warm pools, mixed
 //! instances, weights, load balancers, scheduled actions.
 
 pub mod activity;
 pub mod address;
 mod agenda;
 pub mod cause;
+pub mod credits;
 pub mod group;
 pub mod health;
 pub mod hook;
@@ -25,6 +26,7 @@ mod scaling;
 pub mod steps;
 pub mod termination;
 pub mod timing;
+pub mod workload;
 
 use std::collections::BTreeMap;
 
@@ -47,7 +49,9 @@ pub use launch_configuration::LaunchConfiguration;
 pub use launch_template::{
     LaunchArguments, LaunchTemplate, LaunchTemplateVersion, LaunchTemplates, TemplateRef, version_or_refuse,
 };
+use measure::Touched;
 pub use timing::Timing;
+pub use workload::Workload;
 
 /// What a group did that concerns another part of the world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +81,10 @@ pub struct Groups {
     launch_configurations: BTreeMap<String, LaunchConfiguration>,
     agenda: Agenda,
     minute_due: Option<DueKey>,
+    /// Whether each instance has metrics of its own, beside the share in its group's. A driver whose instances are nobody's
+    /// to look at turns them off: every instance that ever ran would leave a series behind.
+    #[serde(default = "yes")]
+    pub measures_instances: bool,
     /// What was done since the outcomes were last taken; empty between calls.
     outcomes: Vec<Outcome>,
     pub ids: GroupIds,
@@ -110,6 +118,7 @@ impl Groups {
             launch_configurations: BTreeMap::new(),
             agenda: Agenda::default(),
             minute_due: None,
+            measures_instances: true,
             outcomes: Vec::new(),
             ids,
         }
@@ -167,6 +176,7 @@ impl Groups {
 
     fn run_agenda(&mut self, now: Timestamp) {
         while let Some(due) = self.agenda.take_due(now) {
+            let touched = self.touched_by(&due);
             match due {
                 Due::Converge(group) => self.converge(now, &group),
                 Due::Running(id) => self.on_running(now, &id),
@@ -176,7 +186,10 @@ impl Groups {
                 Due::HealthCheck(id) => self.on_health_check(now, &id),
                 Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
                 Due::Minute => self.on_minute(now),
+                Due::Serves(_) => {}
+                Due::Arrives(metrics) => self.outcomes.extend(metrics),
             }
+            self.follow_members(now, &touched);
         }
     }
 
@@ -192,11 +205,16 @@ impl Groups {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl World {
     /// Runs one call on the groups and carries what it did to the other parts of the world.
     pub fn with_groups<T>(&mut self, now: Timestamp, call: impl FnOnce(&mut Groups) -> T) -> T {
         let answer = call(&mut self.groups);
         self.groups.settle(now);
+        self.groups.follow_members(now, &Touched::All);
         let outcomes = std::mem::take(&mut self.groups.outcomes);
         self.route_outcomes(now, outcomes);
         answer

@@ -444,17 +444,91 @@ fn hooks_hold_instances_until_they_are_completed_or_time_out() {
 fn each_minute_is_measured_when_it_is_over() {
     let mut stage = Stage::settled(1, 2, 3);
     stage.call(|groups, now| groups.enable_metrics(now, &web(), &["GroupInServiceInstances".to_string()])).unwrap();
+    stage.run_for(50);
+    stage.outcomes.clear();
+    // The minute that ends at 380 s: 30 s at rest and 30 s with 45 % each.
     stage.call(|groups, now| groups.set_load(now, &web(), Load::Demand(90.0))).unwrap();
-    // The first full minute after 300 s ends at 320 s.
     stage.run_for(30);
-    assert_eq!(stage.values("CPUUtilization", "AutoScalingGroupName"), [(260, 45.0), (260, 45.0)]);
-    assert_eq!(stage.values("CPUUtilization", "InstanceId"), [(260, 45.0), (260, 45.0)]);
-    assert_eq!(stage.values("GroupInServiceInstances", "AutoScalingGroupName"), [(260, 2.0)]);
+    assert_eq!(stage.values("CPUUtilization", "AutoScalingGroupName"), [(320, 23.5), (320, 23.5)]);
+    assert_eq!(stage.values("CPUUtilization", "InstanceId"), [(320, 23.5), (320, 23.5)]);
+    assert_eq!(stage.values("GroupInServiceInstances", "AutoScalingGroupName"), [(320, 2.0)]);
     stage.outcomes.clear();
     stage.call(|groups, now| groups.set_load(now, &web(), Load::Cpu(130.0))).unwrap();
     stage.run_for(60);
-    assert_eq!(stage.values("CPUUtilization", "AutoScalingGroupName"), [(320, 100.0), (320, 100.0)]);
+    assert_eq!(stage.values("CPUUtilization", "AutoScalingGroupName"), [(380, 100.0), (380, 100.0)]);
     let refused = stage.call(|groups, now| groups.set_load(now, &web(), Load::Cpu(f64::NAN)));
+    assert_eq!(refused.unwrap_err().code, "ValidationError");
+}
+
+/// A model of a t2.nano that takes 50 requests a second and starts up in two minutes.
+fn nano() -> Workload {
+    let size = credits::Burstable::of("t2.nano").unwrap();
+    Workload {
+        requests_per_sec: 50.0,
+        base_cpu: 0.0,
+        boot: workload::Spread::fixed(Duration::from_secs(120)),
+        service_ms: 20.0,
+        latency_cap_ms: 5000.0,
+        credits: Some((size, credits::CreditMode::Standard)),
+        metric_delay: Duration::ZERO,
+        metric_loss_percent: 0.0,
+        seed: 1,
+    }
+}
+
+/// Of the last minute: requests, latency, lowest credits, machines that serve, machines that are held.
+fn minute(stage: &Stage) -> (f64, f64, f64, u32, u32) {
+    let minute = stage.group().minute.unwrap();
+    let (requests, latency) = (minute.requests_per_sec.unwrap_or(-1.0), minute.latency_ms.unwrap_or(-1.0));
+    let cents = |value: f64| (value * 100.0).round() / 100.0;
+    (cents(requests), cents(latency), cents(minute.lowest_credits.unwrap_or(-1.0)), minute.serving, minute.held)
+}
+
+/// 30 launch credits; each hour earns 3 and an hour at full CPU spends 60.
+#[test]
+fn a_nano_bursts_on_its_launch_credits_and_is_held_to_its_baseline_when_they_are_gone() {
+    let mut stage = Stage::new(Timing::Realistic);
+    stage.create("web", 1, 1, 1);
+    stage.groups.set_workload(stage.now, &web(), nano()).unwrap();
+    stage.call(|groups, now| groups.set_load(now, &web(), Load::Requests(25.0))).unwrap();
+    stage.run_for(80);
+    assert_eq!(minute(&stage).3, 0, "in service, but still starting up");
+    stage.run_for(300);
+    let (requests, latency, credits, serving, held) = minute(&stage);
+    assert_eq!((requests, latency, serving, held), (25.0, 40.0, 1, 0));
+    // Half a credit a minute is spent, a twentieth is earned; the first two minutes earned only.
+    assert!((28.0..30.0).contains(&credits), "{credits}");
+    stage.run_for(5400);
+    assert_eq!(minute(&stage), (25.0, 5000.0, 0.0, 1, 1));
+    let cpu = stage.values("CPUUtilization", "AutoScalingGroupName");
+    assert_eq!((cpu[5].1, cpu.last().unwrap().1), (50.0, 5.0));
+    let balance = stage.values("CPUCreditBalance", "AutoScalingGroupName");
+    assert!(balance.len() > 10 && balance.last().unwrap().1 == 0.0, "{balance:?}");
+}
+
+#[test]
+fn metrics_come_late_or_never_as_the_model_says() {
+    let heard = |delay: u64, loss: f64| {
+        let mut stage = Stage::new(Timing::Realistic);
+        stage.create("web", 1, 1, 1);
+        stage.groups.measures_instances = false;
+        let model = Workload { metric_delay: Duration::from_secs(delay), metric_loss_percent: loss, ..nano() };
+        stage.groups.set_workload(stage.now, &web(), model).unwrap();
+        stage.run_for(6000);
+        let data = stage.values("CPUUtilization", "AutoScalingGroupName");
+        assert_eq!(stage.values("CPUUtilization", "InstanceId"), []);
+        (data.len(), stage.now.as_secs() - START - data.last().unwrap().0)
+    };
+    let (all, age) = heard(0, 0.0);
+    assert_eq!(heard(120, 0.0), (all - 2, age + 120));
+    let (some, _) = heard(0, 50.0);
+    assert!((30..70).contains(&some), "{some} of {all}");
+}
+
+#[test]
+fn requests_need_somebody_who_can_take_them() {
+    let mut stage = Stage::settled(1, 1, 1);
+    let refused = stage.call(|groups, now| groups.set_load(now, &web(), Load::Requests(5.0)));
     assert_eq!(refused.unwrap_err().code, "ValidationError");
 }
 

@@ -1,0 +1,402 @@
+//! How work becomes CPU utilization, credits and latency: the model of a group's machines under a load.
+//!
+//! All machines that serve share the load equally. What they show over a minute is the mean over that minute, however
+//! often the load changes in it: a group's [`Meter`] adds up what a machine shows, and each machine remembers where it
+//! came in. So a change of load costs the same for one machine and for a thousand. Start at [`Workload`]; `measure.rs`
+//! turns it into metrics.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::credits::{Balance, Burstable, CreditMode};
+use super::instance::Load;
+use crate::clock::Timestamp;
+use crate::engine::ids::Ids;
+
+/// What a group's machines are like. Without one, machines serve as soon as they are in service and have no credits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Requests per second that keep one machine at full CPU.
+    pub requests_per_sec: f64,
+    /// What a machine shows without a request, in percent.
+    pub base_cpu: f64,
+    /// From the launch until the machine serves; never before it is in service.
+    pub boot: Spread,
+    /// The latency of a request on a machine that does nothing else.
+    pub service_ms: f64,
+    /// No request takes longer: callers give up.
+    pub latency_cap_ms: f64,
+    pub credits: Option<(Burstable, CreditMode)>,
+    /// How much later than usual metrics arrive.
+    pub metric_delay: Duration,
+    /// How many of a hundred data never arrive.
+    pub metric_loss_percent: f64,
+    /// For boot times and lost data.
+    pub seed: u64,
+}
+
+/// A duration that varies: a triangular distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    pub min: Duration,
+    pub typical: Duration,
+    pub max: Duration,
+}
+
+impl Spread {
+    pub fn fixed(duration: Duration) -> Self {
+        Self { min: duration, typical: duration, max: duration }
+    }
+
+    /// The value at `fraction` (0 to 1) of the distribution, in whole milliseconds.
+    ///
+    /// Square roots alone, which every machine rounds alike: the same seed gives the same instants everywhere.
+    pub fn at(self, fraction: f64) -> Duration {
+        let secs = |duration: Duration| duration.as_millis() as f64;
+        let (min, mode, max) = (secs(self.min), secs(self.typical), secs(self.max));
+        let width = max - min;
+        if width <= 0.0 {
+            return self.min;
+        }
+        let millis = match (mode - min) / width {
+            turn if fraction < turn => min + (fraction * width * (mode - min)).sqrt(),
+            _ => max - ((1.0 - fraction) * width * (max - mode)).sqrt(),
+        };
+        Duration::from_millis(millis.clamp(min, max) as u64)
+    }
+}
+
+impl Workload {
+    pub(super) fn boot_of(&self, instance: &str) -> Duration {
+        self.boot.at(Ids::new(self.seed, &format!("boot {instance}")).next_fraction())
+    }
+
+    /// Whether the datum of an instance about the minute that ends `now` gets lost.
+    pub(super) fn loses(&self, instance: &str, now: Timestamp) -> bool {
+        if self.metric_loss_percent <= 0.0 {
+            return false;
+        }
+        let draw = Ids::new(self.seed, &format!("loss {} {instance}", now.as_millis())).next_fraction();
+        draw * 100.0 < self.metric_loss_percent
+    }
+
+    /// What a machine shows that gets `share` of the work that it could do.
+    fn cpu_percent(&self, share: f64) -> f64 {
+        self.base_cpu + (100.0 - self.base_cpu) * share
+    }
+
+    /// The mean latency in a queue with one server and exponential service times, cut off where callers give up.
+    ///
+    /// M/M/1: service time ÷ (1 − utilization). A machine that is held to a part of its CPU is that much slower.
+    fn latency_ms(&self, share: f64, held_to: f64) -> f64 {
+        if held_to <= 0.0 {
+            return self.latency_cap_ms;
+        }
+        let (service, utilization) = (self.service_ms / held_to, share / held_to);
+        if utilization >= 1.0 { self.latency_cap_ms } else { (service / (1.0 - utilization)).min(self.latency_cap_ms) }
+    }
+
+    /// What of a machine's CPU is left for requests, as a fraction, when credits have run out.
+    fn held_to(&self) -> f64 {
+        let Some((size, _)) = self.credits else { return 1.0 };
+        ((size.baseline_percent() - self.base_cpu) / (100.0 - self.base_cpu)).clamp(0.0, 1.0)
+    }
+}
+
+/// What is added up over time: values × milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Sums {
+    /// CPU percent of a machine that serves.
+    free: f64,
+    /// The same for one that is held to its baseline.
+    held: f64,
+    latency_free: f64,
+    latency_held: f64,
+    /// Requests per second of the whole group.
+    requests: f64,
+}
+
+/// Adds up what machines that serve do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meter {
+    until: Timestamp,
+    sums: Sums,
+    /// What is added per millisecond until something changes.
+    rates: Sums,
+    serving: u32,
+    /// The sums at the end of the last minute.
+    last_minute: Sums,
+    tally: Tally,
+}
+
+const MINUTE_MILLIS: f64 = 60_000.0;
+
+impl Meter {
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        let millis = (now.as_millis() - self.until.as_millis()) as f64;
+        self.until = now;
+        let (sums, rates) = (&mut self.sums, &self.rates);
+        sums.free += rates.free * millis;
+        sums.held += rates.held * millis;
+        sums.latency_free += rates.latency_free * millis;
+        sums.latency_held += rates.latency_held * millis;
+        sums.requests += rates.requests * millis;
+    }
+
+    /// From `now` on, so many machines share this load.
+    pub(super) fn change(&mut self, now: Timestamp, load: Load, workload: Option<&Workload>, serving: u32) {
+        self.advance(now);
+        self.serving = serving;
+        self.rates = rates(load, workload, serving);
+    }
+
+    pub(super) fn serving(&self) -> u32 {
+        self.serving
+    }
+}
+
+fn rates(load: Load, workload: Option<&Workload>, serving: u32) -> Sums {
+    let requests = match load {
+        Load::Requests(per_sec) => per_sec,
+        _ => 0.0,
+    };
+    let machines = f64::from(serving.max(1));
+    let percent = match (load, workload) {
+        (Load::Requests(per_sec), Some(model)) => model.cpu_percent(per_sec / machines / model.requests_per_sec),
+        (load, _) => load.cpu_percent(serving as usize),
+    };
+    let mut rates = Sums { free: percent.clamp(0.0, 100.0), requests, ..Sums::default() };
+    rates.held = rates.free;
+    if let Some(model) = workload {
+        if let Some((size, _)) = model.credits {
+            rates.held = rates.free.min(size.baseline_percent());
+        }
+        let share = ((percent - model.base_cpu) / (100.0 - model.base_cpu)).max(0.0);
+        rates.latency_free = model.latency_ms(share, 1.0);
+        rates.latency_held = model.latency_ms(share, model.held_to());
+    }
+    rates
+}
+
+/// The working side of one instance, from when it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Whether it takes its share of the load.
+    serves: bool,
+    /// From when it serves if it is in service; decided once.
+    pub(super) ready_at: Option<Timestamp>,
+    /// Whether its credits have run out.
+    held: bool,
+    pub credits: Option<Balance>,
+    /// Since when `carried` adds up: the last datum.
+    span_began: Timestamp,
+    /// CPU percent × milliseconds since then, up to `settled_at`.
+    carried: f64,
+    settled_at: Timestamp,
+    /// The meter's sums at `settled_at`.
+    mark: Sums,
+    /// What of `carried` its credits have been counted for, and until when.
+    counted: f64,
+    counted_at: Timestamp,
+}
+
+impl Machine {
+    pub(super) fn new(now: Timestamp, workload: Option<&Workload>) -> Self {
+        Self {
+            serves: false,
+            ready_at: None,
+            held: false,
+            credits: workload.and_then(|model| model.credits).map(|(size, mode)| size.at_launch(mode)),
+            span_began: now,
+            carried: 0.0,
+            settled_at: now,
+            mark: Sums::default(),
+            counted: 0.0,
+            counted_at: now,
+        }
+    }
+
+    /// Brings `carried` up to date. The meter must have been advanced to `now`.
+    fn settle(&mut self, now: Timestamp, meter: &Meter, idle_percent: f64) {
+        let sums = &meter.sums;
+        self.carried += match (self.serves, self.held) {
+            (true, false) => sums.free - self.mark.free,
+            (true, true) => sums.held - self.mark.held,
+            (false, _) => idle_percent * (now.as_millis() - self.settled_at.as_millis()) as f64,
+        };
+        self.mark = *sums;
+        self.settled_at = now;
+    }
+
+    pub(super) fn set_serves(&mut self, now: Timestamp, meter: &Meter, idle_percent: f64, serves: bool) {
+        self.settle(now, meter, idle_percent);
+        self.serves = serves;
+    }
+
+    /// Counts the minute's credits and says whether the CPU is held from now on.
+    pub(super) fn count_credits(&mut self, now: Timestamp, meter: &Meter, idle_percent: f64, model: Option<&Workload>) {
+        self.settle(now, meter, idle_percent);
+        let millis = (now.as_millis() - self.counted_at.as_millis()) as f64;
+        if let (Some(balance), Some((size, mode)), true) =
+            (&mut self.credits, model.and_then(|model| model.credits), millis > 0.0)
+        {
+            let percent = (self.carried - self.counted) / millis;
+            balance.count(size, mode, millis / 3_600_000.0, percent);
+            self.held = balance.is_exhausted(mode);
+        }
+        self.counted = self.carried;
+        self.counted_at = now;
+    }
+
+    /// The mean CPU utilization since the last datum, in percent; starts the next one.
+    pub(super) fn take_percent(&mut self, now: Timestamp) -> f64 {
+        let millis = (now.as_millis() - self.span_began.as_millis()) as f64;
+        let percent = if millis > 0.0 { self.carried / millis } else { 0.0 };
+        self.span_began = now;
+        self.carried = 0.0;
+        self.counted = 0.0;
+        // Six decimals, so that a load that stays the same shows exactly its value, whatever was added up before.
+        (percent * 1e6).round() / 1e6
+    }
+}
+
+/// A group's machines in the minute that ended last.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Minute {
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Requests per second of the whole group, the mean of the minute; absent for a load that is not in requests.
+    pub requests_per_sec: Option<f64>,
+    /// What a request took on average; absent when no machine served at its end.
+    pub latency_ms: Option<f64>,
+    /// The lowest balance among machines in service.
+    pub lowest_credits: Option<f64>,
+    /// Machines that serve at its end, and those of them that are held to their baseline.
+    pub serving: u32,
+    pub held: u32,
+    /// Surplus credits charged so far for machines that are gone, and for those that run if they stopped now.
+    pub charged_credits: f64,
+}
+
+/// What the machines of a group contribute to the minute at hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Tally {
+    held: u32,
+    lowest_credits: Option<f64>,
+    charged: f64,
+}
+
+impl Meter {
+    /// Takes in one machine at the end of a minute.
+    pub(super) fn tally(&mut self, machine: &Machine, in_service: bool) {
+        self.tally.held += u32::from(machine.serves && machine.held);
+        let Some(balance) = machine.credits else { return };
+        self.tally.charged += balance.charged_at_end();
+        if in_service {
+            let credits = balance.credits();
+            self.tally.lowest_credits = Some(self.tally.lowest_credits.map_or(credits, |lowest| lowest.min(credits)));
+        }
+    }
+
+    /// Closes the minute that ends `now`. `charged` is what machines that are gone were charged.
+    pub(super) fn close_minute(&mut self, now: Timestamp, load: Load, has_model: bool, charged: f64) -> Minute {
+        let (sums, last) = (&self.sums, &self.last_minute);
+        let mean = |sum: f64, before: f64| (sum - before) / MINUTE_MILLIS;
+        let tally = std::mem::take(&mut self.tally);
+        let (held, free) = (f64::from(tally.held), f64::from(self.serving.saturating_sub(tally.held)));
+        let latency =
+            mean(sums.latency_free, last.latency_free) * free + mean(sums.latency_held, last.latency_held) * held;
+        let requests = mean(sums.requests, last.requests);
+        self.last_minute = self.sums;
+        Minute {
+            ended_at: now,
+            requests_per_sec: matches!(load, Load::Requests(_)).then_some(requests),
+            latency_ms: (has_model && self.serving > 0).then(|| latency / f64::from(self.serving)),
+            lowest_credits: tally.lowest_credits,
+            serving: self.serving,
+            held: tally.held,
+            charged_credits: charged + tally.charged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Workload {
+        Workload {
+            requests_per_sec: 50.0,
+            base_cpu: 2.0,
+            boot: Spread::fixed(Duration::from_secs(60)),
+            service_ms: 20.0,
+            latency_cap_ms: 5000.0,
+            credits: None,
+            metric_delay: Duration::ZERO,
+            metric_loss_percent: 0.0,
+            seed: 1,
+        }
+    }
+
+    fn near(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-9, "{value} is not {expected}");
+    }
+
+    #[test]
+    fn a_spread_keeps_its_limits_and_its_middle() {
+        let secs = Duration::from_secs;
+        let boot = Spread { min: secs(60), typical: secs(90), max: secs(180) };
+        assert_eq!((boot.at(0.0), boot.at(1.0)), (secs(60), secs(180)));
+        // A quarter of the area lies left of the mode: (90 − 60) ÷ (180 − 60).
+        assert_eq!(boot.at(0.25), secs(90));
+        assert_eq!(Spread::fixed(secs(7)).at(0.4), secs(7));
+    }
+
+    #[test]
+    fn work_is_shared_and_waits_longer_the_busier_a_machine_is() {
+        let model = model();
+        for (requests, machines, cpu, latency) in [
+            (0.0, 1, 2.0, 20.0),
+            (25.0, 1, 51.0, 40.0),
+            (25.0, 2, 26.5, 20.0 / 0.75),
+            (45.0, 1, 90.2, 200.0),
+            (50.0, 1, 100.0, 5000.0),
+            (500.0, 1, 100.0, 5000.0),
+        ] {
+            let rates = rates(Load::Requests(requests), Some(&model), machines);
+            near(rates.free, cpu);
+            assert!((rates.latency_free - latency).abs() < 1e-6, "{requests} on {machines}: {rates:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_credits_is_held_to_its_baseline_and_slow() {
+        let nano = Burstable::of("t2.nano").expect("a size");
+        let model = Workload { credits: Some((nano, CreditMode::Standard)), base_cpu: 0.0, ..model() };
+        let rates = rates(Load::Requests(2.0), Some(&model), 1);
+        near(rates.free, 4.0);
+        near(rates.held, 4.0);
+        // 4 % of work on 5 % of a machine: 20 ms ÷ 0.05, in a queue that is 80 % full.
+        assert!((rates.latency_held - 2000.0).abs() < 1e-6, "{rates:?}");
+        near(super::rates(Load::Requests(20.0), Some(&model), 1).held, 5.0);
+    }
+
+    #[test]
+    fn a_minute_shows_the_mean_of_what_happened_in_it() {
+        let (model, start) = (model(), Timestamp::from_secs(0));
+        let at = |secs: i64| Timestamp::from_secs(secs);
+        let mut meter = Meter::default();
+        let mut machine = Machine::new(start, Some(&model));
+        meter.change(start, Load::Requests(0.0), Some(&model), 0);
+        // Idle for 15 s, then alone with 25 requests a second for 30 s, then one of two.
+        meter.change(at(15), Load::Requests(25.0), Some(&model), 1);
+        machine.set_serves(at(15), &meter, model.base_cpu, true);
+        meter.change(at(45), Load::Requests(25.0), Some(&model), 2);
+        meter.advance(at(60));
+        machine.count_credits(at(60), &meter, model.base_cpu, Some(&model));
+        near(machine.take_percent(at(60)), (2.0 * 15.0 + 51.0 * 30.0 + 26.5 * 15.0) / 60.0);
+        let minute = meter.close_minute(at(60), Load::Requests(25.0), true, 0.0);
+        near(minute.requests_per_sec.expect("requests"), 25.0 * 45.0 / 60.0);
+    }
+}
