@@ -215,7 +215,8 @@ structure! { ListTopicsResponse LIST_TOPICS_RESPONSE {
     next_token: String = "NextToken" m(&STRING);
 } }
 
-pub static MESSAGE_ATTRIBUTE_MAP: Shape = Shape::map("MessageAttributeMap", &MESSAGE_ATTRIBUTE_VALUE);
+pub static MESSAGE_ATTRIBUTE_MAP: Shape =
+    Shape::map("MessageAttributeMap", &MESSAGE_ATTRIBUTE_VALUE).entry_names("Name", "Value");
 
 structure! { MessageAttributeValue MESSAGE_ATTRIBUTE_VALUE {
     data_type: String = "DataType" m(&STRING).required();

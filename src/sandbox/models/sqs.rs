@@ -155,8 +155,7 @@ structure! { AddPermissionRequest ADD_PERMISSION_REQUEST {
     actions: Vec<String> = "Actions" m(&ACTION_NAME_LIST).required();
 } }
 
-pub static ATTRIBUTE_NAME_LIST: Shape =
-    Shape::list("AttributeNameList", &QUEUE_ATTRIBUTE_NAME).item("AttributeName").flat();
+pub static ATTRIBUTE_NAME_LIST: Shape = Shape::list("AttributeNameList", &STRING).item("AttributeName").flat();
 
 structure! { BatchResultErrorEntry BATCH_RESULT_ERROR_ENTRY {
     id: String = "Id" m(&STRING);
@@ -371,26 +370,10 @@ pub static MESSAGE_BODY_SYSTEM_ATTRIBUTE_MAP: Shape = Shape::map(
 pub static MESSAGE_LIST: Shape = Shape::list("MessageList", &MESSAGE).item("Message").flat();
 
 pub static MESSAGE_SYSTEM_ATTRIBUTE_LIST: Shape =
-    Shape::list("MessageSystemAttributeList", &MESSAGE_SYSTEM_ATTRIBUTE_NAME).item("MessageSystemAttributeName").flat();
+    Shape::list("MessageSystemAttributeList", &STRING).item("MessageSystemAttributeName").flat();
 
 pub static MESSAGE_SYSTEM_ATTRIBUTE_MAP: Shape =
     Shape::map("MessageSystemAttributeMap", &STRING).flat_entries("Attribute", "Name", "Value");
-
-pub static MESSAGE_SYSTEM_ATTRIBUTE_NAME: Shape = Shape::new("MessageSystemAttributeName", Kind::String).values(&[
-    "All",
-    "SenderId",
-    "SentTimestamp",
-    "ApproximateReceiveCount",
-    "ApproximateFirstReceiveTimestamp",
-    "SequenceNumber",
-    "MessageDeduplicationId",
-    "MessageGroupId",
-    "AWSTraceHeader",
-    "DeadLetterQueueSourceArn",
-]);
-
-pub static MESSAGE_SYSTEM_ATTRIBUTE_NAME_FOR_SENDS: Shape =
-    Shape::new("MessageSystemAttributeNameForSends", Kind::String).values(&["AWSTraceHeader"]);
 
 structure! { MessageSystemAttributeValue MESSAGE_SYSTEM_ATTRIBUTE_VALUE {
     string_value: String = "StringValue" m(&STRING);
@@ -406,31 +389,6 @@ structure! { PurgeQueueRequest PURGE_QUEUE_REQUEST {
 
 pub static QUEUE_ATTRIBUTE_MAP: Shape =
     Shape::map("QueueAttributeMap", &STRING).flat_entries("Attribute", "Name", "Value");
-
-pub static QUEUE_ATTRIBUTE_NAME: Shape = Shape::new("QueueAttributeName", Kind::String).values(&[
-    "All",
-    "Policy",
-    "VisibilityTimeout",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "CreatedTimestamp",
-    "LastModifiedTimestamp",
-    "QueueArn",
-    "ApproximateNumberOfMessagesDelayed",
-    "DelaySeconds",
-    "ReceiveMessageWaitTimeSeconds",
-    "RedrivePolicy",
-    "FifoQueue",
-    "ContentBasedDeduplication",
-    "KmsMasterKeyId",
-    "KmsDataKeyReusePeriodSeconds",
-    "DeduplicationScope",
-    "FifoThroughputLimit",
-    "RedriveAllowPolicy",
-    "SqsManagedSseEnabled",
-]);
 
 pub static QUEUE_URL_LIST: Shape = Shape::list("QueueUrlList", &STRING).item("QueueUrl").flat();
 

@@ -117,3 +117,30 @@ pub fn read_time(text: &str) -> Option<Timestamp> {
     let seconds = || text.parse::<f64>().ok().map(|secs| Timestamp::from_millis((secs * 1000.0).round() as i64));
     Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}Z"))).or_else(seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::models::{sns, sqs};
+
+    /// Forms as botocore writes them, whose models name the keys and values of some maps.
+    #[test]
+    fn a_maps_keys_and_values_go_by_the_models_names() {
+        let check = |shape: &'static Shape, pairs: &[(&str, &str)], expected: &[(&str, Value)]| {
+            let node = Node::from_pairs(pairs.iter().copied());
+            let map = expected.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
+            assert_eq!(node.decode(shape, ""), Ok(Value::Map(map)));
+        };
+        let attribute = |kind: &str, text: &str| {
+            let (kind, text) = (Value::String(kind.into()), Value::String(text.into()));
+            Value::Structure(vec![("DataType", kind), ("StringValue", text)])
+        };
+        let pairs =
+            [("entry.1.Name", "store"), ("entry.1.Value.DataType", "String"), ("entry.1.Value.StringValue", "a")];
+        check(&sns::MESSAGE_ATTRIBUTE_MAP, &pairs, &[("store", attribute("String", "a"))]);
+        let pairs = [("entry.1.key", "DisplayName"), ("entry.1.value", "Ops")];
+        check(&sns::TOPIC_ATTRIBUTES_MAP, &pairs, &[("DisplayName", Value::String("Ops".into()))]);
+        let pairs = [("1.Name", "DelaySeconds"), ("1.Value", "5")];
+        check(&sqs::QUEUE_ATTRIBUTE_MAP, &pairs, &[("DelaySeconds", Value::String("5".into()))]);
+    }
+}

@@ -150,6 +150,14 @@ impl Shape {
         self
     }
 
+    /// Names a map's keys and values.
+    pub const fn entry_names(mut self, key_name: &'static str, value_name: &'static str) -> Self {
+        if let Kind::Map { value, item, flattened, .. } = self.kind {
+            self.kind = Kind::Map { value, key_name, value_name, item, flattened };
+        }
+        self
+    }
+
     /// Makes a map stand without an element around it, and names its entries, keys and values.
     pub const fn flat_entries(mut self, item: &'static str, key_name: &'static str, value_name: &'static str) -> Self {
         if let Kind::Map { value, .. } = self.kind {

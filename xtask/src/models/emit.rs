@@ -253,6 +253,10 @@ impl<'a> Emitter<'a> {
         if self.service == "sqs" {
             let (item, key, value) = supplement::sqs_map_names(name).ok_or_else(|| format!("no names for {name}"))?;
             let _ = write!(text, ".flat_entries({item:?}, {key:?}, {value:?})");
+        } else if let (Some(key), Some(value)) =
+            (shape["key"]["locationName"].as_str(), shape["value"]["locationName"].as_str())
+        {
+            let _ = write!(text, ".entry_names({key:?}, {value:?})");
         }
         self.table(name, &text);
         Ok(())
@@ -288,7 +292,8 @@ impl<'a> Emitter<'a> {
             let _ = write!(rules, ".pattern({pattern:?})");
         }
         let values = shape["enum"].as_array().map_or(&[][..], Vec::as_slice);
-        if !values.is_empty() && values.len() <= LONGEST_ENUM {
+        let checked_by_handler = self.service == "sqs" && supplement::sqs_names_its_own_mistakes(name);
+        if !values.is_empty() && values.len() <= LONGEST_ENUM && !checked_by_handler {
             let _ = write!(rules, ".values(&{})", Value::from(values.to_vec()));
         }
         rules

@@ -28,6 +28,12 @@ pub fn sqs_map_names(shape: &str) -> Option<(&'static str, &'static str, &'stati
     })
 }
 
+/// Enumerations that SQS does not hold callers to with a `ValidationError`: attribute names, for which it has
+/// `InvalidAttributeName`. ReceiveMessage takes those of messages where its model names those of queues.
+pub fn sqs_names_its_own_mistakes(shape: &str) -> bool {
+    matches!(shape, "QueueAttributeName" | "MessageSystemAttributeName" | "MessageSystemAttributeNameForSends")
+}
+
 /// The Query code and status of an SQS error.
 pub fn sqs_error(shape: &str) -> (String, u16) {
     let code = match shape {

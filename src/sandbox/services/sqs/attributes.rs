@@ -116,6 +116,56 @@ impl Queue {
     }
 }
 
+/// What GetQueueAttributes can be asked for.
+pub(super) const QUEUE_ATTRIBUTES: &[&str] = &[
+    "All",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ContentBasedDeduplication",
+    "CreatedTimestamp",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "LastModifiedTimestamp",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "Policy",
+    "QueueArn",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+];
+
+/// What ReceiveMessage can be asked for besides the message.
+pub(super) const MESSAGE_ATTRIBUTES: &[&str] = &[
+    "All",
+    "AWSTraceHeader",
+    "ApproximateFirstReceiveTimestamp",
+    "ApproximateReceiveCount",
+    "DeadLetterQueueSourceArn",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "SenderId",
+    "SentTimestamp",
+    "SequenceNumber",
+];
+
+/// # Errors
+/// `InvalidAttributeName` for the first of `asked` that is not among `known`.
+pub(super) fn check_names(asked: &[String], known: &[&str]) -> Result<(), Refusal> {
+    asked.iter().find(|name| !known.contains(&name.as_str())).map_or(Ok(()), |name| Err(unknown(name)))
+}
+
+fn unknown(name: &str) -> Refusal {
+    Refusal::new("InvalidAttributeName", 400, format!("Unknown Attribute {name}."))
+}
+
 fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
     let fifo = queue.arn.ends_with(".fifo");
     let boolean = matches!(value, "true" | "false");
@@ -132,7 +182,7 @@ fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
         "FifoThroughputLimit" => matches!(value, "perQueue" | "perMessageGroupId") && fifo,
         _ => match NUMBERS.iter().find(|(number, ..)| *number == name) {
             Some((_, _, limits)) => value.parse().is_ok_and(|number: u64| limits.contains(&number)),
-            None => return Err(Refusal::new("InvalidAttributeName", 400, format!("Unknown Attribute {name}."))),
+            None => return Err(unknown(name)),
         },
     };
     if valid {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 
+use super::attributes::{MESSAGE_ATTRIBUTES, check_names};
 use super::checksum::{md5_of, md5_of_attributes};
 use super::queue::{Incoming, Received, Stored};
 use super::{invalid_value, missing};
@@ -180,14 +181,15 @@ fn receive_message(
         input.visibility_timeout.map(|secs| seconds("VisibilityTimeout", secs, MAX_VISIBILITY)).transpose()?;
     let wait = input.wait_time_seconds.map(|secs| seconds("WaitTimeSeconds", secs, MAX_WAIT)).transpose()?;
     let wait = wait.unwrap_or_else(|| queue.wait_time());
-    let received = queue.receive(call.now, most, visibility);
-    if received.is_empty() && !wait.is_zero() {
-        call.come_back_until(call.now + wait);
-    }
     let system: Vec<String> = [input.attribute_names, input.message_system_attribute_names]
         .into_iter()
         .flat_map(Option::unwrap_or_default)
         .collect();
+    check_names(&system, MESSAGE_ATTRIBUTES)?;
+    let received = queue.receive(call.now, most, visibility);
+    if received.is_empty() && !wait.is_zero() {
+        call.come_back_until(call.now + wait);
+    }
     let wanted = input.message_attribute_names.unwrap_or_default();
     let messages: Vec<model::Message> = received.into_iter().map(|message| shown(message, &system, &wanted)).collect();
     Ok(model::ReceiveMessageOutput { messages: (!messages.is_empty()).then_some(messages) })

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::attributes::{QUEUE_ATTRIBUTES, check_names};
 use super::queue::Queue;
 use super::{missing, no_such_queue, queue_url};
 use crate::engine::Refusal;
@@ -190,6 +191,7 @@ fn get_queue_attributes(
     region.sqs.move_dead_letters(call.now, &name);
     let queue = region.sqs.queue_for("GetQueueAttributes", input.queue_url.as_ref())?;
     let names = input.attribute_names.unwrap_or_default();
+    check_names(&names, QUEUE_ATTRIBUTES)?;
     let (visible, taken, delayed) = queue.counts(call.now);
     let mut shown = queue.shown_settings();
     shown.extend(
