@@ -42,14 +42,19 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
 /// `stack course in ap-northeast-2: group of 1 to 3 t2.nano, 2 policies, 1 notification, 3 alarms`.
 fn summary(stack: &Stack) -> String {
     let some = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let schedules = match stack.schedules.len() {
+        0 => String::new(),
+        count => format!(", {}", some(count, "schedule", "schedules")),
+    };
     format!(
-        "stack {} in {}: group of {} to {} {}, {}, {}, {}",
+        "stack {} in {}: group of {} to {} {}, {}{}, {}, {}",
         stack.name,
         stack.region,
         stack.group.min_size,
         stack.group.max_size,
         stack.launch.instance_type,
         some(stack.policies.len(), "policy", "policies"),
+        schedules,
         some(stack.alerting.topics.len(), "notification", "notifications"),
         some(stack.alerting.alarms.len(), "alarm", "alarms"),
     )

@@ -80,11 +80,12 @@ fn rule_in_words(alarm: &Alarm) -> String {
     )
 }
 
-struct Metric {
-    namespace: String,
-    name: String,
-    statistic: Statistic,
-    dimensions: BTreeMap<String, String>,
+/// A metric written out.
+pub(super) struct Metric {
+    pub namespace: String,
+    pub name: String,
+    pub statistic: Statistic,
+    pub dimensions: BTreeMap<String, String>,
 }
 
 impl Metric {
@@ -94,7 +95,7 @@ impl Metric {
     }
 }
 
-fn metric_of(group: &str, metric: &MetricSpec) -> Metric {
+pub(super) fn metric_of(group: &str, metric: &MetricSpec) -> Metric {
     let of_group = || BTreeMap::from([("AutoScalingGroupName".to_owned(), group.to_owned())]);
     match metric {
         MetricSpec::Short(short) => {
@@ -179,6 +180,7 @@ fn resolve_actions(spec: &Spec, path: &str, names: &[ActionName], builder: &mut 
 
 fn resolve_action(spec: &Spec, path: &str, name: &str, builder: &mut Builder) -> Option<ActionRef> {
     if spec.scaling.as_ref().is_some_and(|s| s.contains(name)) {
+        check_is_set_off(spec, path, name, builder);
         return Some(ActionRef::Policy(name.to_owned()));
     }
     if spec.notifications.as_ref().is_some_and(|n| n.contains(name)) {
@@ -197,6 +199,16 @@ fn resolve_action(spec: &Spec, path: &str, name: &str, builder: &mut Builder) ->
     let fact = format!("{path} is {}, which is neither a policy nor a notification of this spec.", quote(name));
     builder.problem(Kind::UnknownAction, path, fact, remedy);
     None
+}
+
+/// Target tracking and scheduled actions wait for no alarm of the spec.
+fn check_is_set_off(spec: &Spec, path: &str, name: &str, builder: &mut Builder) {
+    let entry = spec.scaling.as_ref().and_then(|scaling| scaling.entries.get(name));
+    if entry.is_some_and(|entry| !entry.is_set_off_by_alarms()) {
+        let fact = format!("{path} is {}, which acts by itself.", quote(name));
+        let remedy = "Name a simple or a step policy, or leave the action out.";
+        builder.problem(Kind::RunsByItself, path, fact, remedy);
+    }
 }
 
 /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`, with the first three and the last not empty.

@@ -4,15 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Architecture, Group, Image, Inbound, KeyPair, Launch, STACK_TAG, ScalingPolicy, Stack, Topic};
-use super::{alarms, network};
+use super::{Architecture, Group, Image, Inbound, KeyPair, Launch, PolicyKind, STACK_TAG, Stack, Topic, TrackedMetric};
+use super::{alarms, network, policies};
 use crate::spec::arguments::{GroupSpec, KeyPairSpec, LaunchSpec, NotificationSpec};
 use crate::spec::problem::{Kind, quote};
 use crate::spec::values::UBUNTU_RELEASES;
 use crate::spec::{Problem, Severity, Spec, SpecMap};
 
-/// AWS's default for the group's cooldown, used for a policy without one.
-const DEFAULT_COOLDOWN: Duration = Duration::from_secs(300);
 /// AWS's default in the console; ours here because the API's own default, none, replaces machines while they start.
 const DEFAULT_HEALTH_CHECK_GRACE: Duration = Duration::from_secs(300);
 /// EC2's limit on user data before it is encoded.
@@ -50,7 +48,9 @@ pub fn build_stack(spec: &Spec, map: &SpecMap, files: &Files) -> Result<Stack, V
 fn assemble(spec: &Spec, files: &Files, builder: &mut Builder) -> Stack {
     let name = &spec.name.0;
     let alarms = alarms::build_alarms(spec, builder);
-    let short_period = alarms.iter().any(|a| a.namespace == "AWS/EC2" && a.period < Duration::from_secs(300));
+    let policies = policies::build_policies(spec, builder);
+    let short_period = alarms.iter().any(|a| a.namespace == "AWS/EC2" && a.period < Duration::from_secs(300))
+        || policies.iter().any(tracks_ec2);
     let mut tags = spec.tags.clone().unwrap_or_default().0;
     tags.insert(STACK_TAG.to_owned(), name.clone());
     Stack {
@@ -59,9 +59,21 @@ fn assemble(spec: &Spec, files: &Files, builder: &mut Builder) -> Stack {
         network: network::build_network(spec.network.as_ref(), builder),
         launch: build_launch(&spec.launch, files, short_period, builder),
         group: build_group(name, &spec.group, builder),
-        policies: build_policies(spec, builder),
+        policies,
+        schedules: policies::build_schedules(spec, builder),
         alerting: super::Alerting { topics: build_topics(spec, builder), alarms },
         tags,
+    }
+}
+
+/// Target tracking's own alarms look at the machines' metrics every minute.
+fn tracks_ec2(policy: &super::ScalingPolicy) -> bool {
+    match &policy.kind {
+        PolicyKind::TargetTracking(tracking) => match &tracking.metric {
+            TrackedMetric::Predefined(_) => true,
+            TrackedMetric::Custom { namespace, .. } => namespace == "AWS/EC2",
+        },
+        PolicyKind::Simple { .. } | PolicyKind::Step(_) => false,
     }
 }
 
@@ -193,21 +205,6 @@ fn build_group(name: &str, group: &GroupSpec, builder: &mut Builder) -> Group {
         own_desired_capacity: group.own_desired_capacity.unwrap_or(false),
         health_check_grace_period: group.health_check_grace_period.map_or(DEFAULT_HEALTH_CHECK_GRACE, |g| g.0),
     }
-}
-
-fn build_policies(spec: &Spec, builder: &mut Builder) -> Vec<ScalingPolicy> {
-    let mut policies = Vec::new();
-    for (key, policy) in spec.scaling.iter().flat_map(|s| &s.entries) {
-        if policy.adjustment.0 == 0 {
-            let path = format!("scaling.{key}.adjustment");
-            let fact = format!("{path} is 0: the policy would change nothing.");
-            builder.problem(Kind::InvalidValue, &path, fact, "Write +1 to add a machine or -1 to remove one.");
-        }
-        let cooldown = policy.cooldown.map_or(DEFAULT_COOLDOWN, |c| c.0);
-        policies.push(ScalingPolicy { name: key.clone(), adjustment: policy.adjustment.0, cooldown });
-    }
-    policies.sort_by(|a, b| a.name.cmp(&b.name));
-    policies
 }
 
 fn build_topics(spec: &Spec, builder: &mut Builder) -> Vec<Topic> {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::{ActionRef, Alarm, ScalingPolicy, Stack};
+use super::{ActionRef, AdjustmentType, Alarm, PolicyKind, ScalingPolicy, Stack, Step, TargetTracking, TrackedMetric};
 use crate::spec::problem::Kind;
+use crate::spec::values::span_text;
 use crate::spec::{Problem, SpecMap};
 
 /// Returns every warning about a stack that breaks no rule, in the order of the file.
@@ -14,7 +15,8 @@ pub fn lint_stack(stack: &Stack, map: &SpecMap) -> Vec<Problem> {
     lints.topics();
     lints.policies();
     lints.alarms();
-    lints.oscillation();
+    lints.pairs();
+    lints.tracking();
     lints.found.sort_by_key(|p| p.place);
     lints.found
 }
@@ -49,7 +51,8 @@ impl<'a> Lints<'a> {
     }
 
     fn policies(&mut self) {
-        for policy in &self.stack.policies {
+        let by_alarm = |policy: &&ScalingPolicy| !matches!(policy.kind, PolicyKind::TargetTracking(_));
+        for policy in self.stack.policies.iter().filter(by_alarm) {
             let action = ActionRef::Policy(policy.name.clone());
             let used = self.stack.alerting.alarms.iter().any(|a| all_actions(a).any(|x| *x == action));
             if !used {
@@ -59,7 +62,9 @@ impl<'a> Lints<'a> {
             }
         }
         let group = &self.stack.group;
-        if group.min_size == group.max_size && !self.stack.policies.is_empty() {
+        // A scheduled action may make room.
+        let fixed = group.min_size == group.max_size && self.stack.schedules.is_empty();
+        if fixed && !self.stack.policies.is_empty() {
             let fact = format!(
                 "group.min_size and group.max_size are both {}, so no policy can change anything.",
                 group.max_size
@@ -75,6 +80,8 @@ impl<'a> Lints<'a> {
             self.wrong_dimension(alarm);
             self.never_fires(alarm);
             self.monitoring(alarm);
+            self.steps(alarm);
+            self.cooldown(alarm);
         }
     }
 
@@ -88,7 +95,7 @@ impl<'a> Lints<'a> {
 
     /// Low CPU is how a quiet group looks all night; a person who is told each time stops reading.
     fn alarm_at_rest(&mut self, alarm: &Alarm) {
-        let scales_in = alarm.alarm_actions.iter().any(|a| self.policy_of(a).is_some_and(|p| p.adjustment < 0));
+        let scales_in = alarm.alarm_actions.iter().any(|a| self.policy_of(a).is_some_and(ScalingPolicy::scales_in));
         let tells = alarm.alarm_actions.iter().any(|a| matches!(a, ActionRef::Topic(_)));
         if scales_in && tells && !alarm.comparison.is_upper() {
             let path = format!("alarms.{}.alarm_actions", alarm.key);
@@ -145,21 +152,138 @@ impl<'a> Lints<'a> {
         }
     }
 
-    /// After a scale-out the same load is spread over more machines; if that already sets off the scale-in alarm, the
-    /// group goes out and in for as long as the load lasts.
-    fn oscillation(&mut self) {
+    /// Step policies answer by distance from the threshold: a range that the alarm never reports, or a hole where it
+    /// does, is not what anybody meant.
+    fn steps(&mut self, alarm: &Alarm) {
+        let policies = alarm.alarm_actions.iter().filter_map(|action| self.policy_of(action));
+        for (policy, steps) in policies.filter_map(|policy| Some((policy, steps_of(policy)?))).collect::<Vec<_>>() {
+            let path = format!("scaling.{}.steps", policy.name);
+            let upper = alarm.comparison.is_upper();
+            let (side, near) = if upper { ("above", reach_above(steps)) } else { ("below", reach_below(steps)) };
+            match near {
+                None => {
+                    let fact =
+                        format!("alarms.{} reports values {side} its threshold, where {path} has no step.", alarm.key);
+                    let remedy =
+                        if upper { "Write a step with lower_bound: 0." } else { "Write a step with upper_bound: 0." };
+                    self.warn(Kind::StepsOnWrongSide, &path, fact, remedy);
+                }
+                Some(near) if near > 0.0 => {
+                    let fact = format!(
+                        "alarms.{} goes off at {} {}; {path} does nothing until {near} {side} it.",
+                        alarm.key,
+                        alarm.comparison.sign(),
+                        alarm.threshold
+                    );
+                    self.warn(
+                        Kind::StepsMissThreshold,
+                        &path,
+                        fact,
+                        "Begin the first step at 0, or move the threshold.",
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// While the cooldown lasts nothing happens; if it ends before enough datapoints from after the scaling activity
+    /// have cleared the alarm, the policy acts again for the same reason.
+    fn cooldown(&mut self, alarm: &Alarm) {
+        let clearing = 1 + alarm.evaluation_periods.saturating_sub(alarm.datapoints_to_alarm);
+        let quiet_after = alarm.period.saturating_mul(clearing);
+        for policy in alarm.alarm_actions.iter().filter_map(|action| self.policy_of(action)).collect::<Vec<_>>() {
+            let PolicyKind::Simple { cooldown, .. } = policy.kind else { continue };
+            if cooldown < quiet_after {
+                let path = format!("scaling.{}.cooldown", policy.name);
+                let fact = format!(
+                    "{path} is {}, and alarms.{} needs {clearing} good datapoint(s) of {} to go back to OK.",
+                    span_text(cooldown),
+                    alarm.key,
+                    span_text(alarm.period)
+                );
+                let remedy = format!("Raise the cooldown to {} or more.", span_text(quiet_after));
+                self.warn(Kind::CooldownTooShort, &path, fact, remedy);
+            }
+        }
+    }
+
+    /// A metric that target tracking keeps, and an alarm that scales on the same one.
+    fn tracking(&mut self) {
+        let tracked = self.stack.policies.iter().filter_map(|policy| match &policy.kind {
+            PolicyKind::TargetTracking(tracking) => Some((policy, tracking)),
+            PolicyKind::Simple { .. } | PolicyKind::Step(_) => None,
+        });
+        for (policy, tracking) in tracked.collect::<Vec<_>>() {
+            let scales = |alarm: &&Alarm| alarm.alarm_actions.iter().any(|a| matches!(a, ActionRef::Policy(_)));
+            let same = |alarm: &&Alarm| watches(alarm, tracking);
+            if let Some(alarm) = self.stack.alerting.alarms.iter().filter(scales).find(same) {
+                let path = format!("scaling.{}.metric", policy.name);
+                let fact = format!("alarms.{} scales on the metric that {path} keeps at a value.", alarm.key);
+                self.warn(Kind::TrackedTwice, &path, fact, "Leave the metric to one of the two.");
+            }
+            if self.is_too_slow_for(tracking) {
+                let fact = format!(
+                    "scaling.{} needs a datapoint each minute; without detailed monitoring EC2 sends one in five.",
+                    policy.name
+                );
+                let remedy = "Remove detailed_monitoring: false.";
+                self.warn(Kind::MonitoringTooSlow, "launch.detailed_monitoring", fact, remedy);
+            }
+        }
+    }
+
+    fn is_too_slow_for(&self, tracking: &TargetTracking) -> bool {
+        let of_machines = match &tracking.metric {
+            TrackedMetric::Predefined(_) => true,
+            TrackedMetric::Custom { namespace, .. } => namespace == "AWS/EC2",
+        };
+        of_machines && !self.stack.launch.detailed_monitoring
+    }
+
+    /// What a scale-out and a scale-in alarm on one metric do to each other.
+    fn pairs(&mut self) {
         let alarms = &self.stack.alerting.alarms;
-        let shared = |a: &&Alarm| a.namespace == "AWS/EC2" && a.statistic == "Average";
-        for out in alarms.iter().filter(shared).filter(|a| a.comparison.is_upper()) {
-            let Some(adds) = self.adjustment(out, |p| p.adjustment > 0) else { continue };
-            for back in alarms.iter().filter(shared).filter(|a| !a.comparison.is_upper()) {
-                if back.metric_name == out.metric_name && self.adjustment(back, |p| p.adjustment < 0).is_some() {
-                    self.check_pair(out, back, adds);
+        for out in alarms.iter().filter(|alarm| alarm.comparison.is_upper()) {
+            let Some(adder) = self.policy_for(out, ScalingPolicy::scales_out) else { continue };
+            for back in alarms.iter().filter(|alarm| !alarm.comparison.is_upper() && same_metric(alarm, out)) {
+                if self.policy_for(back, ScalingPolicy::scales_in).is_none() {
+                    continue;
+                }
+                // The same load is spread over more machines only if it is their average that is watched.
+                let shared = out.namespace == "AWS/EC2" && out.statistic == "Average";
+                match least_change(adder) {
+                    _ if self.overlaps(out, back) => {}
+                    Some(adds) if shared => self.check_pair(out, back, adds),
+                    _ => {}
                 }
             }
         }
     }
 
+    /// Thresholds that some value breaches both of leave no room between them.
+    fn overlaps(&mut self, out: &Alarm, back: &Alarm) -> bool {
+        let touching = out.comparison.sign() == ">=" && back.comparison.sign() == "<=";
+        let overlaps = back.threshold > out.threshold || (back.threshold == out.threshold && touching);
+        if overlaps {
+            let path = format!("alarms.{}.threshold", back.key);
+            let fact = format!(
+                "alarms.{} at {} {} and alarms.{} at {} {} are both on between the two.",
+                out.key,
+                out.comparison.sign(),
+                out.threshold,
+                back.key,
+                back.comparison.sign(),
+                back.threshold
+            );
+            let remedy = format!("Lower this threshold well below {}.", out.threshold);
+            self.warn(Kind::NoHysteresis, &path, fact, remedy);
+        }
+        overlaps
+    }
+
+    /// After a scale-out the same load is spread over more machines; if that already sets off the scale-in alarm, the
+    /// group goes out and in for as long as the load lasts.
     fn check_pair(&mut self, out: &Alarm, back: &Alarm, adds: u32) {
         let group = &self.stack.group;
         let spread = |from: u32| {
@@ -189,14 +313,67 @@ impl<'a> Lints<'a> {
         self.warn(Kind::Oscillates, &path, fact, remedy);
     }
 
-    fn adjustment(&self, alarm: &Alarm, wanted: impl Fn(&ScalingPolicy) -> bool) -> Option<u32> {
-        let policy = alarm.alarm_actions.iter().filter_map(|a| self.policy_of(a)).find(|p| wanted(p))?;
-        Some(policy.adjustment.unsigned_abs())
+    fn policy_for(&self, alarm: &Alarm, wanted: impl Fn(&ScalingPolicy) -> bool) -> Option<&'a ScalingPolicy> {
+        alarm.alarm_actions.iter().filter_map(|action| self.policy_of(action)).find(|policy| wanted(policy))
     }
 
     fn policy_of(&self, action: &ActionRef) -> Option<&'a ScalingPolicy> {
         let ActionRef::Policy(name) = action else { return None };
         self.stack.policies.iter().find(|p| p.name == *name)
+    }
+}
+
+fn steps_of(policy: &ScalingPolicy) -> Option<&[Step]> {
+    match &policy.kind {
+        PolicyKind::Step(policy) => Some(&policy.steps),
+        PolicyKind::Simple { .. } | PolicyKind::TargetTracking(_) => None,
+    }
+}
+
+/// How far above the threshold the first step begins; none if there is no step above it.
+fn reach_above(steps: &[Step]) -> Option<f64> {
+    let above = steps.iter().filter(|step| step.upper_bound.is_none_or(|bound| bound > 0.0));
+    above.map(|step| step.lower_bound.unwrap_or(f64::NEG_INFINITY)).min_by(f64::total_cmp)
+}
+
+/// The same below the threshold.
+fn reach_below(steps: &[Step]) -> Option<f64> {
+    let below = steps.iter().filter(|step| step.lower_bound.is_none_or(|bound| bound < 0.0));
+    below.map(|step| -step.upper_bound.unwrap_or(f64::INFINITY)).min_by(f64::total_cmp)
+}
+
+/// How many machines the policy adds at least, where that does not depend on how many there are.
+fn least_change(policy: &ScalingPolicy) -> Option<u32> {
+    match &policy.kind {
+        PolicyKind::Simple { adjustment, .. } => Some(adjustment.unsigned_abs()),
+        PolicyKind::Step(step) if step.adjustment_type == AdjustmentType::ChangeInCapacity => {
+            step.steps.iter().map(|step| step.adjustment.unsigned_abs()).min()
+        }
+        PolicyKind::Step(_) | PolicyKind::TargetTracking(_) => None,
+    }
+}
+
+fn same_metric(one: &Alarm, other: &Alarm) -> bool {
+    let key = |alarm: &Alarm| {
+        (alarm.namespace.clone(), alarm.metric_name.clone(), alarm.dimensions.clone(), alarm.statistic.clone())
+    };
+    key(one) == key(other)
+}
+
+/// Whether the alarm looks at what the policy keeps.
+fn watches(alarm: &Alarm, tracking: &TargetTracking) -> bool {
+    match &tracking.metric {
+        TrackedMetric::Predefined(kind) => {
+            let metric = match *kind {
+                "ASGAverageCPUUtilization" => "CPUUtilization",
+                "ASGAverageNetworkIn" => "NetworkIn",
+                _ => "NetworkOut",
+            };
+            alarm.namespace == "AWS/EC2" && alarm.metric_name == metric
+        }
+        TrackedMetric::Custom { namespace, metric_name, dimensions, .. } => {
+            (&alarm.namespace, &alarm.metric_name, &alarm.dimensions) == (namespace, metric_name, dimensions)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod alarms;
 mod build;
 mod lints;
 mod network;
+mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::spec::values::{Comparison, GroupEvent};
+pub use crate::spec::values::{AdjustmentType, Comparison, GroupEvent};
 pub use build::{Files, build_stack};
 pub use lints::lint_stack;
 
@@ -32,6 +33,8 @@ pub struct Stack {
     pub group: Group,
     /// In the order of their names.
     pub policies: Vec<ScalingPolicy>,
+    /// In the order of their names.
+    pub schedules: Vec<ScheduledAction>,
     pub alerting: Alerting,
     /// Put on every resource, `scaleproof:stack` among them.
     pub tags: BTreeMap<String, String>,
@@ -113,12 +116,98 @@ pub struct Group {
     pub health_check_grace_period: Duration,
 }
 
-/// A simple scaling policy; `name` is its key under `scaling:` and its name at AWS, where policy names are the group's own.
+/// A scaling policy; `name` is its key under `scaling:` and its name at AWS, where policy names are the group's own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScalingPolicy {
     pub name: String,
+    pub kind: PolicyKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum PolicyKind {
+    Simple { adjustment: i32, cooldown: Duration },
+    Step(StepPolicy),
+    TargetTracking(TargetTracking),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepPolicy {
+    pub adjustment_type: AdjustmentType,
+    /// By their lower bounds, from the lowest.
+    pub steps: Vec<Step>,
+    /// Of a change in percent alone.
+    pub min_adjustment_magnitude: Option<u32>,
+    /// `Average`, `Minimum` or `Maximum`.
+    pub metric_aggregation_type: String,
+    pub estimated_instance_warmup: Option<Duration>,
+}
+
+/// A range of distances from the alarm's threshold; an absent bound is infinity.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Step {
+    pub lower_bound: Option<f64>,
+    pub upper_bound: Option<f64>,
     pub adjustment: i32,
-    pub cooldown: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetTracking {
+    pub metric: TrackedMetric,
+    pub target_value: f64,
+    pub disable_scale_in: bool,
+    pub estimated_instance_warmup: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum TrackedMetric {
+    /// `ASGAverageCPUUtilization` and so on.
+    Predefined(&'static str),
+    Custom {
+        namespace: String,
+        metric_name: String,
+        dimensions: BTreeMap<String, String>,
+        statistic: String,
+    },
+}
+
+/// A change of the group's sizes by the clock; `name` is its key under `scaling:` and its name at AWS.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScheduledAction {
+    pub name: String,
+    /// A cron expression of five fields.
+    pub recurrence: Option<String>,
+    /// UTC where there is none.
+    pub time_zone: Option<String>,
+    /// `2026-12-01T08:00:00Z`
+    pub start_time: Option<String>,
+    pub end_time: Option<String>,
+    pub min_size: Option<u32>,
+    pub max_size: Option<u32>,
+    pub desired_capacity: Option<u32>,
+}
+
+impl ScalingPolicy {
+    /// Whether every answer that the policy has for an alarm adds machines.
+    pub fn scales_out(&self) -> bool {
+        self.all_changes(|change| change > 0)
+    }
+
+    /// Whether every answer that the policy has for an alarm takes machines away.
+    pub fn scales_in(&self) -> bool {
+        self.all_changes(|change| change < 0)
+    }
+
+    /// An exact capacity adds or removes by what there is, and target tracking asks no alarm of the spec.
+    fn all_changes(&self, wanted: impl Fn(i32) -> bool) -> bool {
+        match &self.kind {
+            PolicyKind::Simple { adjustment, .. } => wanted(*adjustment),
+            PolicyKind::Step(policy) => {
+                policy.adjustment_type != AdjustmentType::ExactCapacity
+                    && policy.steps.iter().all(|step| wanted(step.adjustment))
+            }
+            PolicyKind::TargetTracking(_) => false,
+        }
+    }
 }
 
 /// What `wire` owns: who is told, and what raises an alarm. One value for the SDK and for HCL.

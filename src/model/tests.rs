@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{ActionRef, Architecture, Files, Image, KeyPair, Stack, Zones, build_stack, lint_stack};
+use super::{
+    ActionRef, Architecture, Files, Image, KeyPair, PolicyKind, Stack, TrackedMetric, Zones, build_stack, lint_stack,
+};
 use crate::spec::parse_spec;
 
 const HEAD: &str = "version: 1\nname: web\nregion: us-east-1\n";
@@ -247,9 +249,10 @@ fn the_course_stack_is_what_its_spec_says() {
     assert_eq!(stack.network.zones, Zones::Count(2));
     assert_eq!(stack.launch.image, Image::Ubuntu { release: "24.04".into(), codename: "noble".into() });
     assert!(stack.launch.detailed_monitoring, "an alarm looks every minute");
-    let policies: Vec<_> =
-        stack.policies.iter().map(|p| (p.name.as_str(), p.adjustment, p.cooldown.as_secs())).collect();
-    assert_eq!(policies, [("scale-in", -1, 300), ("scale-out", 1, 300)]);
+    let cooldown = Duration::from_secs(300);
+    let policies: Vec<_> = stack.policies.iter().map(|p| (p.name.as_str(), p.kind.clone())).collect();
+    let simple = |adjustment| PolicyKind::Simple { adjustment, cooldown };
+    assert_eq!(policies, [("scale-in", simple(-1)), ("scale-out", simple(1))]);
     let names: Vec<_> = stack.alerting.alarms.iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["course-cpu-high", "course-cpu-low", "course-cpu-warning"]);
     let high = &stack.alerting.alarms[0];
@@ -273,7 +276,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(stack.network.cidr, "10.0.0.0/16");
     assert_eq!((stack.group.desired_capacity, stack.group.own_desired_capacity), (1, false));
     assert_eq!(stack.group.health_check_grace_period, Duration::from_secs(300));
-    assert_eq!(stack.policies[0].cooldown, Duration::from_secs(300));
+    let cooldown = Duration::from_secs(300);
+    assert_eq!(stack.policies[0].kind, PolicyKind::Simple { adjustment: 1, cooldown });
     assert!(!stack.launch.detailed_monitoring);
     let alarm = &stack.alerting.alarms[0];
     assert_eq!(alarm.treat_missing_data, "notBreaching", "no jobs is no data, and means zero");
@@ -295,4 +299,126 @@ fn the_architecture_follows_the_instance_family() {
         let text = format!("{HEAD}{GROUP}launch: {{ instance_type: {instance_type} }}\n");
         assert_eq!(build(&text).expect("a stack").0.launch.architecture, expected, "{instance_type}");
     }
+}
+
+/// A step policy `p` with these steps, set off by an alarm at this threshold.
+fn stepped(steps: &str, threshold: &str) -> String {
+    format!(
+        "scaling: {{ p: {{ type: step, steps: [{steps}] }} }}\nalarms:\n  a: {{ metric: cpu, threshold: \"{threshold}\", period: 1m, evaluation_periods: 1, alarm_actions: [p] }}\n"
+    )
+}
+
+#[test]
+fn steps_follow_each_other() {
+    let high = |steps: &str| stepped(steps, ">= 60");
+    check(&[
+        (&high("{ lower_bound: 0, upper_bound: 10, adjustment: +1 }, { lower_bound: 10, adjustment: +2 }"), &[]),
+        (&high("{ lower_bound: 10, adjustment: +2 }, { lower_bound: 0, upper_bound: 10, adjustment: +1 }"), &[]),
+        (
+            &high("{ lower_bound: 0, upper_bound: 10, adjustment: +1 }, { lower_bound: 12, adjustment: +2 }"),
+            &["steps-with-gaps scaling.p.steps[1]"],
+        ),
+        (
+            &high("{ lower_bound: 0, upper_bound: 10, adjustment: +1 }, { lower_bound: 5, adjustment: +2 }"),
+            &["steps-overlap scaling.p.steps[1]"],
+        ),
+        (
+            &high("{ lower_bound: 0, upper_bound: 10, adjustment: +1 }"),
+            &["steps-with-gaps scaling.p.steps[0].upper_bound"],
+        ),
+        (
+            &high("{ lower_bound: -10, upper_bound: 0, adjustment: -1 }"),
+            &["steps-with-gaps scaling.p.steps[0].lower_bound"],
+        ),
+        (&high("{ adjustment: +1 }"), &["invalid-value scaling.p.steps[0]"]),
+        (
+            &high("{ lower_bound: 5, upper_bound: 5, adjustment: +1 }"),
+            &["invalid-value scaling.p.steps[0]", "steps-with-gaps scaling.p.steps[0].upper_bound"],
+        ),
+        (&high(""), &["invalid-value scaling.p.steps"]),
+    ]);
+}
+
+#[test]
+fn steps_lie_where_their_alarm_looks() {
+    check(&[
+        (&stepped("{ lower_bound: 10, adjustment: +1 }", ">= 60"), &["steps-miss-threshold scaling.p.steps"]),
+        (&stepped("{ upper_bound: 0, adjustment: +1 }", ">= 60"), &["steps-on-wrong-side scaling.p.steps"]),
+        (&stepped("{ upper_bound: 0, adjustment: -1 }", "<= 20"), &[]),
+        (&stepped("{ upper_bound: -5, adjustment: -1 }", "<= 20"), &["steps-miss-threshold scaling.p.steps"]),
+        (&stepped("{ lower_bound: 0, adjustment: -1 }", "<= 20"), &["steps-on-wrong-side scaling.p.steps"]),
+    ]);
+}
+
+#[test]
+fn tracking_and_schedules_keep_to_auto_scalings_rules() {
+    let entry = |entry: &str| format!("scaling: {{ p: {{ {entry} }} }}\n");
+    let tracking = |rest: &str| entry(&format!("type: target-tracking, {rest}"));
+    let scheduled = |rest: &str| entry(&format!("type: scheduled, {rest}"));
+    check(&[
+        (&tracking("metric: cpu, target_value: 50"), &[]),
+        (&tracking("metric: cpu, target_value: 0"), &["invalid-value scaling.p.target_value"]),
+        (&tracking("metric: status-check-failed, target_value: 1"), &["invalid-value scaling.p.metric"]),
+        (&scheduled("recurrence: '0 8 * * *', min_size: 2"), &[]),
+        (&scheduled("min_size: 2"), &["missing-argument scaling.p"]),
+        (&scheduled("recurrence: '0 8 * * *'"), &["missing-argument scaling.p"]),
+        (&scheduled("recurrence: '0 8 * * *', min_size: 3, desired_capacity: 2"), &["sizes-out-of-order scaling.p"]),
+        (
+            &scheduled("start_time: '2026-12-01T08:00:00Z', time_zone: Asia/Seoul, min_size: 2"),
+            &["invalid-value scaling.p"],
+        ),
+        (
+            &scheduled(
+                "recurrence: '0 8 * * *', start_time: '2026-12-01T08:00:00Z', end_time: '2026-12-01T08:00:00Z', min_size: 2",
+            ),
+            &["invalid-value scaling.p.end_time"],
+        ),
+        (
+            "scaling: { p: { type: target-tracking, metric: cpu, target_value: 50 } }\nalarms:\n  a: { metric: cpu, threshold: '> 50', period: 1m, evaluation_periods: 1, alarm_actions: [p] }\n",
+            &["runs-by-itself alarms.a.alarm_actions[0]"],
+        ),
+        (
+            "scaling: { p: { type: target-tracking, metric: cpu, target_value: 50 }, out: { type: simple, adjustment: +1 } }\nalarms:\n  a: { metric: cpu, threshold: '> 80', period: 1m, evaluation_periods: 1, alarm_actions: [out] }\n",
+            &["tracked-twice scaling.p.metric"],
+        ),
+        (
+            "launch: { instance_type: t3.micro, detailed_monitoring: false }\nscaling: { p: { type: target-tracking, metric: cpu, target_value: 50 } }\n",
+            &["monitoring-too-slow launch.detailed_monitoring"],
+        ),
+    ]);
+}
+
+#[test]
+fn alarms_leave_room_for_each_other_and_time_for_the_cooldown() {
+    let cooldown = |cooldown: &str, rule: &str| {
+        format!(
+            "scaling: {{ out: {{ type: simple, adjustment: +1, cooldown: {cooldown} }} }}\nalarms:\n  a: {{ metric: cpu, threshold: '> 50', {rule}, alarm_actions: [out] }}\n"
+        )
+    };
+    check(&[
+        (&pair(">= 50", "<= 50", 1, "min_size: 5, max_size: 6"), &["no-hysteresis alarms.low.threshold"]),
+        (&pair("> 50", "<= 50", 1, "min_size: 99, max_size: 100"), &["oscillates alarms.low.threshold"]),
+        (&pair("> 50", "< 60", 1, "min_size: 5, max_size: 6"), &["no-hysteresis alarms.low.threshold"]),
+        (&cooldown("1m", "period: 1m, evaluation_periods: 3"), &[]),
+        (&cooldown("1m", "period: 5m, evaluation_periods: 1"), &["cooldown-too-short scaling.out.cooldown"]),
+        (
+            &cooldown("1m", "period: 1m, evaluation_periods: 3, datapoints_to_alarm: 2"),
+            &["cooldown-too-short scaling.out.cooldown"],
+        ),
+    ]);
+}
+
+#[test]
+fn the_examples_scale_as_they_say() {
+    let (steps, warnings) = build(include_str!("../../examples/steps.yaml")).expect("steps");
+    assert_eq!(warnings, Vec::<String>::new());
+    let PolicyKind::Step(out) = &steps.policies[1].kind else { panic!("{:?}", steps.policies[1]) };
+    let adjustments: Vec<i32> = out.steps.iter().map(|step| step.adjustment).collect();
+    assert_eq!(adjustments, [1, 2, 4]);
+    let (office, warnings) = build(include_str!("../../examples/office-hours.yaml")).expect("office hours");
+    assert_eq!(warnings, Vec::<String>::new());
+    let PolicyKind::TargetTracking(tracking) = &office.policies[0].kind else { panic!("{:?}", office.policies[0]) };
+    assert_eq!(tracking.metric, TrackedMetric::Predefined("ASGAverageCPUUtilization"));
+    assert!(office.launch.detailed_monitoring, "target tracking looks every minute");
+    assert_eq!(office.schedules.iter().map(|action| action.min_size).collect::<Vec<_>>(), [Some(1), Some(4)]);
 }

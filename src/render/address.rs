@@ -14,7 +14,7 @@ pub fn spec_path_for(map: &SpecMap, address: &str) -> Option<String> {
     let address = address.split('[').next()?.trim_start_matches("data.");
     let (kind, name) = address.split_once('.').unwrap_or((address, ""));
     let path = match kind {
-        "aws_autoscaling_policy" => {
+        "aws_autoscaling_policy" | "aws_autoscaling_schedule" => {
             return map.names_in("scaling").find(|key| label(key) == name).map(|key| format!("scaling.{key}"));
         }
         "aws_vpc" | "aws_internet_gateway" | "aws_route_table" | "aws_route_table_association" => "network",

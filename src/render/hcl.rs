@@ -10,6 +10,14 @@ pub(super) fn hcl_filter(value: &Value, _: Kwargs, _: &State) -> TeraResult<Valu
     Ok(Value::safe_string(&literal(value)?))
 }
 
+/// The `number` filter: a number that a decision made text of, so that a template can tell zero from none.
+pub(super) fn number_filter(value: Cow<'_, str>, _: Kwargs, _: &State) -> TeraResult<Value> {
+    match value.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(Value::safe_string(&value)),
+        _ => Err(Error::message(format!("`{value}` is no number"))),
+    }
+}
+
 /// The `label` filter: a name of the spec as the last part of a resource address, `scale-out` as `scale_out`.
 ///
 /// Names have no underscores (`spec::reader::NAME_PATTERN`), so no two become one.

@@ -64,7 +64,7 @@ macro_rules! templates {
         pub const TEMPLATES: &[(&str, &str)] = &[$((concat!($name, ".tf.tera"), include_str!(concat!("../../templates/", $name, ".tf.tera")))),*];
     };
 }
-templates!["versions", "provider", "network", "security", "launch", "group", "scaling", "outputs"];
+templates!["versions", "provider", "network", "security", "launch", "group", "scaling", "schedules", "outputs"];
 
 /// Templates, compiled once and good for any number of stacks.
 pub struct Renderer {
@@ -88,6 +88,7 @@ impl Renderer {
         tera.set_escape_fn(hcl::refuse_bare);
         tera.register_filter("hcl", hcl::hcl_filter);
         tera.register_filter("label", hcl::label_filter);
+        tera.register_filter("number", hcl::number_filter);
         let names = sources.keys().map(|name| (*name).to_owned()).collect();
         let sources: Vec<(&str, String)> =
             sources.into_iter().map(|(name, text)| (name, without_tag_lines(text))).collect();

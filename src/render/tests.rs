@@ -61,7 +61,15 @@ fn an_endpoint_brings_its_flags_and_no_credentials() {
 #[test]
 fn terraform_fmt_has_nothing_to_change() {
     let mut checked = 0;
-    for (index, stack) in [stack("examples/course.yaml"), stack("examples/worker.yaml"), odd_stack()].iter().enumerate()
+    for (index, stack) in [
+        stack("examples/course.yaml"),
+        stack("examples/worker.yaml"),
+        stack("examples/steps.yaml"),
+        stack("examples/office-hours.yaml"),
+        odd_stack(),
+    ]
+    .iter()
+    .enumerate()
     {
         let dir = tempfile::tempdir().expect("a folder");
         let files = render_stack(stack, &with_endpoint()).expect("embedded templates");
@@ -151,4 +159,35 @@ proptest! {
         let quoted = quoted(&text);
         prop_assert!(files["provider.tf"].contains(&quoted));
     }
+}
+
+#[test]
+fn every_kind_of_policy_has_its_arguments() {
+    let files = render_stack(&stack("examples/steps.yaml"), &RenderOptions::default()).expect("embedded templates");
+    for part in [
+        "  policy_type               = \"StepScaling\"\n",
+        "  estimated_instance_warmup = 120\n",
+        "    metric_interval_lower_bound = 0\n    metric_interval_upper_bound = 15\n    scaling_adjustment          = 1\n",
+        "  adjustment_type          = \"PercentChangeInCapacity\"\n",
+    ] {
+        assert!(files["scaling.tf"].contains(part), "{part} in {}", files["scaling.tf"]);
+    }
+    assert!(!files.contains_key("schedules.tf"));
+    let office = stack("examples/office-hours.yaml");
+    let files = render_stack(&office, &RenderOptions::default()).expect("embedded templates");
+    for part in ["    target_value = 50\n", "      predefined_metric_type = \"ASGAverageCPUUtilization\"\n"] {
+        assert!(files["scaling.tf"].contains(part), "{part} in {}", files["scaling.tf"]);
+    }
+    let unchanged = "  min_size         = 4\n  max_size         = -1\n  desired_capacity = -1\n";
+    assert!(files["schedules.tf"].contains(unchanged), "{}", files["schedules.tf"]);
+    assert!(files["versions.tf"].contains(">= 3.39, < 7.0"));
+}
+
+#[test]
+fn a_time_zone_asks_for_a_provider_that_has_it() {
+    let mut office = stack("examples/office-hours.yaml");
+    office.schedules[0].time_zone = Some("Asia/Seoul".into());
+    let files = render_stack(&office, &RenderOptions::default()).expect("embedded templates");
+    assert!(files["versions.tf"].contains(">= 4.0, < 7.0"), "{}", files["versions.tf"]);
+    assert!(files["schedules.tf"].contains("time_zone              = \"Asia/Seoul\""), "{}", files["schedules.tf"]);
 }

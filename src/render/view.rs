@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::RenderOptions;
-use crate::model::{Architecture, Image, KeyPair, Stack, Zones};
+use crate::model::{Architecture, Image, KeyPair, PolicyKind, Stack, TrackedMetric, Zones};
 
 /// What all attributes used here exist in; 7.0 is not there to be tried.
 const PROVIDER_VERSION: &str = ">= 3.39, < 7.0";
+/// Since 4.0 at the latest schedules have time zones; which 3.x release brought them is not known here.
+const PROVIDER_VERSION_OF_TIME_ZONES: &str = ">= 4.0, < 7.0";
 /// `optional` and preconditions are older; 1.3 is the oldest release that current providers name.
 const TERRAFORM_VERSION: &str = ">= 1.3";
 /// Canonical's account, by its own page "Find Ubuntu images on AWS".
@@ -57,6 +59,7 @@ pub(super) struct View<'a> {
     /// The stack's tags and the machines' name.
     machine_tags: Vec<Tag<'a>>,
     policies: Vec<Policy<'a>>,
+    schedules: Vec<Schedule<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,11 +75,63 @@ struct Rule<'a> {
     description: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+/// The arguments of one policy; those of other types are absent.
+#[derive(Debug, Default, Serialize)]
 struct Policy<'a> {
     name: &'a str,
+    r#type: &'a str,
+    adjustment_type: Option<&'a str>,
+    adjustment: Option<i32>,
+    cooldown: Option<String>,
+    steps: Vec<StepView>,
+    min_adjustment_magnitude: Option<u32>,
+    metric_aggregation_type: Option<&'a str>,
+    estimated_instance_warmup: Option<String>,
+    target: Option<Target<'a>>,
+}
+
+/// Bounds are text, as the provider has them.
+#[derive(Debug, Serialize)]
+struct StepView {
+    lower_bound: Option<String>,
+    upper_bound: Option<String>,
     adjustment: i32,
-    cooldown: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Target<'a> {
+    predefined: Option<&'a str>,
+    custom: Option<CustomMetric<'a>>,
+    value: Number,
+    disable_scale_in: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct CustomMetric<'a> {
+    namespace: &'a str,
+    metric_name: &'a str,
+    statistic: &'a str,
+    dimensions: Vec<Tag<'a>>,
+}
+
+/// Whole numbers have no decimals in HCL that people write.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Number {
+    Whole(i64),
+    Real(f64),
+}
+
+#[derive(Debug, Serialize)]
+struct Schedule<'a> {
+    name: &'a str,
+    recurrence: Option<&'a str>,
+    time_zone: Option<&'a str>,
+    start_time: Option<&'a str>,
+    end_time: Option<&'a str>,
+    min_size: i64,
+    max_size: i64,
+    desired_capacity: i64,
 }
 
 /// All group metrics without warm pools', which this stack does not have.
@@ -108,7 +163,7 @@ impl<'a> View<'a> {
         Self {
             name: &stack.name,
             region,
-            provider_version: PROVIDER_VERSION,
+            provider_version: provider_version(stack),
             terraform_version: TERRAFORM_VERSION,
             default_tags: tags(&stack.tags),
             endpoint: options.endpoint.as_deref(),
@@ -139,6 +194,7 @@ impl<'a> View<'a> {
             group_metrics: GROUP_METRICS,
             machine_tags: machine_tags(stack),
             policies: stack.policies.iter().map(Policy::new).collect(),
+            schedules: stack.schedules.iter().map(Schedule::new).collect(),
         }
     }
 }
@@ -152,8 +208,86 @@ impl<'a> Rule<'a> {
 
 impl<'a> Policy<'a> {
     fn new(policy: &'a crate::model::ScalingPolicy) -> Self {
-        Self { name: &policy.name, adjustment: policy.adjustment, cooldown: policy.cooldown.as_secs() }
+        let name = policy.name.as_str();
+        match &policy.kind {
+            PolicyKind::Simple { adjustment, cooldown } => Self {
+                name,
+                r#type: "SimpleScaling",
+                adjustment_type: Some("ChangeInCapacity"),
+                adjustment: Some(*adjustment),
+                cooldown: Some(seconds(*cooldown)),
+                ..Self::default()
+            },
+            PolicyKind::Step(step) => Self {
+                name,
+                r#type: "StepScaling",
+                adjustment_type: Some(step.adjustment_type.word()),
+                steps: step.steps.iter().map(StepView::new).collect(),
+                min_adjustment_magnitude: step.min_adjustment_magnitude,
+                metric_aggregation_type: Some(&step.metric_aggregation_type),
+                estimated_instance_warmup: step.estimated_instance_warmup.map(seconds),
+                ..Self::default()
+            },
+            PolicyKind::TargetTracking(tracking) => Self {
+                name,
+                r#type: "TargetTrackingScaling",
+                estimated_instance_warmup: tracking.estimated_instance_warmup.map(seconds),
+                target: Some(Target::new(tracking)),
+                ..Self::default()
+            },
+        }
     }
+}
+
+/// Text, so that a template can tell none from no seconds.
+fn seconds(duration: std::time::Duration) -> String {
+    duration.as_secs().to_string()
+}
+
+impl StepView {
+    fn new(step: &crate::model::Step) -> Self {
+        let text = |bound: Option<f64>| bound.map(|bound| bound.to_string());
+        Self { lower_bound: text(step.lower_bound), upper_bound: text(step.upper_bound), adjustment: step.adjustment }
+    }
+}
+
+impl<'a> Target<'a> {
+    fn new(tracking: &'a crate::model::TargetTracking) -> Self {
+        let (predefined, custom) = match &tracking.metric {
+            TrackedMetric::Predefined(kind) => (Some(*kind), None),
+            TrackedMetric::Custom { namespace, metric_name, dimensions, statistic } => {
+                (None, Some(CustomMetric { namespace, metric_name, statistic, dimensions: tags(dimensions) }))
+            }
+        };
+        let value = tracking.target_value;
+        // The spec's numbers are far below what an i64 holds.
+        let value = if value.fract() == 0.0 { Number::Whole(value as i64) } else { Number::Real(value) };
+        Self { predefined, custom, value, disable_scale_in: tracking.disable_scale_in }
+    }
+}
+
+/// What the provider takes for "leave it as it is"; its own default, 0, would empty the group.
+const UNCHANGED: i64 = -1;
+
+impl<'a> Schedule<'a> {
+    fn new(action: &'a crate::model::ScheduledAction) -> Self {
+        let size = |size: Option<u32>| size.map_or(UNCHANGED, i64::from);
+        Self {
+            name: &action.name,
+            recurrence: action.recurrence.as_deref(),
+            time_zone: action.time_zone.as_deref(),
+            start_time: action.start_time.as_deref(),
+            end_time: action.end_time.as_deref(),
+            min_size: size(action.min_size),
+            max_size: size(action.max_size),
+            desired_capacity: size(action.desired_capacity),
+        }
+    }
+}
+
+fn provider_version(stack: &Stack) -> &'static str {
+    let zones = stack.schedules.iter().any(|action| action.time_zone.is_some());
+    if zones { PROVIDER_VERSION_OF_TIME_ZONES } else { PROVIDER_VERSION }
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag<'_>> {

@@ -10,13 +10,14 @@ use crate::clock::Timestamp;
 use crate::engine::alarms::{Comparison, MetricAlarm, MetricStat, TreatMissingData};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use crate::engine::groups::steps::Step;
 use crate::engine::groups::termination::TerminationPolicy;
 use crate::engine::groups::{GroupSpec, LaunchSource, Placement, Settings, group};
 use crate::engine::metrics::{MetricKey, Statistic};
 use crate::engine::names::{GroupName, Place, PolicyArn, SubnetId, TopicArn, Zone};
 use crate::engine::topics::{Links, SubscribeRequest};
 use crate::engine::{Refusal, World};
-use crate::model::{ActionRef, Alarm, GroupEvent, Image, ScalingPolicy, Stack, Zones};
+use crate::model::{self, ActionRef, Alarm, GroupEvent, Image, ScalingPolicy, Stack, Zones};
 
 /// What the launch template says for an image that only AWS can look up.
 const SOME_IMAGE: &str = "ami-00000000000000000";
@@ -48,6 +49,10 @@ pub(super) fn build_world(stack: &Stack, options: &Options) -> Result<Scene, Set
     };
     let now = options.start;
     make_group(&mut scene, stack, now).map_err(|refusal| SetupError::new("the group", refusal))?;
+    if let Some(action) = stack.schedules.first() {
+        let refusal = Refusal::validation("scheduled actions are not simulated");
+        return Err(SetupError::new(format!("the scheduled action {}", action.name), refusal));
+    }
     let policies = make_policies(&mut scene, stack, now)?;
     let topics = make_topics(&mut scene, stack, now)?;
     for alarm in &stack.alerting.alarms {
@@ -135,25 +140,45 @@ fn make_policies(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<BTr
     let group = scene.group.clone();
     let mut arns = BTreeMap::new();
     for policy in &stack.policies {
-        let put = engine_policy(policy);
-        let arn = scene
-            .world
-            .with_groups(now, |groups| groups.put_policy(&group, put))
+        let arn = engine_policy(policy)
+            .and_then(|put| scene.world.with_groups(now, |groups| groups.put_policy(&group, put)))
             .map_err(|refusal| SetupError::new(format!("the policy {}", policy.name), refusal))?;
         arns.insert(policy.name.clone(), arn);
     }
     Ok(arns)
 }
 
-fn engine_policy(policy: &ScalingPolicy) -> Policy {
-    Policy {
-        name: policy.name.as_str().into(),
-        arn: PolicyArn::default(),
-        enabled: true,
-        adjustment_type: AdjustmentType::ChangeInCapacity,
-        min_adjustment_magnitude: None,
-        kind: PolicyKind::Simple { adjustment: policy.adjustment, cooldown_secs: Some(whole_secs(policy.cooldown)) },
-        last: None,
+fn engine_policy(policy: &ScalingPolicy) -> Result<Policy, Refusal> {
+    let (adjustment_type, min_adjustment_magnitude, kind) = match &policy.kind {
+        model::PolicyKind::Simple { adjustment, cooldown } => {
+            let kind = PolicyKind::Simple { adjustment: *adjustment, cooldown_secs: Some(whole_secs(*cooldown)) };
+            (AdjustmentType::ChangeInCapacity, None, kind)
+        }
+        model::PolicyKind::Step(step) => {
+            let kind = PolicyKind::Step {
+                steps: step.steps.iter().map(engine_step).collect(),
+                aggregation: Some(step.metric_aggregation_type.clone()),
+                estimated_warmup_secs: step.estimated_instance_warmup.map(whole_secs),
+            };
+            (adjustment_type(step.adjustment_type), step.min_adjustment_magnitude, kind)
+        }
+        model::PolicyKind::TargetTracking(_) => {
+            return Err(Refusal::validation("target tracking is not simulated"));
+        }
+    };
+    let (name, arn) = (policy.name.as_str().into(), PolicyArn::default());
+    Ok(Policy { name, arn, enabled: true, adjustment_type, min_adjustment_magnitude, kind, last: None })
+}
+
+fn engine_step(step: &model::Step) -> Step {
+    Step { lower: step.lower_bound, upper: step.upper_bound, adjustment: step.adjustment }
+}
+
+fn adjustment_type(kind: model::AdjustmentType) -> AdjustmentType {
+    match kind {
+        model::AdjustmentType::ChangeInCapacity => AdjustmentType::ChangeInCapacity,
+        model::AdjustmentType::PercentChangeInCapacity => AdjustmentType::PercentChangeInCapacity,
+        model::AdjustmentType::ExactCapacity => AdjustmentType::ExactCapacity,
     }
 }
 

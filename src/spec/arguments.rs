@@ -7,9 +7,10 @@ use super::problem::{Kind, quote};
 use super::reader::{Keyed, NAME_PATTERN, Read, Reader, arguments};
 use super::tree::{Node, Value};
 use super::values::{
-    ActionName, Adjustment, Cidr, Description, Email, FileName, GroupEvent, ImageName, InstanceType, MetricName,
-    MissingData, Namespace, PairName, Periods, PolicyType, Port, Region, RuleDescription, Script, ShortMetric, Size,
-    Span, StackName, Statistic, TagValue, Text, Threshold, Version, ZonesSpec,
+    ActionName, Adjustment, AdjustmentType, Aggregation, Cidr, Description, Email, FileName, GroupEvent, ImageName,
+    InstanceType, Instant, MetricName, MissingData, Namespace, Number, PairName, Periods, PolicyType, Port, Recurrence,
+    Region, RuleDescription, ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic,
+    StepType, TagValue, TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
 };
 
 arguments! {
@@ -29,7 +30,7 @@ arguments! {
         pub launch: LaunchSpec,
         /// How many machines there are.
         pub group: GroupSpec,
-        /// Scaling policies by name: what changes the number of machines.
+        /// Scaling policies and scheduled actions by name: what changes the number of machines.
         pub scaling: Option<Keyed<PolicySpec>>,
         /// Notifications by name: each is one SNS topic, with who is told.
         pub notifications: Option<Keyed<NotificationSpec>>,
@@ -105,14 +106,134 @@ arguments! {
 }
 
 arguments! {
-    /// A scaling policy: what changes the number of machines when an alarm asks for it.
-    pub struct PolicySpec {
-        /// How the policy decides: simple adds or removes a fixed number.
-        pub r#type: PolicyType,
+    /// A policy that adds or removes a fixed number of machines when an alarm asks for it.
+    pub struct SimplePolicySpec {
+        /// How the policy decides: simple adds or removes a fixed number, step does so by how far the metric is from the threshold, target-tracking keeps a metric at a value, scheduled acts at times.
+        pub r#type: SimpleType,
         /// How many machines to add, or to remove when negative: +1, -1.
         pub adjustment: Adjustment,
         /// How long the policy waits after a scaling activity before the next. Left out: 300s, AWS's default.
         pub cooldown: Option<Span>,
+    }
+}
+
+arguments! {
+    /// A policy whose answer depends on how far the metric is from the alarm's threshold.
+    pub struct StepPolicySpec {
+        /// How the policy decides.
+        pub r#type: StepType,
+        /// How the steps' adjustments are meant: ChangeInCapacity is a number of machines, PercentChangeInCapacity a share of those there are, ExactCapacity the number to have. Left out: ChangeInCapacity.
+        pub adjustment_type: Option<AdjustmentType>,
+        /// Ranges of distances from the threshold, without gaps or overlaps, each with what to do in it. At most 20.
+        pub steps: Vec<StepSpec>,
+        /// The least number of machines that a change in percent adds or removes.
+        pub min_adjustment_magnitude: Option<Size>,
+        /// Which of the machines' datapoints count. Left out: Average.
+        pub metric_aggregation_type: Option<Aggregation>,
+        /// How long a new machine takes before its load counts. Left out: the group's default.
+        pub estimated_instance_warmup: Option<Span>,
+    }
+}
+
+arguments! {
+    /// One range of a step policy.
+    pub struct StepSpec {
+        /// Where the range begins, as a distance from the alarm's threshold. Left out: at minus infinity.
+        pub lower_bound: Option<Number>,
+        /// Where the range ends. Left out: at infinity.
+        pub upper_bound: Option<Number>,
+        /// What to do in this range, as adjustment_type says.
+        pub adjustment: Adjustment,
+    }
+}
+
+arguments! {
+    /// A policy that keeps a metric at a value. Auto Scaling makes the two alarms that it needs.
+    pub struct TargetTrackingPolicySpec {
+        /// How the policy decides.
+        pub r#type: TargetTrackingType,
+        /// What to keep: cpu, network-in or network-out of the group, or a block that names a metric that falls when machines are added.
+        pub metric: MetricSpec,
+        /// The value to keep the metric at, in its unit.
+        pub target_value: Number,
+        /// Whether the policy only ever adds machines. Left out: no.
+        pub disable_scale_in: Option<bool>,
+        /// How long a new machine takes before its load counts. Left out: the group's default.
+        pub estimated_instance_warmup: Option<Span>,
+    }
+}
+
+arguments! {
+    /// A change of the group's sizes at a time, or again and again.
+    pub struct ScheduledActionSpec {
+        /// How the policy decides.
+        pub r#type: ScheduledType,
+        /// When it acts, as a cron expression of five fields in quotes: "0 8 * * 1-5" is 08:00 on working days.
+        pub recurrence: Option<Recurrence>,
+        /// The zone that the recurrence is in, such as Asia/Seoul. Needs AWS provider 4.0 or newer. Left out: UTC.
+        pub time_zone: Option<TimeZone>,
+        /// When it acts first, or only, in UTC: 2026-12-01T08:00:00Z.
+        pub start_time: Option<Instant>,
+        /// When a recurrence ends, in UTC.
+        pub end_time: Option<Instant>,
+        /// The group's min_size from then on.
+        pub min_size: Option<Size>,
+        /// The group's max_size from then on.
+        pub max_size: Option<Size>,
+        /// How many machines the group is to have then.
+        pub desired_capacity: Option<Size>,
+    }
+}
+
+/// What changes the number of machines: by an alarm, by a metric, or by the clock.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PolicySpec {
+    Simple(SimplePolicySpec),
+    Step(StepPolicySpec),
+    TargetTracking(TargetTrackingPolicySpec),
+    Scheduled(ScheduledActionSpec),
+}
+
+impl PolicySpec {
+    /// Whether an alarm may set it off.
+    pub fn is_set_off_by_alarms(&self) -> bool {
+        matches!(self, Self::Simple(_) | Self::Step(_))
+    }
+}
+
+impl Read for PolicySpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match node.text_of("type") {
+            Some("simple") => SimplePolicySpec::read(node, reader).map(Self::Simple),
+            Some("step") => StepPolicySpec::read(node, reader).map(Self::Step),
+            Some("target-tracking") => TargetTrackingPolicySpec::read(node, reader).map(Self::TargetTracking),
+            Some("scheduled") => ScheduledActionSpec::read(node, reader).map(Self::Scheduled),
+            // Without the type nothing can be said about the rest.
+            _ => {
+                reader.one_argument::<PolicyType>(node, "type");
+                None
+            }
+        }
+    }
+}
+
+impl schemars::JsonSchema for PolicySpec {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Policy".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let kinds = [
+            generator.subschema_for::<SimplePolicySpec>(),
+            generator.subschema_for::<StepPolicySpec>(),
+            generator.subschema_for::<TargetTrackingPolicySpec>(),
+            generator.subschema_for::<ScheduledActionSpec>(),
+        ];
+        schemars::json_schema!({ "anyOf": kinds })
     }
 }
 

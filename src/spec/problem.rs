@@ -105,6 +105,12 @@ kinds! {
         "CloudWatch looks back a day at most for periods under an hour, a week for longer ones.";
     UnknownAction         Error   "unknown-action"          "action names nothing in this spec"
         "An alarm action is a policy under scaling, a notification, or a whole ARN.";
+    StepsWithGaps         Error   "steps-with-gaps"         "the steps leave a gap"
+        "Auto Scaling takes ranges that follow each other without a gap, so that every distance has an answer.";
+    StepsOverlap          Error   "steps-overlap"           "the steps overlap"
+        "Auto Scaling takes ranges that follow each other, so that no distance has two answers.";
+    RunsByItself          Error   "runs-by-itself"          "no alarm sets off this entry"
+        "Target tracking makes its own alarms at AWS, and a scheduled action follows the clock.";
     AmbiguousAction       Error   "ambiguous-name"          "a policy and a notification share a name"
         "An alarm action is one word, so a word may not name two things.";
     TooManyActions        Error   "too-many-actions"        "more than five actions for one state"
@@ -129,6 +135,16 @@ kinds! {
         "The metric never takes such a value, so the alarm stays quiet for ever.";
     MonitoringTooSlow     Warning "monitoring-too-slow"     "the metric is slower than the alarm"
         "Without detailed monitoring EC2 sends a datapoint every five minutes, and shorter periods have none.";
+    StepsMissThreshold    Warning "steps-miss-threshold"    "the policy does nothing near the threshold"
+        "The alarm goes off at its threshold, and a step policy only acts where a step begins.";
+    StepsOnWrongSide      Warning "steps-on-wrong-side"     "the steps lie where the alarm is quiet"
+        "Bounds are distances from the threshold: positive above it, negative below.";
+    NoHysteresis          Warning "no-hysteresis"           "two alarms can be on at once"
+        "Where a scale-out and a scale-in threshold overlap, both policies act on the same value and undo each other.";
+    CooldownTooShort      Warning "cooldown-too-short"      "the cooldown ends before the alarm can clear"
+        "Until datapoints from after the scaling activity have cleared the alarm it asks again for the same reason, and the group overshoots.";
+    TrackedTwice          Warning "tracked-twice"           "two policies follow one metric"
+        "Target tracking and an alarm on the same metric pull in two directions; AWS advises against it.";
     CannotScale           Warning "cannot-scale"            "the group has no room to scale"
         "Policies work between min_size and max_size only.";
 }

@@ -197,6 +197,12 @@ impl Reader {
         Some(Arguments { entries, place: node.place })
     }
 
+    /// Reads one argument of a block whose others are not known.
+    pub fn one_argument<T: Read>(&mut self, node: &Node, name: &str) -> Option<T> {
+        let entries = self.entries(node)?;
+        Arguments { entries, place: node.place }.read(name, self)
+    }
+
     /// Text, quoted or such that YAML cannot take it for anything else.
     pub fn text<'n>(&mut self, node: &'n Node, wanted: &str) -> Option<&'n str> {
         match &node.value {

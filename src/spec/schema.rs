@@ -54,42 +54,75 @@ fn ends_like(path: &str, wanted: &[&str]) -> bool {
 }
 
 fn collect(root: &Value, schema: &Value, path: &str, all: &mut Vec<Explanation>) {
-    let schema = block_of(root, schema);
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    for (name, argument) in schema["properties"].as_object().unwrap_or(&Map::new()) {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        all.push(Explanation {
-            description: argument["description"].as_str().unwrap_or_default().to_owned(),
-            form: form_of(root, argument),
-            required: required.contains(&name.as_str()),
-            arguments: inner_names(root, argument),
-            path: path.clone(),
-        });
-        collect(root, argument, &path, all);
-    }
-    if schema["additionalProperties"].is_object() {
-        collect(root, &schema["additionalProperties"], &format!("{path}.NAME"), all);
+    for block in blocks_of(root, schema) {
+        let required: Vec<&str> =
+            block["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        for (name, argument) in block["properties"].as_object().unwrap_or(&Map::new()) {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let explanation = Explanation {
+                description: argument["description"].as_str().unwrap_or_default().to_owned(),
+                form: form_of(root, argument),
+                required: required.contains(&name.as_str()),
+                arguments: inner_names(root, argument),
+                path: path.clone(),
+            };
+            // Kinds of one block share arguments, which are explained once.
+            match all.iter_mut().find(|known| known.path == path) {
+                Some(known) => known.merge(explanation),
+                None => {
+                    all.push(explanation);
+                    collect(root, argument, &path, all);
+                }
+            }
+        }
+        if block["additionalProperties"].is_object() {
+            collect(root, &block["additionalProperties"], &format!("{path}.NAME"), all);
+        }
     }
 }
 
-/// Follows references, lists and alternatives to the block of arguments inside, if there is one.
-fn block_of<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+impl Explanation {
+    /// Takes in what another kind of the block says of the same argument.
+    fn merge(&mut self, other: Self) {
+        if let (Some(words), Some(more)) = (self.form.strip_prefix("one of "), other.form.strip_prefix("one of ")) {
+            let mut words: Vec<&str> = words.split(", ").collect();
+            words.extend(more.split(", ").filter(|word| !self.form.contains(word)));
+            self.form = format!("one of {}", words.join(", "));
+        }
+        self.required &= other.required;
+    }
+}
+
+/// Follows references, lists and alternatives to the blocks of arguments inside; what has none is returned itself.
+fn blocks_of<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
-        return block_of(root, &root["$defs"][name]);
+        return blocks_of(root, &root["$defs"][name]);
     }
     if schema["items"].is_object() {
-        return block_of(root, &schema["items"]);
+        return blocks_of(root, &schema["items"]);
     }
-    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
-    alternatives.map(|a| block_of(root, a)).find(|a| a["properties"].is_object()).unwrap_or(schema)
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten().flat_map(|a| blocks_of(root, a));
+    let with_arguments: Vec<&Value> =
+        alternatives.filter(|a| a["properties"].is_object() || a["additionalProperties"].is_object()).collect();
+    if with_arguments.is_empty() { vec![schema] } else { with_arguments }
 }
 
 fn inner_names(root: &Value, argument: &Value) -> Vec<String> {
-    let mut block = block_of(root, argument);
-    if block["additionalProperties"].is_object() {
-        block = block_of(root, &block["additionalProperties"]);
+    let mut names: Vec<String> = Vec::new();
+    for block in blocks_of(root, argument) {
+        let inner = if block["additionalProperties"].is_object() {
+            blocks_of(root, &block["additionalProperties"])
+        } else {
+            vec![block]
+        };
+        let arguments = inner.iter().filter_map(|block| block["properties"].as_object()).flat_map(Map::keys);
+        for name in arguments {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
     }
-    block["properties"].as_object().map(|p| p.keys().cloned().collect()).unwrap_or_default()
+    names
 }
 
 fn form_of(root: &Value, schema: &Value) -> String {
@@ -106,6 +139,7 @@ fn form_of(root: &Value, schema: &Value) -> String {
     }
     match type_of(schema) {
         "integer" => format!("a whole number from {} to {}", schema["minimum"], schema["maximum"]),
+        "number" => "a number".into(),
         "boolean" => "true or false".into(),
         "array" => format!("a list; each {}", form_of(root, &schema["items"])),
         "object" if schema["additionalProperties"].is_object() => "a block by names of your own".into(),

@@ -30,7 +30,7 @@ fn check(cases: &[(&str, &[&str])]) {
 #[test]
 fn every_problem_of_a_file_is_reported_at_its_place() {
     let text = format!(
-        "{HEAD}grupo: 1\n{GROUP}scaling:\n  out: {{ type: simple, adjustment: +1, cooldwon: 5m }}\n  In: {{ type: step, adjustment: -1 }}\nalarms:\n  a:\n    metric: cpuu\n    threshold: 50\n    period: 60\n    period: 1m\n"
+        "{HEAD}grupo: 1\n{GROUP}scaling:\n  out: {{ type: simple, adjustment: +1, cooldwon: 5m }}\n  In: {{ type: steps, adjustment: -1 }}\nalarms:\n  a:\n    metric: cpuu\n    threshold: 50\n    period: 60\n    period: 1m\n"
     );
     check(&[(
         &text,
@@ -202,7 +202,7 @@ fn agree(validator: &jsonschema::Validator, text: &str) {
 #[test]
 fn reader_and_schema_agree_on_good_and_bad_specs() {
     let validator = jsonschema::validator_for(&json_schema()).expect("a schema");
-    for good in ["course", "minimal", "web", "worker"] {
+    for good in ["course", "minimal", "office-hours", "steps", "web", "worker"] {
         let text = std::fs::read_to_string(format!("examples/{good}.yaml")).expect(good);
         assert_eq!(found(&text), Vec::<String>::new(), "{good}");
         agree(&validator, &text);
@@ -229,6 +229,23 @@ fn reader_and_schema_agree_on_good_and_bad_specs() {
         "scaling: { a: { type: simple, adjustment: 10001 } }",
         "scaling: { a: { type: target, adjustment: 1 } }",
         "scaling: { a: { type: simple } }",
+        "scaling: { a: { adjustment: 1 } }",
+        "scaling: { a: { type: step, adjustment: 1 } }",
+        "scaling: { a: { type: step, steps: [{ lower_bound: 0, adjustment: 1 }] } }",
+        "scaling: { a: { type: step, steps: [{ lower_bound: -0.5, upper_bound: 1e3, adjustment: 1 }], adjustment_type: ExactCapacity } }",
+        "scaling: { a: { type: step, steps: [{ lower_bound: \"0\", adjustment: 1 }] } }",
+        "scaling: { a: { type: step, steps: [{ lower_bound: 1e16, adjustment: 1 }] } }",
+        "scaling: { a: { type: step, steps: [{ lower: 0, adjustment: 1 }] } }",
+        "scaling: { a: { type: step } }",
+        "scaling: { a: { type: target-tracking, metric: cpu, target_value: 50 } }",
+        "scaling: { a: { type: target-tracking, metric: cpu, target_value: fifty } }",
+        "scaling: { a: { type: target-tracking, metric: { namespace: A, name: B }, target_value: 0.5, disable_scale_in: true } }",
+        "scaling: { a: { type: scheduled, recurrence: \"0 8 * * 1-5\", min_size: 2, time_zone: America/Argentina/Buenos_Aires } }",
+        "scaling: { a: { type: scheduled, recurrence: \"0 8 * *\", min_size: 2 } }",
+        "scaling: { a: { type: scheduled, recurrence: \"0 8 * * MON,TUE\", min_size: 2, time_zone: seoul } }",
+        "scaling: { a: { type: scheduled, start_time: \"2026-12-01T08:00:00Z\", max_size: 2 } }",
+        "scaling: { a: { type: scheduled, start_time: \"2026-12-01T25:00:00Z\", max_size: 2 } }",
+        "scaling: { a: { type: scheduled, start_time: \"2026-12-01\", max_size: 2, cooldown: 5m } }",
         "notifications: { ops: { email: [a@b], group_events: [launch] } }",
         "notifications: { ops: { email: a@b } }",
         "notifications: { ops: { email: [a b@c] } }",

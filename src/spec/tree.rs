@@ -46,6 +46,15 @@ impl Node {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
+    /// The text of an argument inside, where there is one and it is text.
+    pub fn text_of(&self, argument: &str) -> Option<&str> {
+        let Value::Map(entries) = &self.value else { return None };
+        match &entries.iter().find(|entry| entry.key == argument)?.node.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// What it is, in words for a message.
     pub fn kind_name(&self) -> &'static str {
         match &self.value {

@@ -65,6 +65,7 @@ macro_rules! text_values {
     )*};
 }
 text_values!(StackName, Region, Cidr, Span, Threshold, ImageName, InstanceType, PairName, FileName, Email, ActionName);
+text_values!(Recurrence, Instant, TimeZone);
 text_values!(Script, Description, RuleDescription, Letter, Namespace, MetricName, TagValue);
 
 /// Whole numbers with their limits.
@@ -109,6 +110,43 @@ integers! {
     Adjustment(i32) from -10_000 to 10_000;
     /// How many zones; no region has more than six.
     ZoneCount(u8) from 1 to 6;
+}
+
+/// A number, with or without decimals, below a quadrillion in size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number(pub f64);
+
+const LARGEST_NUMBER: f64 = 1e15;
+
+impl Read for Number {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let remedy = "Write a number without quotes, such as 50 or 0.5.";
+        let number = match &node.value {
+            Value::Scalar { text, plain: true } if is_number(text) => text.parse::<f64>().ok(),
+            _ => return reader.wrong_shape(node, "a number", remedy),
+        };
+        if let Some(number) = number.filter(|number| number.abs() <= LARGEST_NUMBER) {
+            return Some(Self(number));
+        }
+        let Value::Scalar { text, .. } = &node.value else { return None };
+        let fact = format!("{} is {}.", reader.path(), quote(text));
+        reader.problem_at(Kind::InvalidValue, node.place, fact, remedy);
+        None
+    }
+}
+
+impl schemars::JsonSchema for Number {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Number".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER })
+    }
 }
 
 /// One word of a fixed list.
@@ -172,9 +210,22 @@ words! {
     /// What an alarm makes of a period without data.
     MissingData { Missing = "missing", Ignore = "ignore", Breaching = "breaching", NotBreaching = "notBreaching" }
 }
+// One word each, so that a policy's other arguments follow from its type, in the reader and in the schema.
+words! { SimpleType { Simple = "simple" } }
+words! { StepType { Step = "step" } }
+words! { TargetTrackingType { TargetTracking = "target-tracking" } }
+words! { ScheduledType { Scheduled = "scheduled" } }
 words! {
-    /// How a policy decides.
-    PolicyType { Simple = "simple" }
+    /// How a policy decides, where it is not known yet.
+    PolicyType { Simple = "simple", Step = "step", TargetTracking = "target-tracking", Scheduled = "scheduled" }
+}
+words! {
+    /// How an adjustment is to be read, in Auto Scaling's words.
+    AdjustmentType { ChangeInCapacity = "ChangeInCapacity", PercentChangeInCapacity = "PercentChangeInCapacity", ExactCapacity = "ExactCapacity" }
+}
+words! {
+    /// How the machines' datapoints become one, for a step policy.
+    Aggregation { Average = "Average", Minimum = "Minimum", Maximum = "Maximum" }
 }
 words! {
     /// Metrics with a short name; the long form can say all of them.
@@ -432,6 +483,18 @@ macro_rules! simple_texts {
     )*};
 }
 
+/// `YYYY-MM-DDThh:mm:ssZ`, with every part in its range.
+fn is_instant(text: &str) -> bool {
+    let shape = "dddd-dd-ddTdd:dd:ddZ";
+    let fits = |(c, wanted): (char, char)| if wanted == 'd' { c.is_ascii_digit() } else { c == wanted };
+    if text.len() != shape.len() || !text.chars().zip(shape.chars()).all(fits) {
+        return false;
+    }
+    let part = |from: usize| text[from..from + 2].parse::<u32>().unwrap_or(u32::MAX);
+    let (month, day, hour, minute, second) = (part(5), part(8), part(11), part(14), part(17));
+    (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60
+}
+
 /// The length in characters, as JSON Schema's patterns count.
 fn within(text: &str, most: usize) -> bool {
     !text.is_empty() && text.chars().count() <= most
@@ -480,6 +543,30 @@ simple_texts! {
     /// CloudWatch: 1 to 255 printable ASCII characters.
     MetricName: "the name of a metric or a dimension", "^[\\x20-\\x7e]{1,255}$", "Write it as CloudWatch shows it, such as CPUUtilization.",
         |text| within(text, 255) && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    /// Minute, hour, day of the month, month, day of the week. Which of them AWS takes is its own to say.
+    Recurrence: "a cron expression of five fields, such as \"0 8 * * 1-5\"",
+        "^[0-9A-Za-z*,/\\-]{1,64}( [0-9A-Za-z*,/\\-]{1,64}){4}$",
+        "Write minute, hour, day of the month, month and day of the week: \"0 8 * * 1-5\" is 08:00 on working days.",
+        |text| text.split(' ').count() == 5 && text.split(' ').all(|field| {
+            (1..=64).contains(&field.len()) && field.chars().all(|c| c.is_ascii_alphanumeric() || "*,/-".contains(c))
+        });
+    /// The form that terraform takes.
+    Instant: "a time in UTC, such as 2026-12-01T08:00:00Z",
+        "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
+        "Write date and time in UTC: 2026-12-01T08:00:00Z.",
+        |text| is_instant(text);
+    /// Whether the zone exists is not known here; Auto Scaling refuses others.
+    TimeZone: "a time zone such as Asia/Seoul", "^[A-Z][A-Za-z]{0,31}(/[A-Za-z0-9_+\\-]{1,32}){0,2}$",
+        "Write the zone's name in the tz database, such as Europe/Berlin.",
+        |text| {
+            let mut parts = text.split('/');
+            let head = parts.next().unwrap_or_default();
+            let word = |part: &str| (1..=32).contains(&part.len())
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c));
+            head.len() <= 32 && head.starts_with(|c: char| c.is_ascii_uppercase())
+                && head.chars().all(|c| c.is_ascii_alphabetic())
+                && parts.clone().count() <= 2 && parts.all(word)
+        };
     /// AWS: up to 256 characters.
     TagValue: "the value of a tag", "^[^\\x00-\\x1f\\x7f]{1,256}$", "Write 1 to 256 characters on one line.",
         |text| within(text, 256) && printable(text);

@@ -516,8 +516,8 @@ fn seen<T>(waited: Waited<T>) -> Seen<T> {
 /// The first alarm of the spec that acts on a policy of this direction.
 fn choose(stack: &Stack, direction: Direction) -> Option<(&Alarm, &ScalingPolicy)> {
     let fits = |policy: &&ScalingPolicy| match direction {
-        Direction::Out => policy.adjustment > 0,
-        Direction::In => policy.adjustment < 0,
+        Direction::Out => policy.scales_out(),
+        Direction::In => policy.scales_in(),
     };
     stack.alerting.alarms.iter().find_map(|alarm| {
         let mut policies = alarm.alarm_actions.iter().filter_map(|action| match action {
