@@ -42,6 +42,29 @@ fn a_second_terraform_version_provisions_the_course_too() {
 }
 
 #[test]
+fn every_kind_of_scaling_applies_and_settles_with_every_provider() {
+    const TEST: &str = "every_kind_of_scaling_applies_and_settles_with_every_provider";
+    let providers = match Provider::all() {
+        Ok(providers) => providers,
+        Err(why) => return skip(TEST, why),
+    };
+    for (provider, example) in providers.iter().flat_map(|provider| SCALING_EXAMPLES.map(|one| (provider, one))) {
+        eprintln!("{example} with AWS provider {}", provider.version);
+        let endpoint = Endpoint::sandbox();
+        let place = Workplace::new(&endpoint, provider);
+        place.take(example);
+        place.scaleproof(&["provision", example, "--yes"]).exits(0);
+        let dir = place.terraform_dir();
+        place.terraform(&dir, &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
+        place.scaleproof(&["destroy", example, "--yes"]).exits(0);
+        assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+    }
+}
+
+/// Between them all types of policies but the course's own.
+const SCALING_EXAMPLES: [&str; 1] = ["steps.yaml"];
+
+#[test]
 fn without_terraform_one_message_says_how_to_get_it() {
     let endpoint = Endpoint::sandbox();
     let provider = match Provider::pinned() {

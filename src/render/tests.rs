@@ -181,6 +181,7 @@ fn every_kind_of_policy_has_its_arguments() {
     let unchanged = "  min_size         = 4\n  max_size         = -1\n  desired_capacity = -1\n";
     assert!(files["schedules.tf"].contains(unchanged), "{}", files["schedules.tf"]);
     assert!(files["versions.tf"].contains(">= 3.39, < 7.0"));
+    assert!(files["group.tf"].contains("ignore_changes = [desired_capacity, min_size]"), "{}", files["group.tf"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::RenderOptions;
-use crate::model::{Architecture, Image, KeyPair, PolicyKind, Stack, TrackedMetric, Zones};
+use crate::model::{Architecture, Image, KeyPair, PolicyKind, ScheduledAction, Stack, TrackedMetric, Zones};
 
 /// What all attributes used here exist in; 7.0 is not there to be tried.
 const PROVIDER_VERSION: &str = ">= 3.39, < 7.0";
@@ -52,7 +52,8 @@ pub(super) struct View<'a> {
     min_size: u32,
     desired_capacity: u32,
     max_size: u32,
-    own_desired_capacity: bool,
+    /// The group's attributes that terraform sets once and then leaves alone.
+    owned_by_scaling: Vec<&'a str>,
     health_check_grace_period: u64,
     capacity_timeout: &'a str,
     group_metrics: &'a [&'a str],
@@ -188,7 +189,7 @@ impl<'a> View<'a> {
             min_size: group.min_size,
             desired_capacity: group.desired_capacity,
             max_size: group.max_size,
-            own_desired_capacity: group.own_desired_capacity,
+            owned_by_scaling: owned_by_scaling(stack),
             health_check_grace_period: group.health_check_grace_period.as_secs(),
             capacity_timeout: CAPACITY_TIMEOUT,
             group_metrics: GROUP_METRICS,
@@ -270,7 +271,7 @@ impl<'a> Target<'a> {
 const UNCHANGED: i64 = -1;
 
 impl<'a> Schedule<'a> {
-    fn new(action: &'a crate::model::ScheduledAction) -> Self {
+    fn new(action: &'a ScheduledAction) -> Self {
         let size = |size: Option<u32>| size.map_or(UNCHANGED, i64::from);
         Self {
             name: &action.name,
@@ -283,6 +284,19 @@ impl<'a> Schedule<'a> {
             desired_capacity: size(action.desired_capacity),
         }
     }
+}
+
+/// Sizes that scheduled actions set belong to them as the number of machines belongs to the policies.
+fn owned_by_scaling(stack: &Stack) -> Vec<&'static str> {
+    let scheduled = |size: fn(&ScheduledAction) -> Option<u32>| stack.schedules.iter().any(|a| size(a).is_some());
+    [
+        ("desired_capacity", !stack.group.own_desired_capacity),
+        ("min_size", scheduled(|action| action.min_size)),
+        ("max_size", scheduled(|action| action.max_size)),
+    ]
+    .into_iter()
+    .filter_map(|(size, owned)| owned.then_some(size))
+    .collect()
 }
 
 fn provider_version(stack: &Stack) -> &'static str {

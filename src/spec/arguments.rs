@@ -176,9 +176,9 @@ arguments! {
         pub start_time: Option<Instant>,
         /// When a recurrence ends, in UTC.
         pub end_time: Option<Instant>,
-        /// The group's min_size from then on.
+        /// The group's min_size from then on. Terraform then leaves it alone after the group is made.
         pub min_size: Option<Size>,
-        /// The group's max_size from then on.
+        /// The group's max_size from then on. Terraform then leaves it alone after the group is made.
         pub max_size: Option<Size>,
         /// How many machines the group is to have then.
         pub desired_capacity: Option<Size>,

@@ -186,6 +186,13 @@ impl Workplace {
         Self { _keep: keep, dir, provider: provider.clone(), endpoint: endpoint.url.clone() }
     }
 
+    /// Puts another example beside the course.
+    pub fn take(&self, example: &str) {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        std::fs::copy(examples.join(example), self.dir.join(example))
+            .unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+
     /// Changes the spec: `from` must be in it.
     pub fn edit(&self, from: &str, to: &str) {
         let file = self.dir.join("course.yaml");
