@@ -1,4 +1,4 @@
-//! The control surface under `/_scaleproof/`: health, reset, clock, mailbox, state. JSON in, JSON out.
+//! The control surface under `/_scaleproof/`: health, reset, clock, load, mailbox, state. JSON in, JSON out.
 //! A public contract; `docs/sandbox.md` is its page.
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use http::Method;
 use http::request::Parts;
 use serde_json::{Value, json};
 
+use super::load;
 use super::server::Shared;
 use super::services::sns;
 use super::universe::Universe;
@@ -30,9 +31,13 @@ pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
             shared.changed.notify_one();
             answer(200, &clock(shared))
         }),
+        (&Method::POST, "load") => read(body).and_then(|order| set_load(shared, order)).map_or_else(bad, |region| {
+            shared.changed.notify_one();
+            answer(200, &json!({ "region": region }))
+        }),
         (&Method::GET, "mailbox") => answer(200, &mailbox(shared)),
         (&Method::GET, "state") => answer(200, &json!(*shared.universe())),
-        (&Method::PUT, "state") => read(body).and_then(|state| load(shared, state)).map_or_else(bad, |()| {
+        (&Method::PUT, "state") => read(body).and_then(|state| bring_back(shared, state)).map_or_else(bad, |()| {
             shared.changed.notify_one();
             answer(200, &json!({ "loaded": true }))
         }),
@@ -62,7 +67,7 @@ fn unknown(parts: &Parts, path: &str) -> Answer {
         404,
         &json!({
             "error": format!("there is no {} /_scaleproof/{path}", parts.method),
-            "served": ["GET health", "POST reset", "GET clock", "POST clock", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
+            "served": ["GET health", "POST reset", "GET clock", "POST clock", "POST load", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
         }),
     )
 }
@@ -125,6 +130,12 @@ fn set_clock(shared: &Shared, order: &Value) -> Result<(), String> {
     Ok(())
 }
 
+fn set_load(shared: &Shared, order: Value) -> Result<String, String> {
+    let order: load::Order = serde_json::from_value(order).map_err(|error| error.to_string())?;
+    let now = shared.clock.now();
+    load::set(&mut shared.universe(), now, &order)
+}
+
 /// Messages that left for people and webhooks, oldest first.
 fn mailbox(shared: &Shared) -> Value {
     let universe = shared.universe();
@@ -133,7 +144,7 @@ fn mailbox(shared: &Shared) -> Value {
     json!({ "messages": messages })
 }
 
-fn load(shared: &Shared, state: Value) -> Result<(), String> {
+fn bring_back(shared: &Shared, state: Value) -> Result<(), String> {
     let loaded: Universe =
         serde_json::from_value(state).map_err(|error| format!("not a state of this version: {error}"))?;
     *shared.universe() = loaded;

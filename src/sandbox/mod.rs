@@ -8,6 +8,7 @@
 mod control;
 mod direct;
 pub mod limits;
+mod load;
 pub mod models;
 pub mod operations;
 pub mod region;

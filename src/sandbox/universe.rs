@@ -75,6 +75,10 @@ impl Universe {
         self.regions.values().flat_map(BTreeMap::values)
     }
 
+    pub fn regions_mut(&mut self) -> impl Iterator<Item = &mut Region> {
+        self.regions.values_mut().flat_map(BTreeMap::values_mut)
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
         let limits = self.limits.fresh();
@@ -84,7 +88,7 @@ impl Universe {
     /// Follows every confirmation link there is, as the people addressed would. Returns how many.
     pub fn confirm_all(&mut self, now: Timestamp) -> usize {
         let mut confirmed = 0;
-        for region in self.regions.values_mut().flat_map(BTreeMap::values_mut) {
+        for region in self.regions_mut() {
             for token in region.world.topics.pending_tokens() {
                 confirmed += usize::from(region.world.topics.confirm(now, &token).is_ok());
             }
@@ -109,7 +113,7 @@ impl Universe {
 
     /// Lets everything happen that is due by `now`.
     pub fn advance(&mut self, now: Timestamp) {
-        self.regions.values_mut().flat_map(BTreeMap::values_mut).for_each(|region| region.advance(now));
+        self.regions_mut().for_each(|region| region.advance(now));
     }
 
     /// The region of one account, made on first use.

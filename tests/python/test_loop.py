@@ -1,0 +1,159 @@
+"""The whole loop with boto3 alone, on a clock that the test holds: load, metric, alarm, policy, activity, notice."""
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import Sandbox
+
+GROUP = "web"
+
+
+class Held(Sandbox):
+    """A sandbox whose clock stands still until it is told."""
+
+    def control(self, name, order):
+        request = urllib.request.Request(f"{self.url}/_scaleproof/{name}", json.dumps(order).encode(), method="POST")
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def advance(self, span):
+        self.control("clock", {"advance": span})
+
+    def notices(self, queue):
+        """Empties the queue; the subjects of what was in it."""
+        sqs, subjects = self.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                subjects.append(json.loads(message["Body"])["Subject"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return subjects
+
+
+@pytest.fixture
+def held(program):
+    arguments = [program, "sandbox", "--port", "0", "--clock", "paused"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Held(next(word for word in process.stdout.readline().split() if word.startswith("http://")))
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def queue(held):
+    """The queue's URL; a group of one to three with a step policy out, a simple one in, and notices into the queue."""
+    autoscaling, cloudwatch, sns, sqs = map(held.client, ("autoscaling", "cloudwatch", "sns", "sqs"))
+    topic = sns.create_topic(Name="ops")["TopicArn"]
+    url = sqs.create_queue(QueueName="ops")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [allow]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    image = held.client("ec2").describe_images(Owners=["099720109477"])["Images"][0]["ImageId"]
+    autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId=image, InstanceType="t2.nano")
+    zones = held.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        LaunchConfigurationName=GROUP,
+        MinSize=1,
+        MaxSize=3,
+        AvailabilityZones=[zone["ZoneName"] for zone in zones[:2]],
+    )
+    kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
+    autoscaling.put_notification_configuration(AutoScalingGroupName=GROUP, TopicARN=topic, NotificationTypes=kinds)
+    scale_out = autoscaling.put_scaling_policy(
+        AutoScalingGroupName=GROUP,
+        PolicyName="out",
+        PolicyType="StepScaling",
+        AdjustmentType="ChangeInCapacity",
+        EstimatedInstanceWarmup=60,
+        StepAdjustments=[{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+    )
+    scale_in = autoscaling.put_scaling_policy(
+        AutoScalingGroupName=GROUP,
+        PolicyName="in",
+        AdjustmentType="ChangeInCapacity",
+        ScalingAdjustment=-1,
+        Cooldown=60,
+    )
+    common = {
+        "Namespace": "AWS/EC2",
+        "MetricName": "CPUUtilization",
+        "Dimensions": [{"Name": "AutoScalingGroupName", "Value": GROUP}],
+        "Statistic": "Average",
+        "Period": 60,
+        "EvaluationPeriods": 2,
+    }
+    cloudwatch.put_metric_alarm(
+        AlarmName="high",
+        Threshold=60,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[scale_out["PolicyARN"], topic],
+        **common,
+    )
+    cloudwatch.put_metric_alarm(
+        AlarmName="low",
+        Threshold=20,
+        ComparisonOperator="LessThanThreshold",
+        AlarmActions=[scale_in["PolicyARN"]],
+        **common,
+    )
+    held.advance("5m")
+    assert capacity(held) == (1, 1)
+    held.notices(url)
+    return url
+
+
+def capacity(held):
+    """Desired capacity, and how many instances are in service."""
+    (group,) = held.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"]
+    states = [instance["LifecycleState"] for instance in group["Instances"]]
+    return group["DesiredCapacity"], states.count("InService")
+
+
+def test_load_scales_the_group_out_and_its_end_scales_it_in(held, queue):
+    held.control("load", {"group": GROUP, "demand": 100})
+    held.advance("6m")
+    assert capacity(held) == (2, 2)
+    subjects = held.notices(queue)
+    assert f'Auto Scaling: launch for group "{GROUP}"' in subjects
+    assert any(subject.startswith('ALARM: "high"') for subject in subjects)
+    activities = held.client("autoscaling").describe_scaling_activities(AutoScalingGroupName=GROUP)["Activities"]
+    assert "a monitor alarm high in state ALARM triggered policy out changing the desired capacity from 1 to 2" in activities[0]["Cause"]
+
+    held.control("load", {"group": GROUP, "idle": True})
+    held.advance("10m")
+    assert capacity(held) == (1, 1)
+    assert f'Auto Scaling: termination for group "{GROUP}"' in held.notices(queue)
+
+
+def test_a_forced_alarm_scales_by_itself(held, queue):
+    # A step policy asks how far beyond the threshold the metric is; the idle group's own datapoints do not breach.
+    data = json.dumps({"version": "1.0", "recentDatapoints": [90.0], "threshold": 60.0})
+    cloudwatch = held.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="a drill", StateReasonData=data)
+    held.advance("50s")
+    assert capacity(held) == (2, 2)
+
+
+def test_a_load_that_makes_no_sense_is_refused_with_its_reason(held, queue):
+    for order, why in [
+        ({"group": "other", "cpu": 80}, "there is no group `other`"),
+        ({"group": GROUP, "cpu": -1}, "zero or more"),
+        ({"group": GROUP, "cpu": 80, "demand": 80}, "one of"),
+        ({"group": GROUP, "speed": 80}, "unknown field `speed`"),
+    ]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            held.control("load", order)
+        assert refused.value.code == 400
+        assert why in json.load(refused.value)["error"]
