@@ -138,7 +138,9 @@ def test_load_scales_the_group_out_and_its_end_scales_it_in(held, queue):
 
 
 def test_a_forced_alarm_scales_by_itself(held, queue):
-    # A step policy asks how far beyond the threshold the metric is; the idle group's own datapoints do not breach.
+    held.control("load", {"group": GROUP, "cpu": 40})
+    held.advance("5m")
+    # A step policy asks how far beyond the threshold the metric is; the group's own datapoints do not breach.
     data = json.dumps({"version": "1.0", "recentDatapoints": [90.0], "threshold": 60.0})
     cloudwatch = held.client("cloudwatch")
     cloudwatch.set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="a drill", StateReasonData=data)
