@@ -1,5 +1,6 @@
 //! The headers of a POST to an HTTP endpoint. Host and length are the client's own. Start at [`headers`].
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Delivery, DeliveryKind};
@@ -9,7 +10,7 @@ pub const DEFAULT_CONTENT_TYPE: &str = "text/plain; charset=UTF-8";
 const USER_AGENT: &str = "Amazon Simple Notification Service Agent";
 
 /// Source: Amazon SNS developer guide, "HTTP/HTTPS headers" and "Raw message delivery".
-pub fn headers(delivery: &Delivery, content_type: &str) -> Vec<(String, String)> {
+pub fn headers(delivery: &Delivery, content_type: &str) -> IndexMap<String, String> {
     let mut headers = vec![
         ("x-amz-sns-message-type", delivery.kind.as_str()),
         ("x-amz-sns-message-id", &delivery.message_id),

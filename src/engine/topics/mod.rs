@@ -18,6 +18,7 @@ mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
@@ -82,8 +83,8 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, MessageAttribute>,
     /// Of the POST to an HTTP endpoint.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, String>,
     /// Of a FIFO topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<FifoOrder>,
@@ -259,7 +260,7 @@ impl Topics {
         }
         let endpoint = queue.to_string();
         let id = self.ids.uuid();
-        let (protocol, headers) = ("sqs".into(), Vec::new());
+        let (protocol, headers) = ("sqs".into(), IndexMap::new());
         self.send(Delivery { id, at: now, protocol, endpoint, headers, dead_letter: true, ..delivery });
     }
 

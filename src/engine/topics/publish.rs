@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -238,7 +239,7 @@ impl Topics {
             raw,
             envelope,
             attributes: if raw { accepted.attributes.clone() } else { BTreeMap::new() },
-            headers: Vec::new(),
+            headers: IndexMap::new(),
             order: accepted.order.clone(),
             dead_letter: false,
         }
@@ -320,7 +321,7 @@ impl Topics {
             raw: false,
             envelope: (!is_email).then(|| Box::new(envelope)),
             attributes: BTreeMap::new(),
-            headers: Vec::new(),
+            headers: IndexMap::new(),
             order: None,
             dead_letter: false,
         };

@@ -133,7 +133,7 @@ impl Request {
             body: delivery.body,
             beside: Value::Null,
             system: json!({"Subject": delivery.subject}),
-            headers: delivery.headers,
+            headers: delivery.headers.into_iter().collect(),
         }))
     }
 }
