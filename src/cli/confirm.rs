@@ -30,13 +30,18 @@ pub async fn confirm(yes: bool, endpoint: &Endpoint, what: &str, interrupt: &mut
     anstream::eprint!("This will {what} on {endpoint}. Only `yes` is taken as yes: ");
     // A prompt that cannot be shown is answered all the same.
     let _ = std::io::stderr().flush();
-    until_interrupted(interrupt, async {
+    let answered = until_interrupted(interrupt, async {
         match tokio::task::spawn_blocking(read_line).await {
             Ok(Ok(answer)) if answer.trim() == "yes" => Ok(()),
             _ => Err(Failure::new(Exit::Usage, NotAllowed::Declined)),
         }
     })
-    .await
+    .await;
+    if matches!(&answered, Err(failure) if failure.exit == Exit::Interrupted) {
+        // The line of the question has no end of its own.
+        anstream::eprintln!();
+    }
+    answered
 }
 
 fn read_line() -> std::io::Result<String> {
