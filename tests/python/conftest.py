@@ -3,6 +3,7 @@
 The program is named by the variable SCALEPROOF, as ./test sets it.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -58,14 +59,20 @@ def program():
     return found
 
 
-@pytest.fixture(scope="session")
-def sandbox(program):
-    arguments = [program, "sandbox", "--port", "0", "--clock", "60x"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+@contextlib.contextmanager
+def running(program, *arguments):
+    """The URL of a sandbox of its own, which ends with the block."""
+    with subprocess.Popen([program, "sandbox", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Sandbox(next(word for word in process.stdout.readline().split() if word.startswith("http://")))
+            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def sandbox(program):
+    with running(program, "--clock", "60x") as url:
+        yield Sandbox(url)
 
 
 @pytest.fixture(scope="session")

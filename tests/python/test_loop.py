@@ -1,12 +1,11 @@
 """The whole loop with boto3 alone, on a clock that the test holds: load, metric, alarm, policy, activity, notice."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
-from conftest import Sandbox
+from conftest import Sandbox, running
 
 GROUP = "web"
 
@@ -34,12 +33,8 @@ class Held(Sandbox):
 
 @pytest.fixture
 def held(program):
-    arguments = [program, "sandbox", "--port", "0", "--clock", "paused"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Held(next(word for word in process.stdout.readline().split() if word.startswith("http://")))
-        finally:
-            process.terminate()
+    with running(program, "--clock", "paused") as url:
+        yield Held(url)
 
 
 @pytest.fixture
