@@ -27,6 +27,8 @@ pub struct Activity {
     pub status: ActivityStatus,
     pub status_message: Option<String>,
     pub progress: u8,
+    /// A terminating hook held it up.
+    pub(super) held_by_hook: bool,
     pub details: Details,
 }
 
@@ -42,6 +44,7 @@ pub enum ActivityStatus {
     PreInService,
     MidLifecycleAction,
     InProgress,
+    WaitingForELBConnectionDraining,
     Successful,
     Failed,
     Cancelled,
@@ -53,6 +56,7 @@ impl ActivityStatus {
             Self::PreInService => "PreInService",
             Self::MidLifecycleAction => "MidLifecycleAction",
             Self::InProgress => "InProgress",
+            Self::WaitingForELBConnectionDraining => "WaitingForELBConnectionDraining",
             Self::Successful => "Successful",
             Self::Failed => "Failed",
             Self::Cancelled => "Cancelled",
@@ -96,6 +100,9 @@ impl Activity {
     /// What it did; a failure says why.
     pub fn description(&self) -> String {
         match &self.status_message {
+            None if self.status == ActivityStatus::WaitingForELBConnectionDraining => {
+                format!("{} - Waiting For ELB Connection Draining.", self.title)
+            }
             None => self.title.clone(),
             Some(reason) => format!("{}.  Status Reason: {reason}", self.title),
         }

@@ -27,6 +27,14 @@ pub(super) enum Due {
     Forget(InstanceId),
     /// The group's health check notices that an instance does not run.
     HealthCheck(InstanceId),
+    /// The load balancers sent the last traffic to an instance that terminates.
+    Drained(InstanceId),
+    /// An instance that terminates meets its first hook.
+    TerminatingHook(InstanceId),
+    /// An instance is on standby, or out of its group.
+    MovedOut(InstanceId),
+    /// Even out a group's zones.
+    Rebalance(GroupName),
     /// A lifecycle action got no heartbeat in time.
     HookTimeout(InstanceId),
     /// A minute is over: measure it.

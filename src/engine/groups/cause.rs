@@ -1,7 +1,8 @@
 //! The sentences of an activity's `Cause`, in AWS's words. Start at [`Cause`].
 //!
 //! Sources: recordings and documentation examples of DescribeScalingActivities, 2013 to 2026. One wording was never
-//! seen in full, that of a scheduled action; it follows the user request's.
+//! seen in full, that of a scheduled action; it follows the user request's. Standby, attach and detach: the examples of
+//! their operations in the API reference and a notice of 2018; rebalancing: activities that users published.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Limits;
 use crate::clock::Timestamp;
-use crate::engine::names::{AlarmName, InstanceId, PolicyName};
+use crate::engine::names::{AlarmName, InstanceId, PolicyName, Zone};
 
 /// One sentence: when, and what happened then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,25 +21,81 @@ pub struct Cause {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum What {
-    Created { to: u32 },
-    Updated { limits: Limits, from: u32, to: u32 },
-    DesiredCapacitySet { from: u32, to: u32 },
-    AlarmTriggered { alarm: AlarmName, state: String, policy: PolicyName, from: u32, to: u32 },
-    PolicyExecuted { policy: PolicyName, from: u32, to: u32 },
-    ScheduledAction { limits: Limits, from: u32, to: u32 },
-    Started { from: u32, to: u32 },
-    TakenOut { from: u32, to: u32 },
+    Created {
+        to: u32,
+    },
+    Updated {
+        limits: Limits,
+        from: u32,
+        to: u32,
+    },
+    DesiredCapacitySet {
+        from: u32,
+        to: u32,
+    },
+    AlarmTriggered {
+        alarm: AlarmName,
+        state: String,
+        policy: PolicyName,
+        from: u32,
+        to: u32,
+    },
+    PolicyExecuted {
+        policy: PolicyName,
+        from: u32,
+        to: u32,
+    },
+    ScheduledAction {
+        limits: Limits,
+        from: u32,
+        to: u32,
+    },
+    Started {
+        from: u32,
+        to: u32,
+    },
+    TakenOut {
+        from: u32,
+        to: u32,
+    },
     Selected(InstanceId),
     Unhealthy(HealthFinding),
     Replacement,
-    UserTerminated { instance: InstanceId, shrinking: Option<(u32, u32)> },
+    UserTerminated {
+        instance: InstanceId,
+        shrinking: Option<(u32, u32)>,
+    },
+    MovedToStandby {
+        instance: InstanceId,
+        shrinking: Option<(u32, u32)>,
+    },
+    MovedOutOfStandby {
+        instance: InstanceId,
+        from: u32,
+        to: u32,
+    },
+    Detached {
+        instance: InstanceId,
+        shrinking: Option<(u32, u32)>,
+    },
+    Attached {
+        to: u32,
+    },
+    /// The zones that have too few instances.
+    Rebalanced {
+        zones: Vec<Zone>,
+    },
 }
 
 /// Why a group took an instance for unhealthy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum HealthFinding {
     TerminatedOrStopped,
     StatusCheckFailed,
+    /// EC2 will reboot its machine for maintenance.
+    ScheduledReboot,
+    /// A load balancer that sends it traffic finds it unhealthy.
+    LoadBalancer,
     /// `SetInstanceHealth` said so.
     ByUser,
 }
@@ -103,12 +160,36 @@ impl fmt::Display for What {
             }
             Self::UserTerminated { instance, shrinking } => {
                 write!(f, "instance {instance} was taken out of service in response to a user request")?;
-                match shrinking {
-                    None => Ok(()),
-                    Some((from, to)) => write!(f, ", shrinking the capacity from {from} to {to}"),
-                }
+                write_shrinking(f, *shrinking)
+            }
+            Self::MovedToStandby { instance, shrinking } => {
+                write!(f, "instance {instance} was moved to standby in response to a user request")?;
+                write_shrinking(f, *shrinking)
+            }
+            Self::MovedOutOfStandby { instance, from, to } => {
+                write!(f, "instance {instance} was moved out of standby in response to a user request, ")?;
+                write!(f, "increasing the capacity from {from} to {to}")
+            }
+            Self::Detached { instance, shrinking } => {
+                write!(f, "instance {instance} was detached in response to a user request")?;
+                write_shrinking(f, *shrinking)
+            }
+            Self::Attached { to } => {
+                write!(f, "an instance was added in response to user request. Keeping the capacity at the new {to}")
+            }
+            Self::Rebalanced { zones } => {
+                let zones = zones.iter().map(Zone::as_str).collect::<Vec<_>>().join(" ");
+                write!(f, "an instance was launched to balance instances in zones {zones} with other zones ")?;
+                write!(f, "resulting in more than desired number of instances in the group")
             }
         }
+    }
+}
+
+fn write_shrinking(f: &mut fmt::Formatter<'_>, shrinking: Option<(u32, u32)>) -> fmt::Result {
+    match shrinking {
+        None => Ok(()),
+        Some((from, to)) => write!(f, ", shrinking the capacity from {from} to {to}"),
     }
 }
 
@@ -118,6 +199,8 @@ impl fmt::Display for HealthFinding {
             // The form of the captures of 2024 to 2026; the user guide prints "that indicated it had been".
             Self::TerminatedOrStopped => "an EC2 health check indicating it has been terminated or stopped",
             Self::StatusCheckFailed => "an EC2 instance status check failure",
+            Self::ScheduledReboot => "EC2 scheduled reboot",
+            Self::LoadBalancer => "an ELB system health check failure",
             Self::ByUser => "a user health-check",
         })
     }
@@ -175,6 +258,26 @@ mod tests {
         check(
             What::Unhealthy(HealthFinding::StatusCheckFailed),
             "an instance was taken out of service in response to an EC2 instance status check failure",
+        );
+        check(
+            What::Unhealthy(HealthFinding::LoadBalancer),
+            "an instance was taken out of service in response to an ELB system health check failure",
+        );
+        check(
+            What::MovedToStandby { instance: "i-9".into(), shrinking: Some((2, 1)) },
+            "instance i-9 was moved to standby in response to a user request, shrinking the capacity from 2 to 1",
+        );
+        check(
+            What::MovedOutOfStandby { instance: "i-9".into(), from: 0, to: 1 },
+            "instance i-9 was moved out of standby in response to a user request, increasing the capacity from 0 to 1",
+        );
+        check(
+            What::Detached { instance: "i-9".into(), shrinking: Some((4, 3)) },
+            "instance i-9 was detached in response to a user request, shrinking the capacity from 4 to 3",
+        );
+        check(
+            What::Attached { to: 1 },
+            "an instance was added in response to user request. Keeping the capacity at the new 1",
         );
         check(
             What::UserTerminated { instance: "i-9".into(), shrinking: Some((2, 1)) },

@@ -12,7 +12,7 @@ use super::hook::LifecycleHook;
 use super::instance::{Load, Placement};
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
-use super::termination::TerminationPolicy;
+use super::termination::{TerminationPolicy, check_policies};
 use super::workload::{Meter, Minute, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -26,8 +26,11 @@ pub const MAX_GROUPS: usize = 500;
 pub const MAX_LAUNCH_CONFIGURATIONS: usize = 200;
 pub const MAX_TOPICS_PER_GROUP: usize = 10;
 pub const MAX_POLICIES_PER_GROUP: usize = 50;
+pub const MAX_SCHEDULED_ACTIONS_PER_GROUP: usize = 125;
 pub const MAX_HOOKS_PER_GROUP: usize = 50;
 pub const MAX_INSTANCES_PER_PROTECTION_CALL: usize = 50;
+/// Of AttachInstances, DetachInstances, EnterStandby and ExitStandby.
+pub const MAX_INSTANCES_PER_MOVE: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -59,6 +62,8 @@ pub struct Group {
     /// Oldest first; see [`super::activity::in_display_order`].
     pub activities: VecDeque<Activity>,
     pub members: BTreeSet<InstanceId>,
+    /// Load balancers and target groups that its instances get traffic from.
+    pub traffic_sources: Vec<TrafficSource>,
     /// Being deleted with its instances.
     pub deleting: bool,
     /// Why the desired capacity is what it is, until instances follow.
@@ -70,6 +75,18 @@ pub struct Group {
     pub(super) round: Option<Round>,
     pub(super) converge_due: Option<DueKey>,
     pub(super) launch_failing_since: Option<Timestamp>,
+    pub(super) launch_failures: u32,
+    /// Why there is an instance more than desired, while zones are balanced.
+    pub(super) rebalancing: Option<Cause>,
+    pub(super) rebalance_due: Option<DueKey>,
+}
+
+/// What sends traffic to a group's instances: a target group, a Classic Load Balancer, a VPC Lattice target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficSource {
+    pub identifier: String,
+    /// `elbv2`, `elb` or `vpc-lattice`.
+    pub kind: String,
 }
 
 /// The part of a group that Create and Update set alike.
@@ -82,7 +99,7 @@ pub struct Settings {
     pub default_cooldown_secs: u32,
     /// `None` is AWS's -1: not set.
     pub default_instance_warmup_secs: Option<u32>,
-    /// `EC2` or `ELB`.
+    /// `EC2`, `ELB`, `VPC_LATTICE` or `EBS`, or several with commas between them. EC2's checks are always on.
     pub health_check_type: String,
     pub health_check_grace_secs: u32,
     pub termination_policies: Vec<TerminationPolicy>,
@@ -232,24 +249,27 @@ impl Group {
 }
 
 impl Settings {
+    pub fn health_check_types(&self) -> impl Iterator<Item = &str> {
+        self.health_check_type.split(',').map(str::trim)
+    }
+
+    /// Whether what its load balancers find makes an instance unhealthy.
+    pub(super) fn asks_load_balancers(&self) -> bool {
+        self.health_check_types().any(|kind| matches!(kind, "ELB" | "VPC_LATTICE"))
+    }
+
     /// # Errors
     /// `ValidationError` for what no group can have.
     pub fn check(&self) -> Result<(), Refusal> {
         if self.placements.is_empty() {
             return Err(Refusal::validation("At least one Availability Zone or VPC Subnet is required."));
         }
-        if !matches!(self.health_check_type.as_str(), "EC2" | "ELB") {
+        if !self.health_check_types().all(|kind| matches!(kind, "EC2" | "ELB" | "VPC_LATTICE")) {
             let text = format!("Unsupported health check type: {}", self.health_check_type);
             return Err(Refusal::validation(text));
         }
-        let last = self.termination_policies.iter().rposition(|policy| *policy != TerminationPolicy::Default);
-        let default = self.termination_policies.iter().position(|policy| *policy == TerminationPolicy::Default);
-        match (default, last) {
-            (Some(default), Some(last)) if default < last => {
-                Err(Refusal::validation("The Default termination policy must be the last in the list"))
-            }
-            _ => Ok(()),
-        }
+        let names = self.termination_policies.iter().map(|policy| policy.name().to_string());
+        check_policies(&names.collect::<Vec<_>>())
     }
 }
 

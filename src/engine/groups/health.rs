@@ -1,6 +1,9 @@
-//! Instances that do not run, or that someone calls unhealthy, and their replacement. Start at `Groups::check_health`.
+//! Which instances are unhealthy, and when they are replaced. Start at [`Groups::check_health`].
 //!
-//! Only findings that are acted on at once are reproduced: an instance that EC2 shut down, and `SetInstanceHealth`.
+//! An instance that does not run, and one that `SetInstanceHealth` condemns, are replaced at once. One that fails EC2's
+//! status checks or its load balancer's health checks first has its grace period, and then waits for its turn.
+//!
+//! Source: User Guide, "Health checks for instances in an Auto Scaling group".
 
 use std::time::Duration;
 
@@ -18,6 +21,13 @@ use crate::engine::names::{GroupName, InstanceId};
 /// Source: User Guide, "Health checks". Instances that do not run, or that a user calls unhealthy, do not wait.
 pub fn replaced_at_once(desired_capacity: u32) -> u32 {
     (desired_capacity / 10).max(1)
+}
+
+impl HealthFinding {
+    /// Found by a check that may err, so that grace and turns apply.
+    fn waits(self) -> bool {
+        matches!(self, Self::StatusCheckFailed | Self::ScheduledReboot | Self::LoadBalancer)
+    }
 }
 
 /// What `TerminateInstances` answers for one instance: its state before and now.
@@ -40,8 +50,12 @@ impl Groups {
         let state = |groups: &Self| groups.instances.get(id).map_or(Ec2State::Terminated, |instance| instance.state);
         let before = state(self);
         if matches!(before, Ec2State::Pending | Ec2State::Running) {
+            let lifecycle = self.instances.get(id).and_then(|instance| instance.lifecycle());
+            if lifecycle.is_some_and(LifecycleState::is_moving_out) {
+                self.on_moved_out(now, id);
+            }
             self.shut_down(now, id);
-            match self.instances.get(id).and_then(|instance| instance.lifecycle()) {
+            match lifecycle {
                 Some(lifecycle) if lifecycle.is_pending() => self.abandon_launch_of_shut_down(now, id),
                 Some(_) => self.plan_health_check(now + self.timing.health_check(), id),
                 None => {}
@@ -50,7 +64,16 @@ impl Groups {
         (id.clone(), before, state(self))
     }
 
-    fn plan_health_check(&mut self, at: Timestamp, id: &InstanceId) {
+    /// A check finds an instance unhealthy, or healthy again: EC2's status checks, its load balancer.
+    pub fn report_check(&mut self, now: Timestamp, id: &InstanceId, finding: HealthFinding, fails: bool) {
+        let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) else { return };
+        let changed = if fails { member.failing.insert(finding) } else { member.failing.remove(&finding) };
+        if changed {
+            self.check_health(now, id);
+        }
+    }
+
+    pub(super) fn plan_health_check(&mut self, at: Timestamp, id: &InstanceId) {
         if let Some(instance) = self.instances.get_mut(id) {
             self.agenda.cancel(&mut instance.health_due);
             instance.health_due = Some(self.agenda.add(at, Due::HealthCheck(id.clone())));
@@ -64,32 +87,89 @@ impl Groups {
         self.check_health(now, id);
     }
 
-    /// Looks whether a member in service runs; marks and replaces it if not, as far as processes are not suspended.
+    /// Whether a check that its group asks finds it unhealthy.
+    pub(super) fn is_failing(&self, id: &InstanceId) -> bool {
+        self.failed_check(id).is_some()
+    }
+
+    fn failed_check(&self, id: &InstanceId) -> Option<HealthFinding> {
+        let member = self.instances.get(id)?.membership.as_ref()?;
+        let asks_load_balancers = self.groups.get(&member.group)?.settings.asks_load_balancers();
+        let counts = |finding: &&HealthFinding| match finding {
+            HealthFinding::LoadBalancer => asks_load_balancers && member.registered,
+            _ => true,
+        };
+        member.failing.iter().find(counts).copied()
+    }
+
+    /// When an instance's grace period ends; none before it is in service.
+    fn grace_ends(&self, id: &InstanceId) -> Option<Timestamp> {
+        let member = self.instances.get(id)?.membership.as_ref()?;
+        let grace_secs = self.groups.get(&member.group)?.settings.health_check_grace_secs;
+        Some(member.in_service_since? + Duration::from_secs(u64::from(grace_secs)))
+    }
+
+    /// Looks at a member in service; marks it if it is unhealthy, and replaces it as far as processes are not suspended.
     pub(super) fn check_health(&mut self, now: Timestamp, id: &InstanceId) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        let runs = instance.is_running();
-        let Some(member) = instance.membership.as_mut() else { return };
-        if member.lifecycle != LifecycleState::InService {
+        let Some(instance) = self.instances.get(id) else { return };
+        let Some(member) = instance.membership.as_ref().filter(|it| it.lifecycle == LifecycleState::InService) else {
             return;
+        };
+        let name = member.group.clone();
+        let checks = self.groups.get(&name).is_some_and(|group| !group.is_suspended(Process::HealthCheck));
+        let grace_ends = self.grace_ends(id).filter(|end| *end > now);
+        let found = match self.failed_check(id) {
+            _ if !instance.is_running() => Some(HealthFinding::TerminatedOrStopped),
+            Some(_) if grace_ends.is_some() => None,
+            failed => failed,
+        };
+        if let Some(end) = grace_ends.filter(|_| found.is_none() && self.is_failing(id)) {
+            self.plan_health_check(end, id);
         }
-        let checks = self.groups.get(&member.group).is_some_and(|group| !group.is_suspended(Process::HealthCheck));
-        if !runs && checks && member.health == Health::Healthy {
+        self.mark(id, found.filter(|_| checks));
+        self.replace_unhealthy(now, &name);
+    }
+
+    fn mark(&mut self, id: &InstanceId, found: Option<HealthFinding>) {
+        let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) else { return };
+        if let Some(finding) = found.filter(|_| member.health == Health::Healthy) {
             member.health = Health::Unhealthy;
-            member.health_finding = Some(HealthFinding::TerminatedOrStopped);
-        }
-        if member.health == Health::Unhealthy {
-            self.replace(now, id);
+            member.health_finding = Some(finding);
         }
     }
 
-    fn replace(&mut self, now: Timestamp, id: &InstanceId) {
-        let Some(member) = self.instances.get(id).and_then(|instance| instance.membership.as_ref()) else { return };
-        let (name, finding) = (member.group.clone(), member.health_finding.unwrap_or(HealthFinding::ByUser));
-        let Some(group) = self.groups.get_mut(&name) else { return };
-        if group.is_suspended(Process::ReplaceUnhealthy) || group.is_suspended(Process::Terminate) {
+    /// Replaces unhealthy members, those found by checks only as far as their turn has come.
+    pub(super) fn replace_unhealthy(&mut self, now: Timestamp, name: &GroupName) {
+        let Some(group) = self.groups.get(name) else { return };
+        if group.deleting || group.is_suspended(Process::ReplaceUnhealthy) || group.is_suspended(Process::Terminate) {
             return;
         }
-        group.replacing += 1;
+        let unhealthy = group.members.iter().filter_map(|id| {
+            let member = self.instances.get(id)?.membership.as_ref()?;
+            let in_service = member.lifecycle == LifecycleState::InService && member.health == Health::Unhealthy;
+            in_service.then(|| (id.clone(), member.health_finding.unwrap_or(HealthFinding::ByUser)))
+        });
+        let unhealthy: Vec<(InstanceId, HealthFinding)> = unhealthy.collect();
+        for (id, finding) in unhealthy {
+            if !finding.waits() || self.may_replace_another(name) {
+                self.replace(now, &id, finding);
+            }
+        }
+    }
+
+    /// Whether fewer instances are missing from service than may be replaced at a time.
+    fn may_replace_another(&self, name: &GroupName) -> bool {
+        let desired = self.groups.get(name).map_or(0, |group| group.desired_capacity);
+        let in_service = self.in_states(name, |state| state == LifecycleState::InService);
+        desired.saturating_sub(in_service) < replaced_at_once(desired)
+    }
+
+    fn replace(&mut self, now: Timestamp, id: &InstanceId, finding: HealthFinding) {
+        let Some(name) = self.instances.get(id).and_then(|instance| instance.group()).cloned() else { return };
+        let weight = self.weight_of(id);
+        if let Some(group) = self.groups.get_mut(&name) {
+            group.replacing += weight;
+        }
         let cause = Cause::new(now, What::Unhealthy(finding)).to_string();
         self.begin_termination(now, id, cause, Vec::new());
         self.plan_converge(now + self.timing.replacement(), &name);
@@ -112,11 +192,9 @@ impl Groups {
         health: Health,
         respect_grace: bool,
     ) -> Result<(), Refusal> {
+        let in_grace = self.grace_ends(id).is_none_or(|end| now < end);
         let member = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut());
         let member = member.ok_or_else(|| no_managed_instance(id))?;
-        let grace_secs = self.groups.get(&member.group).map_or(0, |group| group.settings.health_check_grace_secs);
-        let grace = Duration::from_secs(u64::from(grace_secs));
-        let in_grace = member.in_service_since.is_none_or(|since| now < since + grace);
         if health == Health::Unhealthy && respect_grace && in_grace {
             return Ok(());
         }

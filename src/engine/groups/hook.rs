@@ -161,6 +161,9 @@ impl Groups {
         }
         // Recorded for a terminating hook; a launching one by analogy.
         self.update_activity(id, ActivityStatus::MidLifecycleAction, 60);
+        if let Some(activity) = self.current_activity(id) {
+            activity.held_by_hook |= transition == Transition::Terminating;
+        }
         self.set_due(id, now + self.heartbeat(&hook), Due::HookTimeout(id.clone()));
         true
     }

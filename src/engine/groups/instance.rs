@@ -1,7 +1,7 @@
 //! One EC2 instance, in a group or not: its EC2 state, its addresses, and its part in a group's lifecycle.
 //! Start at [`Instance`]. Leaves out how it gets from one state to the next: see `lifecycle.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,12 @@ pub struct Membership {
     pub health: Health,
     /// Why it is unhealthy.
     pub(super) health_finding: Option<HealthFinding>,
+    /// What fails it now besides not running: its load balancer, EC2's status checks.
+    pub(super) failing: BTreeSet<HealthFinding>,
+    /// Its group's load balancers send it traffic.
+    pub registered: bool,
+    /// How much of the group's capacity it is.
+    pub weight: u32,
     pub protected_from_scale_in: bool,
     pub launched_from: LaunchedFrom,
     pub in_service_since: Option<Timestamp>,
@@ -136,9 +142,27 @@ pub enum LifecycleState {
     TerminatingWait,
     #[serde(rename = "Terminating:Proceed")]
     TerminatingProceed,
+    EnteringStandby,
+    Standby,
+    Detaching,
 }
 
 impl LifecycleState {
+    /// Counts towards the desired capacity: there to stay, or on the way there.
+    pub fn is_active(self) -> bool {
+        self.is_pending() || self == Self::InService
+    }
+
+    /// Nothing happens to it by itself.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::InService | Self::Standby)
+    }
+
+    /// On its way out of service, but not to its end.
+    pub fn is_moving_out(self) -> bool {
+        matches!(self, Self::EnteringStandby | Self::Detaching)
+    }
+
     pub fn is_pending(self) -> bool {
         matches!(self, Self::Pending | Self::PendingWait | Self::PendingProceed)
     }
@@ -156,6 +180,9 @@ impl LifecycleState {
             Self::Terminating => "Terminating",
             Self::TerminatingWait => "Terminating:Wait",
             Self::TerminatingProceed => "Terminating:Proceed",
+            Self::EnteringStandby => "EnteringStandby",
+            Self::Standby => "Standby",
+            Self::Detaching => "Detaching",
         }
     }
 }
@@ -184,8 +211,17 @@ impl Health {
 /// What a member was launched from, as it stood then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LaunchedFrom {
-    Template { id: String, name: String, version: u64 },
-    Configuration { name: String, created_at: Timestamp },
+    Template {
+        id: String,
+        name: String,
+        version: u64,
+    },
+    Configuration {
+        name: String,
+        created_at: Timestamp,
+    },
+    /// It was attached, and what it came from is not known.
+    Elsewhere,
 }
 
 /// How busy a group's machines are: where their `CPUUtilization` comes from.

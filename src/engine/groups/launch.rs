@@ -77,6 +77,10 @@ impl Groups {
         placement: Placement,
     ) -> Result<InstanceId, String> {
         let arguments = LaunchArguments::read(&data);
+        if self.exhausted_zones.contains(&placement.zone) {
+            let kind = arguments.instance_type.as_deref().unwrap_or(DEFAULT_INSTANCE_TYPE);
+            return Err(no_capacity(kind, placement.zone.as_str()));
+        }
         let wish = self.ids.instances.next_u64();
         let taken: BTreeSet<_> = self
             .instances
@@ -135,6 +139,9 @@ impl Groups {
             lifecycle: LifecycleState::Pending,
             health: Health::Healthy,
             health_finding: None,
+            failing: BTreeSet::new(),
+            registered: false,
+            weight: 1,
             protected_from_scale_in: group.settings.protect_new_instances,
             launched_from,
             in_service_since: None,
@@ -155,6 +162,15 @@ fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedF
     }
     let from = LaunchedFrom::Template { id: template.id.clone(), name: template.name.clone(), version: version.number };
     Ok((from, version.data.clone()))
+}
+
+/// Source: EC2 User Guide, "Troubleshoot instance launch issues", insufficient instance capacity.
+fn no_capacity(instance_type: &str, zone: &str) -> String {
+    format!(
+        "We currently do not have sufficient {instance_type} capacity in the Availability Zone you requested ({zone}). Our \
+         system will be working on provisioning additional capacity. You can currently get {instance_type} capacity by not \
+         specifying an Availability Zone in your request. Launching EC2 instance failed."
+    )
 }
 
 fn bad_template(reason: &str) -> Refusal {

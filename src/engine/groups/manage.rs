@@ -7,11 +7,11 @@ use super::Groups;
 use super::cause::{Cause, What, join};
 use super::group::{
     Cooldown, Group, GroupChange, GroupSpec, GroupTag, MAX_GROUPS, MAX_INSTANCES_PER_PROTECTION_CALL,
-    MAX_TOPICS_PER_GROUP, Process, check_sizes, group_not_found, limit_exceeded,
+    MAX_TOPICS_PER_GROUP, Process, TrafficSource, check_sizes, group_not_found, limit_exceeded,
 };
 use super::health::no_managed_instance;
 use super::hook::LifecycleHook;
-use super::instance::Load;
+use super::instance::{LifecycleState, Load};
 use super::measure::GROUP_METRICS;
 use super::notice::{NotificationType, test_notice};
 use super::policy::Limits;
@@ -77,6 +77,8 @@ impl Groups {
         if to != from {
             self.set_desired(now, name, to, What::Updated { limits, from, to });
         }
+        self.check_group_health(now, name);
+        self.plan_rebalance(now, name);
         Ok(())
     }
 
@@ -114,10 +116,10 @@ impl Groups {
     /// # Errors
     /// `ResourceInUse` with instances, `ScalingActivityInProgress` with activities, unless forced.
     pub fn delete_group(&mut self, now: Timestamp, name: &GroupName, force: bool) -> Result<(), Refusal> {
-        let active = self.active(name);
+        let remaining = self.in_states(name, |state| !state.is_terminating());
         let busy = self.is_busy(name);
         let group = self.groups.get_mut(name).ok_or_else(|| group_not_found(name))?;
-        if !force && active > 0 {
+        if !force && remaining > 0 {
             let text = "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance \
                         request(s) still in the group.";
             return Err(Refusal::new("ResourceInUse", 400, text));
@@ -148,6 +150,7 @@ impl Groups {
             } else if state.is_terminating() {
                 self.shut_down(now, &id);
             } else {
+                self.cancel_launch_activity(now, &id);
                 let out = Cause::new(now, What::TakenOut { from, to: 0 });
                 let causes = [out, Cause::new(now, What::Selected(id.clone()))];
                 self.begin_termination(now, &id, join(&causes), Vec::new());
@@ -159,6 +162,7 @@ impl Groups {
     pub(super) fn remove_group(&mut self, name: &GroupName) {
         let Some(mut group) = self.groups.remove(name) else { return };
         self.agenda.cancel(&mut group.converge_due);
+        self.agenda.cancel(&mut group.rebalance_due);
         let measured = self.groups.values().any(|group| !group.metrics.is_empty());
         if !measured && !self.instances.values().any(super::Instance::is_running) {
             self.agenda.cancel(&mut self.minute_due);
@@ -181,10 +185,15 @@ impl Groups {
         if member.lifecycle.is_terminating() {
             return member.activity.clone().ok_or_else(|| no_managed_instance(id));
         }
-        let pending = member.lifecycle.is_pending();
+        let (state, in_activity) = (member.lifecycle, member.activity.is_some());
+        if decrement && !state.is_active() {
+            let text = format!("The instance {id} is in {state}, where it is no part of the desired capacity");
+            return Err(Refusal::validation(text));
+        }
+        let weight = member.weight;
         let group = self.group_or_refuse(&name)?;
         let (from, min) = (group.desired_capacity, group.limits.min);
-        if decrement && from <= min {
+        if decrement && from < min.saturating_add(weight) {
             return Err(Refusal::validation(format!(
                 "Currently, desiredSize equals minSize ({min}). Terminating instance without replacement will violate \
                  group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's \
@@ -192,12 +201,12 @@ impl Groups {
             )));
         }
         if decrement {
-            group.desired_capacity -= 1;
+            group.desired_capacity -= weight;
         }
-        if pending {
+        if in_activity {
             self.cancel_launch_activity(now, id);
         }
-        let shrinking = decrement.then_some((from, from.saturating_sub(1)));
+        let shrinking = decrement.then_some((from, from.saturating_sub(weight)));
         let cause = Cause::new(now, What::UserTerminated { instance: id.clone(), shrinking }).to_string();
         self.begin_termination(now, id, cause, Vec::new());
         self.plan_converge(now + self.timing.launch_delay(), &name);
@@ -279,10 +288,12 @@ impl Groups {
             group.suspended.remove(process);
         }
         group.launch_failing_since = None;
+        group.launch_failures = 0;
         self.check_group_health(now, name);
         if self.groups.get(name).is_some_and(|group| group.desired_capacity != self.active(name)) {
             self.plan_converge(now + self.timing.launch_delay(), name);
         }
+        self.plan_rebalance(now, name);
         Ok(())
     }
 
@@ -303,6 +314,23 @@ impl Groups {
     pub fn disable_metrics(&mut self, name: &GroupName, metrics: &[String]) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
         group.metrics.retain(|metric| !metrics.is_empty() && !metrics.contains(metric));
+        Ok(())
+    }
+
+    /// Attaches load balancers or target groups: they send traffic to its instances, also to those already in service.
+    pub fn attach_traffic_sources(&mut self, name: &GroupName, sources: Vec<TrafficSource>) -> Result<(), Refusal> {
+        let group = self.group_or_refuse(name)?;
+        for source in sources {
+            if !group.traffic_sources.contains(&source) {
+                group.traffic_sources.push(source);
+            }
+        }
+        let members: Vec<InstanceId> = group.members.iter().cloned().collect();
+        for id in members {
+            if let Some(member) = self.instances.get_mut(&id).and_then(|instance| instance.membership.as_mut()) {
+                member.registered = member.lifecycle == LifecycleState::InService;
+            }
+        }
         Ok(())
     }
 
@@ -352,6 +380,10 @@ impl Group {
             round: None,
             converge_due: None,
             launch_failing_since: None,
+            launch_failures: 0,
+            traffic_sources: Vec::new(),
+            rebalancing: None,
+            rebalance_due: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::Groups;
 use super::Outcome;
 use super::agenda::Due;
 use super::group::Group;
-use super::instance::{IDLE_CPU_PERCENT, Instance, LifecycleState, Load};
+use super::instance::{IDLE_CPU_PERCENT, Instance, LifecycleState, Load, Membership};
 use super::workload::{Machine, Meter, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -52,6 +52,7 @@ pub const GROUP_METRICS: &[&str] = &[
 struct Headcount {
     pending: u32,
     in_service: u32,
+    standby: u32,
     terminating: u32,
 }
 
@@ -117,8 +118,14 @@ impl Groups {
     pub(super) fn touched_by(&self, due: &Due) -> Touched {
         match due {
             Due::Minute | Due::Arrives(_) => Touched::None,
-            Due::Converge(name) => Touched::One(name.clone()),
-            Due::Running(id) | Due::InService(id) | Due::Serves(id) | Due::Terminated(id) => {
+            Due::Converge(name) | Due::Rebalance(name) => Touched::One(name.clone()),
+            Due::Running(id)
+            | Due::InService(id)
+            | Due::Serves(id)
+            | Due::Drained(id)
+            | Due::TerminatingHook(id)
+            | Due::MovedOut(id)
+            | Due::Terminated(id) => {
                 match self.instances.get(id).and_then(Instance::group) {
                     Some(name) => Touched::One(name.clone()),
                     None => Touched::None,
@@ -236,25 +243,32 @@ impl Groups {
         }
     }
 
-    fn headcount(&self, group: &Group) -> Headcount {
+    /// Counts members, each as many times as `weight` says.
+    fn count(&self, group: &Group, weight: impl Fn(&Membership) -> u32) -> Headcount {
         let mut count = Headcount::default();
-        for state in group.members.iter().filter_map(|id| self.instances.get(id)?.lifecycle()) {
-            match state {
-                LifecycleState::InService => count.in_service += 1,
-                state if state.is_pending() => count.pending += 1,
-                _ => count.terminating += 1,
-            }
+        for member in group.members.iter().filter_map(|id| self.instances.get(id)?.membership.as_ref()) {
+            let place = match member.lifecycle {
+                LifecycleState::InService => &mut count.in_service,
+                LifecycleState::Standby => &mut count.standby,
+                state if state.is_pending() => &mut count.pending,
+                _ => &mut count.terminating,
+            };
+            *place += weight(member);
         }
         count
+    }
+
+    fn headcount(&self, group: &Group) -> Headcount {
+        self.count(group, |_| 1)
     }
 
     fn measure_groups(&mut self, at: Timestamp) {
         let mut measured = Vec::new();
         for group in self.groups.values().filter(|group| !group.metrics.is_empty()) {
-            let count = self.headcount(group);
+            let (instances, capacity) = (self.headcount(group), self.count(group, |member| member.weight));
             for metric in &group.metrics {
                 let key = key("AWS/AutoScaling", metric, "AutoScalingGroupName", group.name.as_str());
-                let sample = Sample::one(f64::from(group_metric(metric, group, count)), "None");
+                let sample = Sample::one(f64::from(group_metric(metric, group, instances, capacity)), "None");
                 measured.push(Outcome::Measured { key, at, sample });
             }
         }
@@ -277,16 +291,28 @@ fn counts_for_group(instance: &Instance, group: &Group, now: Timestamp) -> bool 
     since.and_then(|member| member.in_service_since).is_some_and(|since| since + warmup <= now)
 }
 
-fn group_metric(metric: &str, group: &Group, count: Headcount) -> u32 {
-    let total = count.in_service + count.pending + count.terminating;
+impl Headcount {
+    /// Source: User Guide, "Auto Scaling group metrics": in service, pending and terminating; recorded without standby.
+    fn total(self) -> u32 {
+        self.in_service + self.pending + self.terminating
+    }
+}
+
+fn group_metric(metric: &str, group: &Group, instances: Headcount, capacity: Headcount) -> u32 {
     match metric {
         "GroupMinSize" => group.limits.min,
         "GroupMaxSize" => group.limits.max,
         "GroupDesiredCapacity" | "GroupAndWarmPoolDesiredCapacity" => group.desired_capacity,
-        "GroupInServiceInstances" | "GroupInServiceCapacity" => count.in_service,
-        "GroupPendingInstances" | "GroupPendingCapacity" => count.pending,
-        "GroupTerminatingInstances" | "GroupTerminatingCapacity" => count.terminating,
-        "GroupTotalInstances" | "GroupTotalCapacity" | "GroupAndWarmPoolTotalCapacity" => total,
+        "GroupInServiceInstances" => instances.in_service,
+        "GroupPendingInstances" => instances.pending,
+        "GroupStandbyInstances" => instances.standby,
+        "GroupTerminatingInstances" => instances.terminating,
+        "GroupTotalInstances" => instances.total(),
+        "GroupInServiceCapacity" => capacity.in_service,
+        "GroupPendingCapacity" => capacity.pending,
+        "GroupStandbyCapacity" => capacity.standby,
+        "GroupTerminatingCapacity" => capacity.terminating,
+        "GroupTotalCapacity" | "GroupAndWarmPoolTotalCapacity" => capacity.total(),
         _ => 0,
     }
 }

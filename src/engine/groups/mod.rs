@@ -1,11 +1,12 @@
 //! Auto Scaling groups, policies, instances and their lifecycle, activities. Start at [`Groups`].
 //!
 //! `policy`, `steps`, `termination`, `cause` and `notice` are pure functions: what is decided, and in which words it is
-//! told. `lifecycle`, `health`, `hook` and `scaling` carry it out over time, `manage` takes callers' requests, `measure`
-//! makes the metrics, from how machines work (`workload`, `credits`). Left out, and refused by the sandbox: target tracking, instance refresh, warm pools, mixed
-//! instances, weights, load balancers, scheduled actions.
+//! told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance` and `scaling` carry it out over time, `manage`
+//! takes callers' requests, `measure` makes the metrics, from how machines work (`workload`, `credits`). Left out, and
+//! refused by the sandbox: target tracking, instance refresh, warm pools, mixed instances, weights, scheduled actions.
 
 pub mod activity;
+mod activity_log;
 pub mod address;
 mod agenda;
 pub mod cause;
@@ -21,14 +22,17 @@ mod lifecycle;
 mod manage;
 pub mod measure;
 pub mod notice;
+mod passage;
 pub mod policy;
+pub mod rebalance;
 mod scaling;
+mod standby;
 pub mod steps;
 pub mod termination;
 pub mod timing;
 pub mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +41,11 @@ use super::World;
 use super::alarms::MetricAlarm;
 use super::ids::Ids;
 use super::metrics::{MetricKey, Sample};
-use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn};
+use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn, Zone};
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
-pub use group::{Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings};
+pub use group::{Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TrafficSource};
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,
 };
@@ -85,6 +89,8 @@ pub struct Groups {
     /// to look at turns them off: every instance that ever ran would leave a series behind.
     #[serde(default = "yes")]
     pub measures_instances: bool,
+    /// Zones in which EC2 has no machine to spare.
+    exhausted_zones: BTreeSet<Zone>,
     /// What was done since the outcomes were last taken; empty between calls.
     outcomes: Vec<Outcome>,
     pub ids: GroupIds,
@@ -119,6 +125,7 @@ impl Groups {
             agenda: Agenda::default(),
             minute_due: None,
             measures_instances: true,
+            exhausted_zones: BTreeSet::new(),
             outcomes: Vec::new(),
             ids,
         }
@@ -164,6 +171,15 @@ impl Groups {
         self.launch_templates.create(now, &mut self.ids.launch_templates, name, description, data, tags)
     }
 
+    /// A fault of EC2's: from now on it has machines in `zone`, or none.
+    pub fn set_zone_capacity(&mut self, zone: Zone, available: bool) {
+        if available {
+            self.exhausted_zones.remove(&zone);
+        } else {
+            self.exhausted_zones.insert(zone);
+        }
+    }
+
     pub fn next_due(&self) -> Option<Timestamp> {
         self.agenda.next_due()
     }
@@ -184,6 +200,10 @@ impl Groups {
                 Due::Terminated(id) => self.on_terminated(now, &id),
                 Due::Forget(id) => self.forget(&id),
                 Due::HealthCheck(id) => self.on_health_check(now, &id),
+                Due::Drained(id) => self.on_drained(now, &id),
+                Due::TerminatingHook(id) => self.on_terminating_hook(now, &id),
+                Due::MovedOut(id) => self.on_moved_out(now, &id),
+                Due::Rebalance(group) => self.on_rebalance(now, &group),
                 Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
                 Due::Minute => self.on_minute(now),
                 Due::Serves(_) => {}

@@ -69,14 +69,14 @@ impl NotificationType {
 }
 
 /// Announces an activity that ended. A success is announced as half done, as AWS does.
-pub fn activity_notice(place: &Place, activity: &Activity, after_terminating_hook: bool) -> Notice {
+pub fn activity_notice(place: &Place, activity: &Activity) -> Notice {
     let kind = NotificationType::of(activity);
     let (origin, destination) = match activity.kind {
         ActivityKind::Launch => ("EC2", "AutoScalingGroup"),
         ActivityKind::Terminate => ("AutoScalingGroup", "EC2"),
     };
     let (progress, status) = match activity.status {
-        ActivityStatus::Successful if after_terminating_hook => (60, "MidTerminatingLifecycleAction"),
+        ActivityStatus::Successful if activity.held_by_hook => (60, "MidTerminatingLifecycleAction"),
         ActivityStatus::Successful => (50, "InProgress"),
         failed => (100, failed.name()),
     };
@@ -158,6 +158,7 @@ mod tests {
             status: ActivityStatus::InProgress,
             status_message: None,
             progress: 50,
+            held_by_hook: false,
             details: Details { subnet: Some("subnet-1".into()), zone: Some("us-east-1a".into()), ..Details::default() },
         };
         activity.end(Timestamp::from_millis(1_052_741), status, None);
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_launch_is_announced_with_the_recorded_keys_in_their_order() {
         let place = Place::new("us-east-1", "123456789012");
-        let notice = activity_notice(&place, &ended(ActivityKind::Launch, ActivityStatus::Successful), false);
+        let notice = activity_notice(&place, &ended(ActivityKind::Launch, ActivityStatus::Successful));
         assert_eq!(notice.subject.as_deref(), Some("Auto Scaling: launch for group \"web\""));
         let message = message(&notice);
         let keys: Vec<&str> = message.keys().map(String::as_str).collect();
@@ -189,10 +190,11 @@ mod tests {
     #[test]
     fn a_termination_names_the_group_as_its_origin_and_shows_a_hook() {
         let place = Place::new("us-east-1", "123456789012");
-        let activity = ended(ActivityKind::Terminate, ActivityStatus::Successful);
-        let plain = message(&activity_notice(&place, &activity, false));
+        let mut activity = ended(ActivityKind::Terminate, ActivityStatus::Successful);
+        let plain = message(&activity_notice(&place, &activity));
         assert_eq!((&plain["Origin"], &plain["Destination"]), (&json!("AutoScalingGroup"), &json!("EC2")));
-        let hooked = message(&activity_notice(&place, &activity, true));
+        activity.held_by_hook = true;
+        let hooked = message(&activity_notice(&place, &activity));
         assert_eq!((&hooked["Progress"], &hooked["StatusCode"]), (&json!(60), &json!("MidTerminatingLifecycleAction")));
     }
 
@@ -201,7 +203,7 @@ mod tests {
         let place = Place::new("us-east-1", "123456789012");
         let mut activity = ended(ActivityKind::Launch, ActivityStatus::Failed);
         activity.status_message = Some("no capacity".into());
-        let notice = activity_notice(&place, &activity, false);
+        let notice = activity_notice(&place, &activity);
         assert_eq!(notice.subject.as_deref(), Some("Auto Scaling: failed launch for group \"web\""));
         let message = message(&notice);
         assert_eq!(message["Event"], "autoscaling:EC2_INSTANCE_LAUNCH_ERROR");

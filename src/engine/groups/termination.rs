@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instance::LaunchedFrom;
 use crate::clock::Timestamp;
+use crate::engine::Refusal;
 use crate::engine::names::{InstanceId, Zone};
 
 /// A termination policy in AWS's words.
@@ -50,6 +51,28 @@ impl TerminationPolicy {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|policy| policy.name() == text)
     }
+}
+
+/// Whether a list of policies, as a caller writes it, is one: known names, a Lambda function's ARN first, `Default` last.
+///
+/// Source: User Guide, "Configure termination policies" and "Create a custom termination policy with Lambda".
+///
+/// # Errors
+/// `ValidationError` naming the first rule that the list breaks.
+pub fn check_policies(names: &[String]) -> Result<(), Refusal> {
+    let lambda = |name: &String| name.starts_with("arn:") && name.contains(":lambda:");
+    if let Some(unknown) = names.iter().find(|name| !lambda(name) && TerminationPolicy::parse(name).is_none()) {
+        return Err(Refusal::validation(format!("'{unknown}' is not a valid termination policy")));
+    }
+    if names.iter().skip(1).any(lambda) {
+        let text = "A Lambda function must be the first termination policy in the list, and only one is allowed";
+        return Err(Refusal::validation(text));
+    }
+    let default = names.iter().position(|name| name == TerminationPolicy::Default.name());
+    if default.is_some_and(|place| place + 1 < names.len()) {
+        return Err(Refusal::validation("The Default termination policy must be the last in the list"));
+    }
+    Ok(())
 }
 
 /// An instance in service, as the choice sees it.
@@ -127,13 +150,14 @@ fn with_least<K: Ord>(left: Vec<&Candidate>, key: impl Fn(&Candidate) -> K) -> V
 fn configuration_age(candidate: &Candidate) -> (bool, Timestamp) {
     match &candidate.launched_from {
         LaunchedFrom::Configuration { created_at, .. } => (false, *created_at),
-        LaunchedFrom::Template { .. } => (true, Timestamp::default()),
+        LaunchedFrom::Template { .. } | LaunchedFrom::Elsewhere => (true, Timestamp::default()),
     }
 }
 
 /// Instances of another template than the current one first, then by version, oldest first.
 fn template_age(candidate: &Candidate, current: Option<&str>) -> (u8, u64) {
     match &candidate.launched_from {
+        LaunchedFrom::Elsewhere => (0, 0),
         LaunchedFrom::Template { id, .. } if Some(id.as_str()) != current => (0, 0),
         LaunchedFrom::Template { version, .. } => (1, *version),
         LaunchedFrom::Configuration { .. } => (2, 0),
@@ -218,6 +242,21 @@ mod tests {
     fn the_billing_hour_counts_from_each_launch() {
         let instances = ["i-1 a 0 cur:1", "i-2 a 1800 cur:1", "i-3 a 2400 cur:1"];
         check(&[ClosestToNextInstanceHour], 20_000, &instances, "i-3");
+    }
+
+    #[test]
+    fn a_list_of_policies_has_its_order() {
+        let check = |names: &[&str], expected: bool| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            assert_eq!(check_policies(&names).is_ok(), expected, "{names:?}");
+        };
+        let lambda = "arn:aws:lambda:us-east-1:123456789012:function:pick";
+        check(&["OldestLaunchConfiguration", "ClosestToNextInstanceHour"], true);
+        check(&["OldestInstance", "Default"], true);
+        check(&["Default", "OldestInstance"], false);
+        check(&[lambda, "OldestInstance"], true);
+        check(&["OldestInstance", lambda], false);
+        check(&["Oldest"], false);
     }
 
     #[test]

@@ -12,6 +12,62 @@ pub enum Timing {
     Realistic,
     /// Everything is done in the call that asked for it.
     Instant,
+    /// As long as this, for example as a recording of AWS says.
+    Given(Delays),
+}
+
+/// How long each part of an instance's life takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delays {
+    /// From a higher desired capacity to the launch.
+    pub launch: Duration,
+    /// From a lower desired capacity to the termination.
+    pub terminate: Duration,
+    /// From the launch to `running`.
+    pub boot: Duration,
+    /// From `running`, from the end of the last hook, or from the call that brings an instance back, to `InService`.
+    pub in_service: Duration,
+    /// From `Terminating` to the first hook's wait.
+    pub hook: Duration,
+    /// From the termination, or the end of its last hook, to `terminated`.
+    pub shut_down: Duration,
+    /// How long a load balancer drains an instance that leaves.
+    pub draining: Duration,
+    /// From the end of an instance that EC2 shut down to its group's notice.
+    pub health_check: Duration,
+    /// From the termination of an unhealthy instance to the launch of its replacement.
+    pub replacement: Duration,
+    /// From the call that moves an instance to standby, or out of its group, to the end of the move.
+    pub move_out: Duration,
+}
+
+impl Delays {
+    /// What [`Timing::Realistic`] takes.
+    pub const REALISTIC: Self = Self {
+        launch: LAUNCH_DELAY,
+        terminate: TERMINATE_DELAY,
+        boot: BOOT,
+        in_service: IN_SERVICE_DELAY,
+        hook: HOOK_DELAY,
+        shut_down: SHUT_DOWN,
+        draining: DRAINING,
+        health_check: HEALTH_CHECK_DELAY,
+        replacement: REPLACEMENT_DELAY,
+        move_out: MOVE_OUT_DELAY,
+    };
+
+    const NONE: Self = Self {
+        launch: Duration::ZERO,
+        terminate: Duration::ZERO,
+        boot: Duration::ZERO,
+        in_service: Duration::ZERO,
+        hook: Duration::ZERO,
+        shut_down: Duration::ZERO,
+        draining: Duration::ZERO,
+        health_check: Duration::ZERO,
+        replacement: Duration::ZERO,
+        move_out: Duration::ZERO,
+    };
 }
 
 /// From a higher desired capacity to the launch. Samples: SetDesiredCapacity 9 s, ExecutePolicy 8, 8 and 14 s.
@@ -37,8 +93,23 @@ pub const HEALTH_CHECK_DELAY: Duration = Duration::from_secs(15);
 /// From the termination of an unhealthy instance to the launch of its replacement. Sample: 1 s (2026).
 pub const REPLACEMENT_DELAY: Duration = Duration::from_secs(1);
 
-/// From a launch that failed to the next try. Ours: AWS backs off without saying how.
+/// From `Terminating` to `Terminating:Wait`. Ours: the user guide shows both states and no time between them.
+pub const HOOK_DELAY: Duration = Duration::from_secs(1);
+
+/// A target group's deregistration delay when nobody changes it. Source: Elastic Load Balancing, "Deregistration delay".
+pub const DRAINING: Duration = Duration::from_secs(300);
+
+/// From EnterStandby or DetachInstances to the end of the move. Ours: as long as the way into service.
+pub const MOVE_OUT_DELAY: Duration = Duration::from_secs(8);
+
+/// From a launch that failed to the next try; doubles with each failure. Ours: AWS backs off without saying how.
 pub const LAUNCH_RETRY: Duration = Duration::from_secs(60);
+
+/// The longest pause between two tries. Ours.
+pub const LONGEST_LAUNCH_RETRY: Duration = Duration::from_secs(900);
+
+/// From the end of a group's last activity to the start of rebalancing. Ours: AWS says that it compares zones by and by.
+pub const REBALANCE_DELAY: Duration = Duration::from_secs(60);
 
 /// Launches that fail for this long suspend the process. Source: User Guide, "Suspend and resume processes".
 pub const LAUNCH_FAILURES_END_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -47,42 +118,61 @@ pub const LAUNCH_FAILURES_END_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub const TERMINATED_SHOWN_FOR: Duration = Duration::from_secs(3600);
 
 impl Timing {
-    fn take(self, realistic: Duration) -> Duration {
+    fn delays(self) -> Delays {
         match self {
-            Self::Realistic => realistic,
-            Self::Instant => Duration::ZERO,
+            Self::Realistic => Delays::REALISTIC,
+            Self::Instant => Delays::NONE,
+            Self::Given(delays) => delays,
         }
     }
 
     pub(super) fn launch_delay(self) -> Duration {
-        self.take(LAUNCH_DELAY)
+        self.delays().launch
     }
 
     pub(super) fn terminate_delay(self) -> Duration {
-        self.take(TERMINATE_DELAY)
+        self.delays().terminate
     }
 
     pub(super) fn boot(self) -> Duration {
-        self.take(BOOT)
+        self.delays().boot
     }
 
     pub(super) fn in_service(self) -> Duration {
-        self.take(IN_SERVICE_DELAY)
+        self.delays().in_service
     }
 
     pub(super) fn hook_proceed(self) -> Duration {
-        self.take(IN_SERVICE_DELAY)
+        self.delays().in_service
+    }
+
+    pub(super) fn hook(self) -> Duration {
+        self.delays().hook
     }
 
     pub(super) fn shut_down(self) -> Duration {
-        self.take(SHUT_DOWN)
+        self.delays().shut_down
+    }
+
+    pub(super) fn draining(self) -> Duration {
+        self.delays().draining
     }
 
     pub(super) fn health_check(self) -> Duration {
-        self.take(HEALTH_CHECK_DELAY)
+        self.delays().health_check
     }
 
     pub(super) fn replacement(self) -> Duration {
-        self.take(REPLACEMENT_DELAY)
+        self.delays().replacement
+    }
+
+    pub(super) fn move_out(self) -> Duration {
+        self.delays().move_out
+    }
+
+    /// From a launch that failed the `failures`th time to the next try.
+    pub(super) fn launch_retry(failures: u32) -> Duration {
+        let doubled = LAUNCH_RETRY.checked_mul(1 << failures.saturating_sub(1).min(16));
+        doubled.map_or(LONGEST_LAUNCH_RETRY, |retry| retry.min(LONGEST_LAUNCH_RETRY))
     }
 }

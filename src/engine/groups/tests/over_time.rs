@@ -422,8 +422,10 @@ fn hooks_hold_instances_until_they_are_completed_or_time_out() {
     assert_eq!(stage.states(), "InService");
     assert!(complete(&mut stage, "in", &id).unwrap_err().message.contains("No active Lifecycle Action found"));
     stage.call(|groups, now| groups.terminate_member(now, &id, false)).unwrap();
+    assert_eq!(stage.states(), "Terminating");
+    stage.run_for(1);
     assert_eq!(stage.states(), "Terminating:Wait");
-    stage.run_for(10);
+    stage.run_for(9);
     let replacement = stage.member_ids().into_iter().find(|member| *member != id).unwrap();
     // Nobody completes either hook: the old instance goes, the new one is abandoned and another one tried.
     stage.run_for(639);

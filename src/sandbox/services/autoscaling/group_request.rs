@@ -3,7 +3,7 @@
 use super::{hooks, model, not_negative, not_reproduced, word};
 use crate::engine::Refusal;
 use crate::engine::groups::group::{DEFAULT_COOLDOWN_SECS, Settings};
-use crate::engine::groups::termination::TerminationPolicy;
+use crate::engine::groups::termination::{TerminationPolicy, check_policies};
 use crate::engine::groups::{LaunchSource, Placement};
 use crate::engine::names::{SubnetId, Zone};
 use crate::sandbox::region::Region;
@@ -129,6 +129,7 @@ fn default_placement(region: &Region, zone: &str) -> Result<Placement, Refusal> 
 }
 
 fn termination_policies(names: &[String]) -> Result<Vec<TerminationPolicy>, Refusal> {
+    check_policies(names)?;
     let read = |name: &String| match name.starts_with("arn:") {
         true => Err(not_reproduced("A Lambda function in TerminationPolicies")),
         false => word("termination policy", name, TerminationPolicy::parse),

@@ -77,6 +77,7 @@ fn launch_source(source: &LaunchSource) -> (Option<String>, Option<model::Launch
 fn launched_from(from: &LaunchedFrom) -> (Option<String>, Option<model::LaunchTemplateSpecification>) {
     match from {
         LaunchedFrom::Configuration { name, .. } => (Some(name.clone()), None),
+        LaunchedFrom::Elsewhere => (None, None),
         LaunchedFrom::Template { id, name, version } => (None, Some(template(id, name, version.to_string()))),
     }
 }
