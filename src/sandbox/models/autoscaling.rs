@@ -391,7 +391,7 @@ structure! { Activity ACTIVITY {
     cause: String = "Cause" m(&XML_STRING_MAX_LEN1023);
     start_time: Timestamp = "StartTime" m(&TIMESTAMP);
     end_time: Timestamp = "EndTime" m(&TIMESTAMP);
-    status_code: String = "StatusCode" m(&STRING);
+    status_code: String = "StatusCode" m(&SCALING_ACTIVITY_STATUS_CODE);
     status_message: String = "StatusMessage" m(&XML_STRING_MAX_LEN255);
     progress: i64 = "Progress" m(&INTEGER);
     details: String = "Details" m(&XML_STRING);
@@ -1099,7 +1099,7 @@ structure! { Instance INSTANCE {
     instance_type: String = "InstanceType" m(&XML_STRING_MAX_LEN255);
     availability_zone: String = "AvailabilityZone" m(&XML_STRING_MAX_LEN255);
     availability_zone_id: String = "AvailabilityZoneId" m(&XML_STRING_MAX_LEN255);
-    lifecycle_state: String = "LifecycleState" m(&STRING);
+    lifecycle_state: String = "LifecycleState" m(&LIFECYCLE_STATE);
     health_status: String = "HealthStatus" m(&XML_STRING_MAX_LEN32);
     launch_configuration_name: String = "LaunchConfigurationName" m(&XML_STRING_MAX_LEN255);
     launch_template: LaunchTemplateSpecification = "LaunchTemplate" m(&LAUNCH_TEMPLATE_SPECIFICATION);
@@ -1156,7 +1156,7 @@ structure! { InstanceMonitoring INSTANCE_MONITORING {
 structure! { InstanceRefresh INSTANCE_REFRESH {
     instance_refresh_id: String = "InstanceRefreshId" m(&XML_STRING_MAX_LEN255);
     auto_scaling_group_name: String = "AutoScalingGroupName" m(&XML_STRING_MAX_LEN255);
-    status: String = "Status" m(&STRING);
+    status: String = "Status" m(&INSTANCE_REFRESH_STATUS);
     status_reason: String = "StatusReason" m(&XML_STRING_MAX_LEN1023);
     start_time: Timestamp = "StartTime" m(&TIMESTAMP);
     end_time: Timestamp = "EndTime" m(&TIMESTAMP);
@@ -1180,6 +1180,19 @@ structure! { InstanceRefreshProgressDetails INSTANCE_REFRESH_PROGRESS_DETAILS {
     live_pool_progress: InstanceRefreshLivePoolProgress = "LivePoolProgress" m(&INSTANCE_REFRESH_LIVE_POOL_PROGRESS);
     warm_pool_progress: InstanceRefreshWarmPoolProgress = "WarmPoolProgress" m(&INSTANCE_REFRESH_WARM_POOL_PROGRESS);
 } }
+
+pub static INSTANCE_REFRESH_STATUS: Shape = Shape::new("InstanceRefreshStatus", Kind::String).values(&[
+    "Pending",
+    "InProgress",
+    "Successful",
+    "Failed",
+    "Cancelling",
+    "Cancelled",
+    "RollbackInProgress",
+    "RollbackFailed",
+    "RollbackSuccessful",
+    "Baking",
+]);
 
 structure! { InstanceRefreshWarmPoolProgress INSTANCE_REFRESH_WARM_POOL_PROGRESS {
     percentage_complete: i64 = "PercentageComplete" m(&INT_PERCENT);
@@ -1364,6 +1377,39 @@ pub static LIFECYCLE_HOOK_SPECIFICATIONS: Shape =
     Shape::list("LifecycleHookSpecifications", &LIFECYCLE_HOOK_SPECIFICATION);
 
 pub static LIFECYCLE_HOOKS: Shape = Shape::list("LifecycleHooks", &LIFECYCLE_HOOK);
+
+pub static LIFECYCLE_STATE: Shape = Shape::new("LifecycleState", Kind::String).values(&[
+    "Pending",
+    "Pending:Wait",
+    "Pending:Proceed",
+    "Quarantined",
+    "InService",
+    "Terminating",
+    "Terminating:Wait",
+    "Terminating:Proceed",
+    "Terminating:Retained",
+    "Terminated",
+    "Detaching",
+    "Detached",
+    "EnteringStandby",
+    "Standby",
+    "ReplacingRootVolume",
+    "ReplacingRootVolume:Wait",
+    "ReplacingRootVolume:Proceed",
+    "RootVolumeReplaced",
+    "Warmed:Pending",
+    "Warmed:Pending:Wait",
+    "Warmed:Pending:Proceed",
+    "Warmed:Pending:Retained",
+    "Warmed:Terminating",
+    "Warmed:Terminating:Wait",
+    "Warmed:Terminating:Proceed",
+    "Warmed:Terminating:Retained",
+    "Warmed:Terminated",
+    "Warmed:Stopped",
+    "Warmed:Running",
+    "Warmed:Hibernated",
+]);
 
 pub static LOAD_BALANCER_NAMES: Shape = Shape::list("LoadBalancerNames", &XML_STRING_MAX_LEN255);
 
@@ -1758,6 +1804,25 @@ structure! { RollbackInstanceRefreshType ROLLBACK_INSTANCE_REFRESH_TYPE {
 pub static SCALE_IN_PROTECTED_INSTANCES: Shape =
     Shape::new("ScaleInProtectedInstances", Kind::String).values(&["Refresh", "Ignore", "Wait"]);
 
+pub static SCALING_ACTIVITY_STATUS_CODE: Shape = Shape::new("ScalingActivityStatusCode", Kind::String).values(&[
+    "PendingSpotBidPlacement",
+    "WaitingForSpotInstanceRequestId",
+    "WaitingForSpotInstanceId",
+    "WaitingForInstanceId",
+    "PreInService",
+    "InProgress",
+    "WaitingForELBConnectionDraining",
+    "MidLifecycleAction",
+    "WaitingForInstanceWarmup",
+    "Successful",
+    "Failed",
+    "Cancelled",
+    "WaitingForConnectionDraining",
+    "WaitingForInPlaceUpdateToStart",
+    "WaitingForInPlaceUpdateToFinalize",
+    "InPlaceUpdateInProgress",
+]);
+
 pub static SCALING_POLICIES: Shape = Shape::list("ScalingPolicies", &SCALING_POLICY);
 
 structure! { ScalingPolicy SCALING_POLICY {
@@ -2033,7 +2098,7 @@ structure! { WarmPoolConfiguration WARM_POOL_CONFIGURATION {
     max_group_prepared_capacity: i64 = "MaxGroupPreparedCapacity" m(&MAX_GROUP_PREPARED_CAPACITY);
     min_size: i64 = "MinSize" m(&WARM_POOL_MIN_SIZE);
     pool_state: String = "PoolState" m(&WARM_POOL_STATE);
-    status: String = "Status" m(&STRING);
+    status: String = "Status" m(&WARM_POOL_STATUS);
     instance_reuse_policy: InstanceReusePolicy = "InstanceReusePolicy" m(&INSTANCE_REUSE_POLICY);
 } }
 
@@ -2041,6 +2106,8 @@ pub static WARM_POOL_MIN_SIZE: Shape = Shape::new("WarmPoolMinSize", Kind::Integ
 
 pub static WARM_POOL_STATE: Shape =
     Shape::new("WarmPoolState", Kind::String).values(&["Stopped", "Running", "Hibernated"]);
+
+pub static WARM_POOL_STATUS: Shape = Shape::new("WarmPoolStatus", Kind::String).values(&["PendingDelete"]);
 
 pub static XML_STRING: Shape =
     Shape::new("XmlString", Kind::String).pattern("[\\u0020-\\uD7FF\\uE000-\\uFFFD\\x{10000}-\\x{10FFFF}\\r\\n\\t]*");

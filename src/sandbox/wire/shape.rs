@@ -121,6 +121,29 @@ primitives! {
     BLOB "Blob" Kind::Blob;
 }
 
+impl Service {
+    /// The shape of that name, if an operation reaches it.
+    pub fn shape(&self, name: &str) -> Option<&'static Shape> {
+        let mut open: Vec<&'static Shape> = self.operations.iter().flat_map(|it| [it.input, it.output]).collect();
+        let mut seen = Vec::new();
+        while let Some(shape) = open.pop() {
+            if shape.name == name {
+                return Some(shape);
+            }
+            if !seen.iter().any(|other| std::ptr::eq(*other, shape)) {
+                seen.push(shape);
+                match shape.kind {
+                    Kind::Structure(members) => open.extend(members.iter().map(|member| member.shape)),
+                    Kind::List { of, .. } => open.push(of),
+                    Kind::Map { value, .. } => open.push(value),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+}
+
 impl Shape {
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, rules: NO_RULES }

@@ -281,7 +281,7 @@ impl<'a> Emitter<'a> {
         let shape = &self.model["shapes"][name];
         let mut rules = String::new();
         if !self.asked.contains(name) {
-            return rules;
+            return if self.service == "autoscaling" { self.values(name, shape) } else { rules };
         }
         for bound in ["min", "max"] {
             if let Some(limit) = shape[bound].as_i64() {
@@ -291,12 +291,17 @@ impl<'a> Emitter<'a> {
         if let Some(pattern) = shape["pattern"].as_str().and_then(rust_pattern) {
             let _ = write!(rules, ".pattern({pattern:?})");
         }
+        rules + &self.values(name, shape)
+    }
+
+    /// An enum's values. Of Auto Scaling also those that only answers hold: its states are named there.
+    fn values(&self, name: &str, shape: &Value) -> String {
         let values = shape["enum"].as_array().map_or(&[][..], Vec::as_slice);
         let checked_by_handler = self.service == "sqs" && supplement::sqs_names_its_own_mistakes(name);
-        if !values.is_empty() && values.len() <= LONGEST_ENUM && !checked_by_handler {
-            let _ = write!(rules, ".values(&{})", Value::from(values.to_vec()));
+        if values.is_empty() || values.len() > LONGEST_ENUM || checked_by_handler {
+            return String::new();
         }
-        rules
+        format!(".values(&{})", Value::from(values.to_vec()))
     }
 
     /// The static of a shape: one of the common ones for a scalar without rules.

@@ -1,7 +1,7 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
 //! Refused by name: target tracking and predictive policies, scheduled actions, mixed instances, instance refresh, warm
-//! pools, standby, attaching and detaching, load balancers and other traffic sources. Start at [`operations`].
+//! pools, load balancers and other traffic sources. Start at [`operations`].
 
 mod absent;
 mod activities;
@@ -10,6 +10,7 @@ mod groups;
 mod hooks;
 mod instances;
 mod launch_configurations;
+mod moves;
 mod notifications;
 mod policies;
 mod processes;
@@ -31,6 +32,7 @@ pub fn operations() -> Operations {
     let mut operations = Operations::default();
     groups::register(&mut operations);
     instances::register(&mut operations);
+    moves::register(&mut operations);
     policies::register(&mut operations);
     activities::register(&mut operations);
     notifications::register(&mut operations);
