@@ -125,12 +125,10 @@ impl Groups {
             | Due::Drained(id)
             | Due::TerminatingHook(id)
             | Due::MovedOut(id)
-            | Due::Terminated(id) => {
-                match self.instances.get(id).and_then(Instance::group) {
-                    Some(name) => Touched::One(name.clone()),
-                    None => Touched::None,
-                }
-            }
+            | Due::Terminated(id) => match self.instances.get(id).and_then(Instance::group) {
+                Some(name) => Touched::One(name.clone()),
+                None => Touched::None,
+            },
             _ => Touched::All,
         }
     }

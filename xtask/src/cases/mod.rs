@@ -10,6 +10,7 @@ mod api;
 mod case;
 mod failure;
 mod file;
+mod group_stage;
 mod report;
 mod topics;
 

@@ -1,6 +1,10 @@
 //! The adapters, one file per topic. An adapter reads every member of `given` and `expect` that its topic may have,
 //! translates, asks the engine or the sandbox, and compares; the rules themselves are theirs.
 
+mod asg_activity;
+mod asg_errors;
+mod asg_notification;
+mod lifecycle_health;
 mod protocol_limits;
 mod sns;
 mod sns_envelope;
@@ -8,6 +12,7 @@ mod sns_errors;
 mod sns_filter;
 mod sns_retry;
 mod sns_signature;
+mod termination;
 mod terraform_calls;
 
 use super::case::Case;
@@ -18,12 +23,17 @@ pub type Adapter = fn(&Case) -> Result<(), Failure>;
 
 /// By topic; sorted.
 const ADAPTERS: &[(&str, Adapter)] = &[
+    ("asg-activity", asg_activity::check),
+    ("asg-errors", asg_errors::check),
+    ("asg-notification", asg_notification::check),
+    ("lifecycle-health", lifecycle_health::check),
     ("protocol-limits", protocol_limits::check),
     ("sns-envelope", sns_envelope::check),
     ("sns-errors", sns_errors::check),
     ("sns-filter", sns_filter::check),
     ("sns-retry", sns_retry::check),
     ("sns-signature", sns_signature::check),
+    ("termination", termination::check),
     ("terraform-calls", terraform_calls::check),
 ];
 
