@@ -51,6 +51,6 @@ fn unknown(key: &str, nearest: Option<String>) -> Failure {
     let failure = Failure::new(Exit::Usage, format!("`{key}` is not an argument of the spec"));
     match nearest {
         Some(name) => failure.hint("did you mean this one?").run(format!("scaleproof explain {name}")),
-        None => failure.hint("the arguments at the top are version, name, region, tags, network, launch, group, scaling, notifications and alarms"),
+        None => failure.hint("the arguments at the top are version, name, region, tags, network, launch, group, scaling, notifications, alarms, load and slo"),
     }
 }

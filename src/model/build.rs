@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Architecture, Group, Image, Inbound, KeyPair, Launch, PolicyKind, STACK_TAG, Stack, Topic, TrackedMetric};
-use super::{alarms, network, policies};
+use super::{alarms, load, network, policies};
 use crate::spec::arguments::{GroupSpec, KeyPairSpec, LaunchSpec, NotificationSpec};
 use crate::spec::problem::{Kind, quote};
 use crate::spec::values::UBUNTU_RELEASES;
@@ -63,6 +63,8 @@ fn assemble(spec: &Spec, files: &Files, builder: &mut Builder) -> Stack {
         schedules: policies::build_schedules(spec, builder),
         alerting: super::Alerting { topics: build_topics(spec, builder), alarms },
         tags,
+        load: load::build_load(spec, builder),
+        slo: load::build_slo(spec.slo.as_ref(), builder),
     }
 }
 

@@ -6,6 +6,7 @@
 mod alarms;
 mod build;
 mod lints;
+mod load;
 mod network;
 mod policies;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use crate::spec::values::{AdjustmentType, Comparison, GroupEvent};
 pub use build::{Files, build_stack};
 pub use lints::lint_stack;
+pub use load::{Boot, CreditModeWord, LoadModel, Slo};
 
 /// The tag that says which stack a resource belongs to.
 pub const STACK_TAG: &str = "scaleproof:stack";
@@ -38,6 +40,10 @@ pub struct Stack {
     pub alerting: Alerting,
     /// Put on every resource, `scaleproof:stack` among them.
     pub tags: BTreeMap<String, String>,
+    /// For the laboratory alone.
+    pub load: LoadModel,
+    /// For the laboratory alone; absent when nothing is promised.
+    pub slo: Option<Slo>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use super::problem::{Kind, quote};
 use super::reader::{Keyed, NAME_PATTERN, Read, Reader, arguments};
+use super::shape::Shape;
 use super::tree::{Node, Value};
 use super::values::{
-    ActionName, Adjustment, AdjustmentType, Aggregation, Cidr, Description, Email, FileName, GroupEvent, ImageName,
-    InstanceType, Instant, MetricName, MissingData, Namespace, Number, PairName, Periods, PolicyType, Port, Recurrence,
-    Region, RuleDescription, ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic,
-    StepType, TagValue, TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
+    ActionName, Adjustment, AdjustmentType, Aggregation, Cidr, CreditModeWord, Description, Email, FileName,
+    GroupEvent, HourlyPrice, ImageName, InstanceType, Instant, MetricName, Millis, MinutesOfDay, MissingData,
+    Namespace, Number, PairName, Percentage, Periods, PolicyType, Port, Rate, Recurrence, Region, RuleDescription,
+    ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic, StepType, TagValue,
+    TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
 };
 
 arguments! {
@@ -36,6 +38,10 @@ arguments! {
         pub notifications: Option<Keyed<NotificationSpec>>,
         /// CloudWatch alarms by name. The name at AWS is STACK-NAME.
         pub alarms: Option<Keyed<AlarmSpec>>,
+        /// What the machines are like under load, for simulate and for tests. Nothing at AWS comes from it.
+        pub load: Option<LoadSpec>,
+        /// What users are promised, for simulate. Nothing at AWS comes from it.
+        pub slo: Option<SloSpec>,
     }
 }
 
@@ -287,6 +293,74 @@ arguments! {
     }
 }
 
+arguments! {
+    /// What the machines are like under load.
+    pub struct LoadSpec {
+        /// The load that simulate takes unless told otherwise: constant 40%, ramp 10..90% over 30m, sine 10..90%, spike 20..95% at 10m for 5m, square 10..90% over 1h, weekly 10..90%. Percent of one machine, or rps. Left out: sine 10..90%.
+        pub shape: Option<Shape>,
+        /// How many requests per second keep one machine at full CPU. Left out: 100.
+        pub requests_per_second: Option<Rate>,
+        /// The CPU that a machine shows without a request, in percent. Left out: 2.
+        pub base_cpu: Option<Percentage>,
+        /// From the launch until a machine serves: 90s, or { min: 60s, typical: 90s, max: 3m } for one that varies. Left out: 90s.
+        pub boot: Option<BootSpec>,
+        /// What one request takes on a machine that does nothing else, in milliseconds. Left out: 50.
+        pub service_time_ms: Option<Millis>,
+        /// After how many milliseconds callers give up; latency does not grow beyond it. Left out: 10000.
+        pub timeout_ms: Option<Millis>,
+        /// What happens when the CPU credits of a T machine run out. Left out: what AWS launches the family with, standard for T2, unlimited for the others.
+        pub credits: Option<CreditModeWord>,
+        /// How much later than usual metrics arrive. Left out: 0s.
+        pub metric_delay: Option<Span>,
+        /// How many of a hundred datapoints never arrive. Left out: 0.
+        pub metric_loss: Option<Percentage>,
+        /// By how many percent the load wavers from second to second. Left out: 0.
+        pub noise: Option<Percentage>,
+        /// What a machine costs in an hour, in US dollars. Left out: AWS's list price, where scaleproof knows it.
+        pub price_per_hour: Option<HourlyPrice>,
+    }
+}
+
+arguments! {
+    /// A time to start up that varies.
+    pub struct BootSpreadSpec {
+        /// No machine is faster.
+        pub min: Span,
+        /// What most machines take.
+        pub typical: Span,
+        /// No machine is slower.
+        pub max: Span,
+    }
+}
+
+arguments! {
+    /// What users are promised: a minute beyond any of these limits counts as over.
+    pub struct SloSpec {
+        /// The mean latency of a minute in milliseconds, at most.
+        pub latency_ms: Option<Millis>,
+        /// The group's average CPU utilization of a minute in percent, at most.
+        pub cpu: Option<Percentage>,
+        /// How many minutes of a day may be over. Left out: 0.
+        pub minutes_over: Option<MinutesOfDay>,
+    }
+}
+
+/// A time to start up: one, or a distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BootSpec {
+    Fixed(Span),
+    Spread(BootSpreadSpec),
+}
+
+impl Read for BootSpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => BootSpreadSpec::read(node, reader).map(Self::Spread),
+            _ => Span::read(node, reader).map(Self::Fixed),
+        }
+    }
+}
+
 /// A key pair that exists, or one to import.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyPairSpec {
@@ -340,6 +414,7 @@ macro_rules! either_schema {
 }
 either_schema!(KeyPairSpec, "KeyPair", PairName, PublicKeySpec);
 either_schema!(MetricSpec, "Metric", ShortMetric, LongMetricSpec);
+either_schema!(BootSpec, "Boot", Span, BootSpreadSpec);
 
 impl<T: schemars::JsonSchema> schemars::JsonSchema for Keyed<T> {
     fn inline_schema() -> bool {

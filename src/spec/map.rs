@@ -40,6 +40,11 @@ impl SpecMap {
         self.find(path).map(|(spot, _)| spot.key.line)
     }
 
+    /// Whether an argument is written.
+    pub fn has(&self, path: &str) -> bool {
+        self.spots.contains_key(path)
+    }
+
     /// The names written directly inside a block.
     pub fn names_in<'a>(&'a self, block: &'a str) -> impl Iterator<Item = &'a str> {
         let names = self.spots.keys().filter_map(move |path| path.strip_prefix(block)?.strip_prefix('.'));

@@ -5,10 +5,12 @@
 //! Nothing here opens a file: [`Spec::files`] names the files, and whoever loaded the spec passes their texts on.
 
 pub mod arguments;
+pub mod change;
 mod map;
 pub mod problem;
 pub mod reader;
 mod schema;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 pub mod tree;

@@ -145,6 +145,10 @@ kinds! {
         "Until datapoints from after the scaling activity have cleared the alarm it asks again for the same reason, and the group overshoots.";
     TrackedTwice          Warning "tracked-twice"           "two policies follow one metric"
         "Target tracking and an alarm on the same metric pull in two directions; AWS advises against it.";
+    CreditsTooLow         Warning "credits-too-low"         "CPU credits cannot carry the threshold"
+        "A T machine in standard mode that runs out of CPU credits is held to its baseline. Its CPU utilization then stays there however much work waits, and an alarm above it never goes off.";
+    CooldownBelowBoot     Warning "cooldown-below-boot"     "the cooldown ends before a new machine helps"
+        "A machine is in service before its application serves. A policy that may act again until then adds more machines than the load needs.";
     CannotScale           Warning "cannot-scale"            "the group has no room to scale"
         "Policies work between min_size and max_size only.";
 }

@@ -230,6 +230,23 @@ impl Reader {
         self.problem_at(Kind::InvalidValue, node.place, fact, remedy);
         None
     }
+
+    /// A number within limits.
+    pub fn number(&mut self, node: &Node, least: f64, most: f64) -> Option<f64> {
+        let remedy = format!("Write a number from {least} to {most}, without quotes.");
+        let Value::Scalar { text, plain: true } = &node.value else {
+            return self.wrong_shape(node, "a number", &remedy);
+        };
+        if !is_number(text) {
+            return self.wrong_shape(node, "a number", &remedy);
+        }
+        let number = text.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let fact = format!("{} is {}.", self.path(), quote(text));
+            self.problem_at(Kind::InvalidValue, node.place, fact, remedy);
+        }
+        number
+    }
 }
 
 /// The arguments of one block.

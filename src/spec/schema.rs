@@ -44,6 +44,14 @@ pub fn explain(key: &str) -> Result<Vec<Explanation>, Option<String>> {
     Err(nearest(key, names).map(str::to_owned))
 }
 
+/// The paths of all arguments; `NAME` stands for a name of the user's.
+pub(super) fn paths() -> Vec<String> {
+    let schema = json_schema();
+    let mut all = Vec::new();
+    collect(&schema, &schema, "", &mut all);
+    all.into_iter().map(|explanation| explanation.path).collect()
+}
+
 fn ends_like(path: &str, wanted: &[&str]) -> bool {
     let path: Vec<&str> = path.split('.').collect();
     path.len() >= wanted.len()
@@ -139,7 +147,8 @@ fn form_of(root: &Value, schema: &Value) -> String {
     }
     match type_of(schema) {
         "integer" => format!("a whole number from {} to {}", schema["minimum"], schema["maximum"]),
-        "number" => "a number".into(),
+        "number" if schema["minimum"].as_f64().is_some_and(|least| least < -1e9) => "a number".into(),
+        "number" => format!("a number from {} to {}", schema["minimum"], schema["maximum"]),
         "boolean" => "true or false".into(),
         "array" => format!("a list; each {}", form_of(root, &schema["items"])),
         "object" if schema["additionalProperties"].is_object() => "a block by names of your own".into(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::problem::{Kind, did_you_mean, quote};
 use super::reader::{NAME_PATTERN, Read, Reader, is_name, name_remedy};
+use super::shape::Shape;
 use super::tree::{Node, Value, is_number};
 
 /// A value written as one text.
@@ -67,6 +68,7 @@ macro_rules! text_values {
 text_values!(StackName, Region, Cidr, Span, Threshold, ImageName, InstanceType, PairName, FileName, Email, ActionName);
 text_values!(Recurrence, Instant, TimeZone);
 text_values!(Script, Description, RuleDescription, Letter, Namespace, MetricName, TagValue);
+text_values!(Shape);
 
 /// Whole numbers with their limits.
 macro_rules! integers {
@@ -149,6 +151,47 @@ impl schemars::JsonSchema for Number {
     }
 }
 
+/// Numbers with their limits, fractions allowed.
+macro_rules! decimals {
+    ($($(#[$meta:meta])* $type:ident from $least:literal to $most:literal;)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $type(pub f64);
+
+        impl Read for $type {
+            fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+                reader.number(node, f64::from($least), f64::from($most)).map(Self)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "number", "minimum": $least, "maximum": $most })
+            }
+        }
+    )*};
+}
+
+decimals! {
+    /// Of something that cannot be more than all of it.
+    Percentage from 0 to 100;
+    /// Requests per second that one machine can take; the limits only keep the arithmetic sound.
+    Rate from 0.001 to 1_000_000;
+    Millis from 0.001 to 3_600_000;
+    /// Of a budget: minutes of one day.
+    MinutesOfDay from 0 to 1_440;
+    /// US dollars for an hour.
+    HourlyPrice from 0 to 1_000;
+}
+
 /// One word of a fixed list.
 macro_rules! words {
     ($(#[$meta:meta])* $type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
@@ -226,6 +269,10 @@ words! {
 words! {
     /// How the machines' datapoints become one, for a step policy.
     Aggregation { Average = "Average", Minimum = "Minimum", Maximum = "Maximum" }
+}
+words! {
+    /// What happens when CPU credits run out: held to the baseline, or surplus credits that may cost money.
+    CreditModeWord { Standard = "standard", Unlimited = "unlimited" }
 }
 words! {
     /// Metrics with a short name; the long form can say all of them.
