@@ -103,9 +103,12 @@ impl Balance {
         self.charged
     }
 
-    /// Surplus credits that are charged if the instance stops now.
-    pub fn charged_at_end(&self) -> f64 {
-        self.charged + (-self.earned).max(0.0)
+    /// Surplus credits that are charged if the instance stops now; in standard mode there are none.
+    pub fn charged_at_end(&self, mode: CreditMode) -> f64 {
+        match mode {
+            CreditMode::Standard => 0.0,
+            CreditMode::Unlimited => self.charged + (-self.earned).max(0.0),
+        }
     }
 
     /// Whether the CPU is held to the baseline.
@@ -184,6 +187,7 @@ mod tests {
         let held = after("t2.nano", CreditMode::Standard, &[(0.6, 100.0), (5.0, 5.0)]);
         assert!(held.is_exhausted(CreditMode::Standard), "{held:?}");
         check(held, 0.0);
+        assert_eq!(held.charged_at_end(CreditMode::Standard), 0.0);
         let rested = after("t2.nano", CreditMode::Standard, &[(0.6, 100.0), (5.0, 5.0), (2.0, 0.0)]);
         assert!(!rested.is_exhausted(CreditMode::Standard), "{rested:?}");
     }
@@ -193,10 +197,10 @@ mod tests {
     fn surplus_credits_beyond_those_of_a_day_are_charged() {
         let unlimited = CreditMode::Unlimited;
         let day = after("t3.micro", unlimited, &[(24.0, 20.0)]);
-        assert!((day.charged() - 0.0).abs() < 1e-9 && (day.charged_at_end() - 288.0).abs() < 1e-9, "{day:?}");
+        assert!((day.charged() - 0.0).abs() < 1e-9 && (day.charged_at_end(unlimited) - 288.0).abs() < 1e-9, "{day:?}");
         let two = after("t3.micro", unlimited, &[(48.0, 20.0)]);
         assert!((two.charged() - 288.0).abs() < 1e-9, "{two:?}");
         let paid = after("t3.micro", unlimited, &[(24.0, 20.0), (24.0, 0.0)]);
-        assert!(paid.charged_at_end().abs() < 1e-9, "{paid:?}");
+        assert!(paid.charged_at_end(unlimited).abs() < 1e-9, "{paid:?}");
     }
 }

@@ -89,17 +89,32 @@ impl Groups {
     /// `ValidationError` for an unknown group, a load that is no number of percent or requests, or requests to a group
     /// of which nobody said how many it can take.
     pub fn set_load(&mut self, now: Timestamp, name: &GroupName, load: Load) -> Result<(), Refusal> {
-        if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load
-            && (!amount.is_finite() || amount < 0.0)
-        {
-            return Err(Refusal::validation("A load is a number of percent or requests, zero or more"));
-        }
+        self.set_loads(name, [(now, load)])
+    }
+
+    /// The same for several changes in a row, in order and none after what is due next. This is what a load spends its
+    /// time on that changes each second.
+    ///
+    /// # Errors
+    /// Those of [`Groups::set_load`]; the changes before the wrong one count.
+    pub fn set_loads(
+        &mut self,
+        name: &GroupName,
+        loads: impl IntoIterator<Item = (Timestamp, Load)>,
+    ) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
-        if matches!(load, Load::Requests(_)) && group.workload.is_none() {
-            return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
+        for (at, load) in loads {
+            if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load
+                && (!amount.is_finite() || amount < 0.0)
+            {
+                return Err(Refusal::validation("A load is a number of percent or requests, zero or more"));
+            }
+            if matches!(load, Load::Requests(_)) && group.workload.is_none() {
+                return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
+            }
+            group.load = load;
+            group.meter.change(at, load, group.workload.as_ref(), group.meter.serving());
         }
-        group.load = load;
-        group.meter.change(now, load, group.workload.as_ref(), group.meter.serving());
         Ok(())
     }
 
@@ -109,6 +124,7 @@ impl Groups {
     /// `ValidationError` for an unknown group.
     pub fn set_workload(&mut self, now: Timestamp, name: &GroupName, workload: Workload) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
+        group.meter.learn(&workload);
         group.workload = Some(workload);
         group.meter.change(now, group.load, group.workload.as_ref(), group.meter.serving());
         self.plan_minute(now);
@@ -152,8 +168,8 @@ impl Groups {
         for id in &group.members {
             let Some(instance) = self.instances.get_mut(id) else { continue };
             if !instance.is_running() {
-                let gone = instance.machine.take().and_then(|machine| machine.credits);
-                group.charged_credits += gone.map_or(0.0, |credits| credits.charged_at_end());
+                let gone = instance.machine.take();
+                group.charged_credits += gone.map_or(0.0, |machine| machine.charged_at_end(group.workload.as_ref()));
                 continue;
             }
             let in_service = instance.lifecycle() == Some(LifecycleState::InService);
@@ -197,7 +213,8 @@ impl Groups {
             let credits = machine.credits.filter(|_| basic_is_due).map(|balance| balance.credits());
             if let Some(group) = &mut group {
                 let in_service = instance.lifecycle() == Some(LifecycleState::InService);
-                instance.machine.iter().for_each(|machine| group.meter.tally(machine, in_service));
+                let (meter, model) = (&mut group.meter, group.workload.as_ref());
+                instance.machine.iter().for_each(|machine| meter.tally(machine, in_service, model));
             }
             let data = percent.map(|value| ("CPUUtilization", "Percent", span, value));
             let data =

@@ -91,6 +91,9 @@ pub struct Groups {
     pub measures_instances: bool,
     /// Zones in which EC2 has no machine to spare.
     exhausted_zones: BTreeSet<Zone>,
+    /// How often a policy was asked by an alarm, so that an observer knows when to look.
+    #[serde(default)]
+    pub policies_asked: u64,
     /// What was done since the outcomes were last taken; empty between calls.
     outcomes: Vec<Outcome>,
     pub ids: GroupIds,
@@ -126,6 +129,7 @@ impl Groups {
             minute_due: None,
             measures_instances: true,
             exhausted_zones: BTreeSet::new(),
+            policies_asked: 0,
             outcomes: Vec::new(),
             ids,
         }

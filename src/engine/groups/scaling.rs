@@ -36,6 +36,7 @@ impl Groups {
         policy_arn: &str,
         alarm: &AlarmSnapshot,
     ) -> Result<Vec<Outcome>, String> {
+        self.policies_asked += 1;
         let (group, policy) =
             self.find_policy(policy_arn).ok_or_else(|| format!("No scaling policy found for {policy_arn}"))?;
         let config = &alarm.config;

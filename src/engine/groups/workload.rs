@@ -97,11 +97,21 @@ impl Workload {
         if utilization >= 1.0 { self.latency_cap_ms } else { (service / (1.0 - utilization)).min(self.latency_cap_ms) }
     }
 
-    /// What of a machine's CPU is left for requests, as a fraction, when credits have run out.
-    fn held_to(&self) -> f64 {
-        let Some((size, _)) = self.credits else { return 1.0 };
-        ((size.baseline_percent() - self.base_cpu) / (100.0 - self.base_cpu)).clamp(0.0, 1.0)
+    /// What a machine can do whose credits have run out; `None` where there are none.
+    fn baseline(&self) -> Option<Baseline> {
+        let percent = self.credits?.0.baseline_percent();
+        let for_requests = ((percent - self.base_cpu) / (100.0 - self.base_cpu)).clamp(0.0, 1.0);
+        Some(Baseline { percent, for_requests })
     }
+}
+
+/// How far a machine without credits is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Baseline {
+    /// The CPU utilization that it shows at most.
+    percent: f64,
+    /// What of its work for requests it can do, as a fraction.
+    for_requests: f64,
 }
 
 /// What is added up over time: values × milliseconds.
@@ -128,6 +138,8 @@ pub struct Meter {
     /// The sums at the end of the last minute.
     last_minute: Sums,
     tally: Tally,
+    /// Of the workload, looked up once.
+    baseline: Option<Baseline>,
 }
 
 const MINUTE_MILLIS: f64 = 60_000.0;
@@ -144,11 +156,16 @@ impl Meter {
         sums.requests += rates.requests * millis;
     }
 
+    /// From now on the machines are like that. [`Meter::change`] follows.
+    pub(super) fn learn(&mut self, workload: &Workload) {
+        self.baseline = workload.baseline();
+    }
+
     /// From `now` on, so many machines share this load.
     pub(super) fn change(&mut self, now: Timestamp, load: Load, workload: Option<&Workload>, serving: u32) {
         self.advance(now);
         self.serving = serving;
-        self.rates = rates(load, workload, serving);
+        self.rates = rates(load, workload, self.baseline, serving);
     }
 
     pub(super) fn serving(&self) -> u32 {
@@ -156,7 +173,7 @@ impl Meter {
     }
 }
 
-fn rates(load: Load, workload: Option<&Workload>, serving: u32) -> Sums {
+fn rates(load: Load, workload: Option<&Workload>, baseline: Option<Baseline>, serving: u32) -> Sums {
     let requests = match load {
         Load::Requests(per_sec) => per_sec,
         _ => 0.0,
@@ -169,12 +186,13 @@ fn rates(load: Load, workload: Option<&Workload>, serving: u32) -> Sums {
     let mut rates = Sums { free: percent.clamp(0.0, 100.0), requests, ..Sums::default() };
     rates.held = rates.free;
     if let Some(model) = workload {
-        if let Some((size, _)) = model.credits {
-            rates.held = rates.free.min(size.baseline_percent());
-        }
         let share = ((percent - model.base_cpu) / (100.0 - model.base_cpu)).max(0.0);
         rates.latency_free = model.latency_ms(share, 1.0);
-        rates.latency_held = model.latency_ms(share, model.held_to());
+        rates.latency_held = rates.latency_free;
+        if let Some(baseline) = baseline {
+            rates.held = rates.free.min(baseline.percent);
+            rates.latency_held = model.latency_ms(share, baseline.for_requests);
+        }
     }
     rates
 }
@@ -199,6 +217,8 @@ pub struct Machine {
     /// What of `carried` its credits have been counted for, and until when.
     counted: f64,
     counted_at: Timestamp,
+    /// The mean CPU utilization of the last minute, whether or not it is reported.
+    minute_percent: f64,
 }
 
 impl Machine {
@@ -214,6 +234,7 @@ impl Machine {
             mark: Sums::default(),
             counted: 0.0,
             counted_at: now,
+            minute_percent: 0.0,
         }
     }
 
@@ -238,15 +259,21 @@ impl Machine {
     pub(super) fn count_credits(&mut self, now: Timestamp, meter: &Meter, idle_percent: f64, model: Option<&Workload>) {
         self.settle(now, meter, idle_percent);
         let millis = (now.as_millis() - self.counted_at.as_millis()) as f64;
-        if let (Some(balance), Some((size, mode)), true) =
-            (&mut self.credits, model.and_then(|model| model.credits), millis > 0.0)
-        {
-            let percent = (self.carried - self.counted) / millis;
-            balance.count(size, mode, millis / 3_600_000.0, percent);
+        if millis > 0.0 {
+            self.minute_percent = six_decimals((self.carried - self.counted) / millis);
+        }
+        if let (Some(balance), Some((size, mode))) = (&mut self.credits, model.and_then(|model| model.credits)) {
+            balance.count(size, mode, millis / 3_600_000.0, self.minute_percent);
             self.held = balance.is_exhausted(mode);
         }
         self.counted = self.carried;
         self.counted_at = now;
+    }
+
+    /// Surplus credits that are charged if the instance stops now.
+    pub(super) fn charged_at_end(&self, model: Option<&Workload>) -> f64 {
+        let mode = model.and_then(|model| model.credits).map(|(_, mode)| mode);
+        self.credits.zip(mode).map_or(0.0, |(balance, mode)| balance.charged_at_end(mode))
     }
 
     /// The mean CPU utilization since the last datum, in percent; starts the next one.
@@ -256,9 +283,13 @@ impl Machine {
         self.span_began = now;
         self.carried = 0.0;
         self.counted = 0.0;
-        // Six decimals, so that a load that stays the same shows exactly its value, whatever was added up before.
-        (percent * 1e6).round() / 1e6
+        six_decimals(percent)
     }
+}
+
+/// So that a load that stays the same shows exactly its value, whatever was added up before.
+fn six_decimals(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 /// A group's machines in the minute that ended last.
@@ -266,6 +297,8 @@ impl Machine {
 pub struct Minute {
     /// When it ended.
     pub ended_at: Timestamp,
+    /// What machines in service showed on average, in percent; absent without one.
+    pub cpu_percent: Option<f64>,
     /// Requests per second of the whole group, the mean of the minute; absent for a load that is not in requests.
     pub requests_per_sec: Option<f64>,
     /// What a request took on average; absent when no machine served at its end.
@@ -282,6 +315,8 @@ pub struct Minute {
 /// What the machines of a group contribute to the minute at hand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Tally {
+    in_service: u32,
+    percent: f64,
     held: u32,
     lowest_credits: Option<f64>,
     charged: f64,
@@ -289,10 +324,14 @@ struct Tally {
 
 impl Meter {
     /// Takes in one machine at the end of a minute.
-    pub(super) fn tally(&mut self, machine: &Machine, in_service: bool) {
+    pub(super) fn tally(&mut self, machine: &Machine, in_service: bool, model: Option<&Workload>) {
         self.tally.held += u32::from(machine.serves && machine.held);
+        if in_service {
+            self.tally.in_service += 1;
+            self.tally.percent += machine.minute_percent;
+        }
         let Some(balance) = machine.credits else { return };
-        self.tally.charged += balance.charged_at_end();
+        self.tally.charged += machine.charged_at_end(model);
         if in_service {
             let credits = balance.credits();
             self.tally.lowest_credits = Some(self.tally.lowest_credits.map_or(credits, |lowest| lowest.min(credits)));
@@ -311,6 +350,7 @@ impl Meter {
         self.last_minute = self.sums;
         Minute {
             ended_at: now,
+            cpu_percent: (tally.in_service > 0).then(|| tally.percent / f64::from(tally.in_service)),
             requests_per_sec: matches!(load, Load::Requests(_)).then_some(requests),
             latency_ms: (has_model && self.serving > 0).then(|| latency / f64::from(self.serving)),
             lowest_credits: tally.lowest_credits,
@@ -364,7 +404,7 @@ mod tests {
             (50.0, 1, 100.0, 5000.0),
             (500.0, 1, 100.0, 5000.0),
         ] {
-            let rates = rates(Load::Requests(requests), Some(&model), machines);
+            let rates = rates(Load::Requests(requests), Some(&model), None, machines);
             near(rates.free, cpu);
             assert!((rates.latency_free - latency).abs() < 1e-6, "{requests} on {machines}: {rates:?}");
         }
@@ -374,12 +414,14 @@ mod tests {
     fn a_machine_without_credits_is_held_to_its_baseline_and_slow() {
         let nano = Burstable::of("t2.nano").expect("a size");
         let model = Workload { credits: Some((nano, CreditMode::Standard)), base_cpu: 0.0, ..model() };
-        let rates = rates(Load::Requests(2.0), Some(&model), 1);
+        let rates = |requests: f64| super::rates(Load::Requests(requests), Some(&model), model.baseline(), 1);
+        let busy = rates(20.0);
+        let rates = rates(2.0);
         near(rates.free, 4.0);
         near(rates.held, 4.0);
         // 4 % of work on 5 % of a machine: 20 ms ÷ 0.05, in a queue that is 80 % full.
         assert!((rates.latency_held - 2000.0).abs() < 1e-6, "{rates:?}");
-        near(super::rates(Load::Requests(20.0), Some(&model), 1).held, 5.0);
+        near(busy.held, 5.0);
     }
 
     #[test]
