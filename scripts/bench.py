@@ -4,6 +4,7 @@ Every figure that claims to be faster is a ratio against a reference that runs i
 The sequence alternates between the two sides, so that a machine that slows down slows both.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -28,6 +29,7 @@ def main():
         "sandbox": lambda: sandbox(scaleproof),
         "requests": lambda: requests(scaleproof, moto_server),
         "provision": lambda: provision(scaleproof),
+        "simulate": simulate,
     }
     unknown = [name for name in wanted if name not in parts]
     if unknown:
@@ -249,6 +251,34 @@ def one_bare(scaleproof):
         measured(scaleproof, "render", "course.yaml", "-o", "out", *for_endpoint, cwd=folder, env=variables)
         script = '"$SCALEPROOF_TERRAFORM" init -input=false && "$SCALEPROOF_TERRAFORM" apply -input=false -auto-approve'
         return measured("sh", "-c", script, cwd=f"{folder}/out", env=variables)
+
+
+# ---- simulate --------------------------------------------------------------------------------------------------
+
+
+def simulate():
+    """One day of one group with twenty alarms, against the same model in SimPy; then how it grows."""
+    ours, theirs = [], []
+    for _ in range(3):
+        ours.append(figure(os.environ["SCALEPROOF_BENCH"], "day"))
+        theirs.append(figure(os.environ["SIMPY"], str(ROOT / "scripts/bench_simpy.py"), "1"))
+    mine, other = (statistics.median(run["day_ms"] for run in runs) for runs in (ours, theirs))
+    what = f"`simulate`: one day, one group, {ALARMS} alarms, load each second"
+    row(what, f"{mine:.1f} ms", f"SimPy 4.1.1: {other:,.0f} ms; bar: 50 ms, 50 ×", f"{other / mine:.0f} ×")
+    rate, slow = (statistics.median(run["events_per_second"] for run in runs) for runs in (ours, theirs))
+    row("the same, events a second on one core", f"{rate / 1e6:.1f} million", f"SimPy: {slow / 1e6:.2f} million; bar: 5 million", f"{rate / slow:.0f} ×")
+    seeds = figure(os.environ["SCALEPROOF_BENCH"], "seeds", "1000")
+    row("1,000 seeded days on two cores", f"{seeds['seconds']:.1f} s", "bar: 30 s", "")
+    one, many = (measured(os.environ["SCALEPROOF_BENCH"], "days", days)[1] for days in ("1", "365"))
+    row("peak memory of 365 days", f"{many:.1f} MiB", f"of one day: {one:.1f} MiB", f"{many / one:.2f} ×")
+    growth = [figure(os.environ["SCALEPROOF_BENCH"], "groups", count) for count in ("1", "10", "100", "1000")]
+    cells = ", ".join(f"{run['groups']:,}: {run['ms_per_group']:.1f} ms" for run in growth)
+    row("a day of so many groups, load each minute, per group", cells, "", "")
+
+
+def figure(*command):
+    """What a benchmark prints."""
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 class Course(tempfile.TemporaryDirectory):

@@ -19,6 +19,7 @@ mod render;
 pub mod rendered_files;
 mod sandbox;
 mod schema;
+mod simulate;
 pub mod spec_file;
 mod stages;
 mod status;
@@ -49,6 +50,7 @@ enum Command {
     Plan(plan::Plan),
     Provision(provision::Provision),
     Sandbox(sandbox::Sandbox),
+    Simulate(simulate::Simulate),
     Status(status::Status),
     Validate(validate::Validate),
     Verify(verify::Verify),
@@ -80,6 +82,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => in_runtime(plan::run(&args)),
         Command::Provision(args) => in_runtime(provision::run(&args)),
         Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => in_runtime(status::run(&args)),
         Command::Validate(args) => validate::run(&args),
         Command::Verify(args) => in_runtime(verify::run(&args)),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure};
 use crate::model::{Files, Stack, build_stack, lint_stack};
+use crate::simulate::lints::lint_machines;
 use crate::spec::{Problem, Severity, Spec, SpecMap, parse_spec, tree::MAX_BYTES};
 
 /// A spec without errors.
@@ -44,9 +45,8 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
 }
 
 /// A spec's problems as a failure.
-pub fn refusal(mut problems: Vec<Problem>, map: SpecMap) -> Failure {
-    problems.sort_by_key(|p| (p.severity(), p.place));
-    Failure::new(Exit::Usage, SpecProblems { problems, map })
+pub fn refusal(problems: Vec<Problem>, map: SpecMap) -> Failure {
+    Failure::new(Exit::Usage, SpecProblems::sorted(problems, map))
 }
 
 /// Checks a spec; `-` is standard input.
@@ -70,6 +70,7 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
                 // An alarm that could not be read is missing from the stack, and would make its policies look unused.
                 if problems.is_empty() {
                     problems = lint_stack(&built, &map);
+                    problems.extend(lint_machines(&built, &map));
                 }
                 stack = Some(built);
             }
@@ -94,7 +95,8 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_files(spec: &Spec, dir: &Path) -> Files {
+/// The texts of the files that a spec names.
+pub fn read_files(spec: &Spec, dir: &Path) -> Files {
     let read = |file: &str| match read_bounded(&dir.join(file)) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()),
         Err(error) => Err(format!("{} cannot be read: {error}", dir.join(file).display())),
@@ -125,6 +127,14 @@ pub fn count_problems(problems: &[Problem]) -> String {
 pub struct SpecProblems {
     pub problems: Vec<Problem>,
     pub map: SpecMap,
+}
+
+impl SpecProblems {
+    /// Errors first, each severity in the order of the file.
+    pub fn sorted(mut problems: Vec<Problem>, map: SpecMap) -> Self {
+        problems.sort_by_key(|p| (p.severity(), p.place));
+        Self { problems, map }
+    }
 }
 
 impl fmt::Display for SpecProblems {

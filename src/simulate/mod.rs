@@ -5,15 +5,22 @@
 //! told what happened. Nothing here reads a clock or a file. Same stack, options and load: same bytes, on any machine.
 //! Start at [`Simulation`].
 
+pub mod csv;
+pub mod k6;
+pub mod lints;
+pub mod load;
+pub mod many;
 mod observe;
+pub mod price;
 pub mod record;
+pub mod summary;
 mod translate;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use record::{Event, Happening, Observer, Record, Sample};
-pub use translate::metric_key;
+pub use translate::{credit_mode, metric_key, world_of};
 
 use crate::clock::Timestamp;
 use crate::engine::groups::{LifecycleState, Load, Timing};
@@ -64,7 +71,7 @@ impl SetupError {
     }
 }
 
-/// A load over time: constant from one change to the next.
+/// A load over time: constant from one change to the next. [`load::Plan`] makes them.
 pub trait LoadSource {
     /// The next change: when, and to which load. Instants only grow; `None` means that the last load stays.
     fn next_change(&mut self) -> Option<(Timestamp, Load)>;
@@ -152,11 +159,15 @@ impl Simulation {
     /// set off, and that before what was sent about it.
     pub fn advance_to(&mut self, until: Timestamp, observer: &mut dyn Observer) {
         if !self.begun {
-            self.begun = true;
             self.run_world(self.now, observer);
-            self.change_load();
+            self.begun = true;
         }
-        while let Some(next) = self.next_instant().filter(|next| *next <= until) {
+        loop {
+            let next = self.scene.world.next_due().map_or(self.next_sample, |due| due.min(self.next_sample));
+            self.feed(next, until);
+            if next > until {
+                break;
+            }
             self.now = next;
             if self.scene.world.next_due() == Some(next) {
                 self.run_world(next, observer);
@@ -165,21 +176,42 @@ impl Simulation {
                 self.next_sample = next + MINUTE;
                 observer.sample(&self.sample(next));
             }
-            self.change_load();
         }
         self.now = self.now.max(until);
     }
 
-    fn run_world(&mut self, now: Timestamp, observer: &mut dyn Observer) {
-        let notices = self.step(now);
-        self.watch.alarms(&self.scene, now, observer);
-        self.watch.group(&self.scene.world.groups, &self.scene.group, now, observer);
-        notices.iter().for_each(|notice| observer.event(notice));
+    /// Takes in all changes of load before `next`, up to and including `until`: nothing can see them one by one.
+    fn feed(&mut self, next: Timestamp, until: Timestamp) {
+        let (Some(source), Some(coming)) = (&mut self.source, &mut self.coming) else { return };
+        let mut exhausted = false;
+        let changes = std::iter::from_fn(|| {
+            let (at, load) = *coming;
+            if exhausted || at >= next || at > until {
+                return None;
+            }
+            match source.next_change() {
+                Some(change) => *coming = change,
+                None => exhausted = true,
+            }
+            Some((at.max(self.now), load))
+        });
+        // The group is there for as long as the simulation, and sources give numbers.
+        let _ = self.scene.world.groups.set_loads(&self.scene.group, changes);
+        if exhausted {
+            self.coming = None;
+        }
     }
 
-    fn next_instant(&self) -> Option<Timestamp> {
-        let load = self.coming.map(|(at, _)| at.max(self.now));
-        [self.scene.world.next_due(), load, Some(self.next_sample)].into_iter().flatten().min()
+    fn run_world(&mut self, now: Timestamp, observer: &mut dyn Observer) {
+        let groups_had_something = self.scene.world.groups.next_due() == Some(now);
+        let asked = self.scene.world.groups.policies_asked;
+        let notices = self.step(now);
+        self.watch.alarms(&self.scene, now, observer);
+        let groups = &self.scene.world.groups;
+        if groups_had_something || groups.policies_asked != asked || !self.begun {
+            self.watch.group(groups, &self.scene.group, now, observer);
+        }
+        notices.iter().for_each(|notice| observer.event(notice));
     }
 
     /// Steps the world, in which every message is taken at once, and returns the messages.
@@ -194,33 +226,35 @@ impl Simulation {
         notices
     }
 
-    fn change_load(&mut self) {
-        while let Some((_, load)) = self.coming.filter(|(at, _)| *at <= self.now) {
-            self.set_load(load);
-            self.coming = self.source.as_mut().and_then(|source| source.next_change());
-        }
-    }
-
     fn sample(&self, end: Timestamp) -> Sample {
         let at = end - MINUTE;
-        let metrics = &self.scene.world.metrics;
-        let minute = metrics.find(&self.cpu).map(|id| metrics.aggregate(id, None, at..end));
         let groups = &self.scene.world.groups;
         let group = groups.get(&self.scene.group);
+        let minute = group.and_then(|group| group.minute).filter(|minute| minute.ended_at == end);
+        let by_hand = group.is_some_and(|group| group.load == Load::Silent);
         let count = |wanted: fn(LifecycleState) -> bool| {
             let members = group.into_iter().flat_map(|group| groups.members(group));
             members.filter(|(_, member)| wanted(member.lifecycle)).count() as u32
         };
         Sample {
             at,
-            load: None,
-            cpu: minute.and_then(|minute| Statistic::Average.of(&minute)),
+            load: minute.and_then(|minute| minute.requests_per_sec),
+            cpu: if by_hand { self.put_cpu(at, end) } else { minute.and_then(|minute| minute.cpu_percent) },
             desired: group.map_or(0, |group| group.desired_capacity),
             in_service: count(|state| state == LifecycleState::InService),
             pending: count(LifecycleState::is_pending),
-            latency_ms: None,
-            lowest_credits: None,
+            latency_ms: minute.and_then(|minute| minute.latency_ms),
+            serving: minute.map_or(0, |minute| minute.serving),
+            held: minute.map_or(0, |minute| minute.held),
+            lowest_credits: minute.and_then(|minute| minute.lowest_credits),
+            charged_credits: minute.map_or(0.0, |minute| minute.charged_credits),
         }
+    }
+
+    fn put_cpu(&self, at: Timestamp, end: Timestamp) -> Option<f64> {
+        let metrics = &self.scene.world.metrics;
+        let minute = metrics.aggregate(metrics.find(&self.cpu)?, None, at..end);
+        Statistic::Average.of(&minute)
     }
 }
 

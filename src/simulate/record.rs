@@ -29,7 +29,8 @@ pub struct Sample {
     pub at: Timestamp,
     /// Requests per second, the mean of the minute; absent without a load.
     pub load: Option<f64>,
-    /// The group's average CPU utilization in percent, as CloudWatch has it; absent when no datum came.
+    /// What the machines in service showed on average, in percent, whether or not the datum arrives; a series put by
+    /// hand where machines are silent. Absent without a machine or a datum.
     pub cpu: Option<f64>,
     pub desired: u32,
     pub in_service: u32,
@@ -37,8 +38,14 @@ pub struct Sample {
     pub pending: u32,
     /// The mean of the minute in milliseconds; absent without a load or without a machine that serves.
     pub latency_ms: Option<f64>,
+    /// Machines that serve: in service and started up.
+    pub serving: u32,
+    /// Those of them whose credits have run out, so that they are held to their baseline.
+    pub held: u32,
     /// The lowest CPU credit balance of the machines in service; absent for machines without credits.
     pub lowest_credits: Option<f64>,
+    /// Surplus credits so far that cost money, those of running machines counted as if they stopped now.
+    pub charged_credits: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -109,3 +109,67 @@ fn a_series_put_by_hand_is_what_alarms_see() {
     assert_eq!(cpu, [30.0, 30.0, 30.0, 60.0, 60.0, 60.0]);
     assert!(story(&record).iter().any(|line| line.starts_with("5 cpu-high ALARM")), "{:#?}", story(&record));
 }
+
+/// Runs a job of the course under a load in words.
+fn job(load: &str, hours: u64, change: impl FnOnce(&mut Stack)) -> summary::Summary {
+    use crate::spec::values::Text;
+    let mut stack = course();
+    change(&mut stack);
+    let plan = load::Plan::Shape(crate::spec::shape::Shape::parse(load).expect("a shape"));
+    let start = Options::default().start;
+    let length = Duration::from_secs(3600 * hours);
+    many::Job { stack: &stack, plan: &plan, start, length, seed: 1 }.run(&mut ()).expect("a world")
+}
+
+/// A t2.nano at 45 % spends 27 credits an hour and earns 3: its 30 launch credits last 75 minutes. Then it shows 5 %, and
+/// no alarm says that users wait.
+#[test]
+fn the_course_machine_runs_out_of_credits_below_its_alarm() {
+    let summary = job("constant 45%", 4, |_| {});
+    let credits = summary.credits.as_ref().expect("a T machine");
+    let held = credits.first_held.expect("held").since(summary.start).as_secs() / 60;
+    assert!((74..=78).contains(&held), "{held}");
+    assert_eq!((summary.alarms[0].fired, credits.charged, summary.cost.surplus), (0, 0.0, 0.0));
+    assert!(summary.objective.minutes_over > 150 && !summary.objective.met, "{:?}", summary.objective);
+    assert_eq!(summary.cost.price_per_hour, Some(0.0072));
+    // Running from 32 s on: the launch begins after 8 s, booting takes 24 s.
+    assert!((summary.cost.instance_hours - (4.0 - 32.0 / 3600.0)).abs() < 1e-9, "{}", summary.cost.instance_hours);
+}
+
+#[test]
+fn in_unlimited_mode_it_goes_on_and_the_surplus_costs_money() {
+    let summary = job("constant 45%", 4, |stack| stack.load.credits = Some(crate::model::CreditModeWord::Unlimited));
+    let credits = summary.credits.as_ref().expect("a T machine");
+    // 45 % for four hours but the start, without launch credits.
+    assert!((93.0..96.0).contains(&credits.charged), "{credits:?}");
+    assert!((summary.cost.surplus - credits.charged * 0.05 / 60.0).abs() < 1e-9);
+    assert_eq!((credits.held_minutes, summary.objective.minutes_over), (0, 0));
+}
+
+#[test]
+fn the_figures_of_a_burst_are_what_the_record_says() {
+    let summary = job("spike 10..130% at 1h for 30m", 3, |stack| {
+        stack.launch.instance_type = "m5.large".into();
+        stack.slo = Some(crate::model::Slo { latency_ms: Some(500.0), cpu: None, minutes_over: 8.0 });
+    });
+    assert_eq!((summary.alarms[0].alarm.as_str(), summary.group.most_desired), ("cpu-high", 3));
+    assert_eq!(summary.figure("churn"), Some((summary.group.launches + summary.group.terminations) as f64));
+    let over = &summary.objective;
+    assert!(over.minutes_over > 2 && over.met == (over.minutes_over as f64 <= 1.0), "{over:?}");
+    assert_eq!((summary.credits.is_none(), summary.cost.total), (true, None));
+    assert!(summary.figure("nothing").is_none() && summary::FIGURES.iter().all(|(name, _)| *name != "nothing"));
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_questions() {
+    let stack = course();
+    let plan = load::Plan::Shape(stack.load.shape);
+    let start = Options::default().start;
+    let jobs: Vec<many::Job<'_>> = (0..7)
+        .map(|seed| many::Job { stack: &stack, plan: &plan, start, length: Duration::from_secs(3600), seed })
+        .collect();
+    let run = |workers| many::run_all(&jobs, std::num::NonZero::new(workers).expect("some")).expect("worlds");
+    let alone = run(1);
+    assert_eq!(alone.iter().map(|summary| summary.seed).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(run(4), alone);
+}

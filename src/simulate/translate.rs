@@ -8,16 +8,18 @@ use serde_json::json;
 use super::{Options, SetupError};
 use crate::clock::Timestamp;
 use crate::engine::alarms::{Comparison, MetricAlarm, MetricStat, TreatMissingData};
+use crate::engine::groups::credits::{Burstable, CreditMode};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
 use crate::engine::groups::steps::Step;
 use crate::engine::groups::termination::TerminationPolicy;
+use crate::engine::groups::workload::{Spread, Workload};
 use crate::engine::groups::{GroupSpec, LaunchSource, Placement, Settings, group};
 use crate::engine::metrics::{MetricKey, Statistic};
 use crate::engine::names::{GroupName, Place, PolicyArn, SubnetId, TopicArn, Zone};
 use crate::engine::topics::{Links, SubscribeRequest};
 use crate::engine::{Refusal, World};
-use crate::model::{self, ActionRef, Alarm, GroupEvent, Image, ScalingPolicy, Stack, Zones};
+use crate::model::{self, ActionRef, Alarm, CreditModeWord, GroupEvent, Image, ScalingPolicy, Stack, Zones};
 
 /// What the launch template says for an image that only AWS can look up.
 const SOME_IMAGE: &str = "ami-00000000000000000";
@@ -40,29 +42,52 @@ pub(super) struct Scene {
 }
 
 pub(super) fn build_world(stack: &Stack, options: &Options) -> Result<Scene, SetupError> {
-    let place = Place::new(&stack.region, &options.account);
-    let mut scene = Scene {
-        world: World::new(place, options.seed, options.timing),
-        group: stack.group.name.as_str().into(),
-        topics: BTreeMap::new(),
-        alarms: BTreeMap::new(),
-    };
-    let now = options.start;
-    make_group(&mut scene, stack, now).map_err(|refusal| SetupError::new("the group", refusal))?;
-    if let Some(action) = stack.schedules.first() {
-        let refusal = Refusal::validation("scheduled actions are not simulated");
-        return Err(SetupError::new(format!("the scheduled action {}", action.name), refusal));
-    }
-    let policies = make_policies(&mut scene, stack, now)?;
-    let topics = make_topics(&mut scene, stack, now)?;
-    for alarm in &stack.alerting.alarms {
-        make_alarm(&mut scene, alarm, now, &policies, &topics)
-            .map_err(|refusal| SetupError::new(format!("the alarm {}", alarm.key), refusal))?;
-    }
+    let mut scene = Scene::empty(&stack.region, options);
+    scene.add(stack, options)?;
     Ok(scene)
 }
 
-fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<(), Refusal> {
+/// A world with several stacks of one region in it, of different names.
+///
+/// # Errors
+/// What AWS would refuse, such as more groups than one region may have.
+pub fn world_of(stacks: &[Stack], options: &Options) -> Result<World, SetupError> {
+    let region = stacks.first().map_or("us-east-1", |stack| stack.region.as_str());
+    let mut scene = Scene::empty(region, options);
+    stacks.iter().try_for_each(|stack| scene.add(stack, options))?;
+    Ok(scene.world)
+}
+
+impl Scene {
+    fn empty(region: &str, options: &Options) -> Self {
+        let place = Place::new(region, &options.account);
+        Self {
+            world: World::new(place, options.seed, options.timing),
+            group: GroupName::default(),
+            topics: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, stack: &Stack, options: &Options) -> Result<(), SetupError> {
+        let now = options.start;
+        self.group = stack.group.name.as_str().into();
+        make_group(self, stack, now, options.seed).map_err(|refusal| SetupError::new("the group", refusal))?;
+        if let Some(action) = stack.schedules.first() {
+            let refusal = Refusal::validation("scheduled actions are not simulated");
+            return Err(SetupError::new(format!("the scheduled action {}", action.name), refusal));
+        }
+        let policies = make_policies(self, stack, now)?;
+        let topics = make_topics(self, stack, now)?;
+        for alarm in &stack.alerting.alarms {
+            make_alarm(self, alarm, now, &policies, &topics)
+                .map_err(|refusal| SetupError::new(format!("the alarm {}", alarm.key), refusal))?;
+        }
+        Ok(())
+    }
+}
+
+fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Result<(), Refusal> {
     let template = make_launch_template(scene, stack, now)?;
     let spec = GroupSpec {
         name: scene.group.clone(),
@@ -84,12 +109,40 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<(), Re
         hooks: Vec::new(),
     };
     scene.world.with_groups(now, |groups| groups.create_group(now, spec))?;
+    let (group, model) = (scene.group.clone(), workload(stack, seed));
+    scene.world.groups.measures_instances = false;
+    scene.world.groups.set_workload(now, &group, model)?;
     let metrics: Vec<String> = watched_group_metrics(stack);
     if !metrics.is_empty() {
-        let group = scene.group.clone();
         scene.world.with_groups(now, |groups| groups.enable_metrics(now, &group, &metrics))?;
     }
     Ok(())
+}
+
+/// The stack's machines as the engine takes them.
+fn workload(stack: &Stack, seed: u64) -> Workload {
+    let load = &stack.load;
+    let size = Burstable::of(&stack.launch.instance_type);
+    Workload {
+        requests_per_sec: load.requests_per_second,
+        base_cpu: load.base_cpu,
+        boot: Spread { min: load.boot.min, typical: load.boot.typical, max: load.boot.max },
+        service_ms: load.service_time_ms,
+        latency_cap_ms: load.timeout_ms,
+        credits: size.map(|size| (size, credit_mode(stack, size))),
+        metric_delay: load.metric_delay,
+        metric_loss_percent: load.metric_loss,
+        seed,
+    }
+}
+
+/// As written, or the mode that AWS launches the family in.
+pub fn credit_mode(stack: &Stack, size: Burstable) -> CreditMode {
+    match stack.load.credits {
+        Some(CreditModeWord::Standard) => CreditMode::Standard,
+        Some(CreditModeWord::Unlimited) => CreditMode::Unlimited,
+        None => size.default_mode(),
+    }
 }
 
 /// Terraform turns all group metrics on; only those that an alarm reads make a difference here.
