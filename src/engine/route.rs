@@ -1,8 +1,10 @@
 //! What one part of the world asks of another, carried across. The only file in which the parts meet.
 
 use super::World;
-use super::alarms::{ActionOutcome, Firing};
+use super::alarms::{ActionOutcome, AlarmState, Firing};
 use super::groups::Outcome;
+use super::groups::target_tracking::Reading;
+use super::names::AlarmName;
 use super::topics::Publisher;
 use crate::clock::Timestamp;
 
@@ -26,13 +28,7 @@ impl World {
 
     fn act(&mut self, now: Timestamp, firing: &Firing) -> ActionOutcome {
         match firing.action_arn.split(':').nth(2) {
-            Some("autoscaling") => match self.groups.invoke_policy(now, &firing.action_arn, &firing.alarm) {
-                Ok(outcomes) => {
-                    self.route_outcomes(now, outcomes);
-                    ActionOutcome::Succeeded { published: None }
-                }
-                Err(error) => ActionOutcome::Failed { error },
-            },
+            Some("autoscaling") => self.act_on_policy(now, firing),
             Some("sns") => {
                 let notice = firing.notice(&self.place);
                 let cloudwatch =
@@ -45,6 +41,21 @@ impl World {
             _ => ActionOutcome::Failed {
                 error: format!("Action {} is not reproduced by this endpoint", firing.action_arn),
             },
+        }
+    }
+
+    fn act_on_policy(&mut self, now: Timestamp, firing: &Firing) -> ActionOutcome {
+        let alarms = &self.alarms;
+        let readings = |name: &AlarmName| {
+            let alarm = alarms.get(name)?;
+            Some(Reading { in_alarm: alarm.state.value == AlarmState::Alarm, newest_value: alarm.newest_value })
+        };
+        match self.groups.invoke_policy(now, &firing.action_arn, &firing.alarm, &readings) {
+            Ok(outcomes) => {
+                self.route_outcomes(now, outcomes);
+                ActionOutcome::Succeeded { published: None }
+            }
+            Err(error) => ActionOutcome::Failed { error },
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) enum Due {
     Rebalance(GroupName),
     /// A lifecycle action got no heartbeat in time.
     HookTimeout(InstanceId),
+    /// A scheduled action runs.
+    Scheduled { group: GroupName, action: String },
     /// A minute is over: measure it.
     Minute,
     /// An instance in service has started up and takes its share of the load.

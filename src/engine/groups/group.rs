@@ -12,6 +12,7 @@ use super::hook::LifecycleHook;
 use super::instance::{Load, Placement};
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
+use super::schedule::ScheduledAction;
 use super::termination::{TerminationPolicy, check_policies};
 use super::workload::{Meter, Minute, Workload};
 use crate::clock::Timestamp;
@@ -47,6 +48,8 @@ pub struct Group {
     pub metrics: BTreeSet<String>,
     pub notifications: BTreeMap<TopicArn, BTreeSet<NotificationType>>,
     pub policies: BTreeMap<PolicyName, Policy>,
+    /// Scheduled actions by name.
+    pub schedules: BTreeMap<String, ScheduledAction>,
     pub hooks: BTreeMap<String, LifecycleHook>,
     pub load: Load,
     #[serde(default)]
@@ -236,6 +239,14 @@ impl Group {
 
     pub(super) fn activity_mut(&mut self, id: &str) -> Option<&mut Activity> {
         self.activities.iter_mut().rev().find(|activity| activity.id.as_str() == id)
+    }
+
+    /// When the cooldown ends that is on or was on last; `None` before its activity is done.
+    pub fn cooldown_until(&self) -> Option<Timestamp> {
+        match self.cooldown {
+            Cooldown::Until(until) => Some(until),
+            Cooldown::None | Cooldown::AfterActivity { .. } => None,
+        }
     }
 
     /// Whether a cooldown, or the activity before it, is still on.

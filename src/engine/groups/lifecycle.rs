@@ -26,6 +26,7 @@ impl Groups {
         let Some(group) = self.groups.get_mut(name) else { return };
         group.desired_capacity = to;
         group.pending.push(Cause::new(now, what));
+        self.tune_alarms(name);
         let delay = if to > self.active(name) { self.timing.launch_delay() } else { self.timing.terminate_delay() };
         self.plan_converge(now + delay, name);
     }

@@ -167,6 +167,7 @@ impl Groups {
         if !measured && !self.instances.values().any(super::Instance::is_running) {
             self.agenda.cancel(&mut self.minute_due);
         }
+        self.forget_scaling(group);
     }
 
     /// `TerminateInstanceInAutoScalingGroup`. Returns the activity's id.
@@ -364,6 +365,7 @@ impl Group {
             metrics: BTreeSet::new(),
             notifications: BTreeMap::new(),
             policies: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             hooks: spec.hooks.into_iter().map(named).collect(),
             load: Load::Idle,
             workload: None,

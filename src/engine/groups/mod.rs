@@ -1,9 +1,10 @@
 //! Auto Scaling groups, policies, instances and their lifecycle, activities. Start at [`Groups`].
 //!
-//! `policy`, `steps`, `termination`, `cause` and `notice` are pure functions: what is decided, and in which words it is
-//! told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance` and `scaling` carry it out over time, `manage`
-//! takes callers' requests, `measure` makes the metrics, from how machines work (`workload`, `credits`). Left out, and
-//! refused by the sandbox: target tracking, instance refresh, warm pools, mixed instances, weights, scheduled actions.
+//! `policy`, `steps`, `target_tracking`, `cron`, `termination`, `cause` and `notice` are pure functions: what is decided,
+//! and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `scaling` and
+//! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
+//! (`workload`, `credits`). Left out, and refused by the sandbox: predictive scaling, instance refresh, warm pools, mixed
+//! instances, weights.
 
 pub mod activity;
 mod activity_log;
@@ -11,6 +12,7 @@ pub mod address;
 mod agenda;
 pub mod cause;
 pub mod credits;
+pub mod cron;
 pub mod group;
 pub mod health;
 pub mod hook;
@@ -26,8 +28,10 @@ mod passage;
 pub mod policy;
 pub mod rebalance;
 mod scaling;
+pub mod schedule;
 mod standby;
 pub mod steps;
+pub mod target_tracking;
 pub mod termination;
 pub mod timing;
 pub mod workload;
@@ -209,6 +213,7 @@ impl Groups {
                 Due::MovedOut(id) => self.on_moved_out(now, &id),
                 Due::Rebalance(group) => self.on_rebalance(now, &group),
                 Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
+                Due::Scheduled { group, action } => self.on_scheduled(now, &group, &action),
                 Due::Minute => self.on_minute(now),
                 Due::Serves(_) => {}
                 Due::Arrives(metrics) => self.outcomes.extend(metrics),

@@ -1,9 +1,13 @@
 //! Scaling policies and what they decide: pure functions from a group's situation to a [`Decision`].
-//! Start at [`Policy::decide`]. Leaves out carrying a decision out (`scaling.rs`) and target tracking, which is refused.
+//! Start at [`Policy::decide`]. Leaves out carrying a decision out (`scaling.rs`) and how much capacity a tracked metric
+//! asks for (`target_tracking.rs`).
+
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use super::steps::{Breach, Step, choose_step};
+use super::target_tracking::{TargetTracking, proportional_capacity};
 use crate::clock::Timestamp;
 use crate::engine::names::{PolicyArn, PolicyName};
 
@@ -12,6 +16,7 @@ pub struct Policy {
     pub name: PolicyName,
     pub arn: PolicyArn,
     pub enabled: bool,
+    /// How the adjustments of a simple or step policy read. Target tracking has none; its changes are in capacity.
     pub adjustment_type: AdjustmentType,
     pub min_adjustment_magnitude: Option<u32>,
     pub kind: PolicyKind,
@@ -23,6 +28,7 @@ pub struct Policy {
 pub enum PolicyKind {
     Simple { adjustment: i32, cooldown_secs: Option<u32> },
     Step { steps: Vec<Step>, aggregation: Option<String>, estimated_warmup_secs: Option<u32> },
+    TargetTracking(TargetTracking),
 }
 
 /// How an adjustment is to be read, in AWS's words.
@@ -57,11 +63,16 @@ impl AdjustmentType {
             Self::ChangeInCapacity => adjustment,
             Self::ExactCapacity => adjustment - base,
             Self::PercentChangeInCapacity => {
-                let size = round_percent_change(base as f64 * adjustment as f64 / 100.0).abs();
+                let size = round_percent_change(percent_of(base, adjustment)).abs();
                 adjustment.signum() * size.max(min_magnitude.map_or(0, i64::from))
             }
         }
     }
+}
+
+/// A change in percent of a capacity, in instances, before it is rounded.
+pub fn percent_of(base: i64, percent: i64) -> f64 {
+    base as f64 * percent as f64 / 100.0
 }
 
 /// Rounds a change in percent to instances: towards zero, but never a change to none.
@@ -107,7 +118,7 @@ pub fn largest_capacity(asked: impl IntoIterator<Item = u32>) -> Option<u32> {
     asked.into_iter().max()
 }
 
-/// The warm-up in force for a step policy, in seconds.
+/// The warm-up in force for a step or target tracking policy, in seconds.
 ///
 /// Source: User Guide, "Available warm-up and cooldown settings".
 pub fn effective_warmup_secs(estimated: Option<u32>, default_warmup: Option<u32>, default_cooldown: u32) -> u32 {
@@ -119,12 +130,24 @@ pub fn effective_warmup_secs(estimated: Option<u32>, default_warmup: Option<u32>
 pub struct Situation {
     pub limits: Limits,
     pub desired: u32,
-    /// Instances in service whose warm-up is over; for step policies.
+    /// What the members weigh in all, where instances have weights: then adjustments start from that.
+    pub weighed: Option<u32>,
+    /// Instances in service whose warm-up is over; for step and target tracking policies.
     pub warm: u32,
     pub terminating: u32,
     /// A launch, a termination or a replacement is under way or about to start.
     pub busy: bool,
     pub cooldown_until: Option<Timestamp>,
+    pub others: Others,
+}
+
+/// What the group's other target tracking policies say when one of them wants to scale in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// One of them is not ready to scale in.
+    pub object: bool,
+    /// The largest capacity that one of them asks for.
+    pub at_least: u32,
 }
 
 /// What a policy does, and why.
@@ -162,8 +185,12 @@ pub enum Reason {
     WarmingUp,
     /// The metric lies in no step.
     NoStepMatches,
-    /// A step policy was asked to act without a metric value.
+    /// A step or target tracking policy was asked to act without a metric value.
     NoMetricValue,
+    /// A target tracking policy has `DisableScaleIn`.
+    ScaleInDisabled,
+    /// Another target tracking policy of the group is not ready to scale in.
+    OtherPolicyNotReady,
     PolicyDisabled,
     /// The group's `AlarmNotification` process is suspended.
     AlarmNotificationSuspended,
@@ -184,7 +211,7 @@ impl Decision {
 }
 
 impl Policy {
-    /// What this policy does in `situation`. Step policies need a `breach`.
+    /// What this policy does in `situation`. Step and target tracking policies need a `breach`.
     pub fn decide(
         &self,
         now: Timestamp,
@@ -198,7 +225,7 @@ impl Policy {
         match &self.kind {
             PolicyKind::Simple { adjustment, .. } => match blocked(now, situation) {
                 Some(because) if honor_cooldown => Decision::no_op(because),
-                _ => self.adjust(situation, *adjustment, situation.desired),
+                _ => self.adjust(situation, *adjustment, situation.weighed.unwrap_or(situation.desired)),
             },
             PolicyKind::Step { steps, .. } => match breach {
                 None => Decision::no_op(Reason::NoMetricValue),
@@ -206,6 +233,11 @@ impl Policy {
                     None => Decision::no_op(Reason::NoStepMatches),
                     Some(step) => self.take_step(situation, step.adjustment),
                 },
+            },
+            PolicyKind::TargetTracking(tracking) => match breach {
+                None => Decision::no_op(Reason::NoMetricValue),
+                Some(Breach { value, alarm_above: true, .. }) => track_out(tracking, situation, value),
+                Some(Breach { value, .. }) => track_in(tracking, situation, value),
             },
         }
     }
@@ -225,31 +257,55 @@ impl Policy {
     }
 
     fn adjust(&self, situation: &Situation, adjustment: i32, base: u32) -> Decision {
-        let Situation { limits, desired, .. } = *situation;
         let change = self.adjustment_type.change(base, adjustment, self.min_adjustment_magnitude);
-        let to = capacity_after(limits, desired, base, change);
-        let unlimited = i64::from(base) + change;
-        match to.cmp(&desired) {
-            std::cmp::Ordering::Greater => {
-                Decision { action: Action::ScaleOut { to }, because: Reason::Adjusted { by: change } }
-            }
-            std::cmp::Ordering::Less => {
-                Decision { action: Action::ScaleIn { to }, because: Reason::Adjusted { by: change } }
-            }
-            std::cmp::Ordering::Equal if change == 0 => Decision::no_op(Reason::NoChangeAsked),
-            std::cmp::Ordering::Equal if unlimited > i64::from(limits.max) => Decision::no_op(Reason::AtMaxSize),
-            std::cmp::Ordering::Equal if unlimited < i64::from(limits.min) => Decision::no_op(Reason::AtMinSize),
-            std::cmp::Ordering::Equal => Decision::no_op(Reason::AlreadyUnderWay),
-        }
+        change_by(situation, base, change)
     }
 
     /// The cooldown that starts when a change by this policy is done; step policies start none.
     pub fn cooldown_secs(&self, default_cooldown_secs: u32) -> Option<u32> {
         match self.kind {
             PolicyKind::Simple { cooldown_secs, .. } => Some(cooldown_secs.unwrap_or(default_cooldown_secs)),
-            PolicyKind::Step { .. } => None,
+            PolicyKind::Step { .. } | PolicyKind::TargetTracking(_) => None,
         }
     }
+}
+
+/// The decision that `change` to `base` comes to within the group's limits.
+fn change_by(situation: &Situation, base: u32, change: i64) -> Decision {
+    let Situation { limits, desired, .. } = *situation;
+    let to = capacity_after(limits, desired, base, change);
+    let unlimited = i64::from(base) + change;
+    match to.cmp(&desired) {
+        Ordering::Greater => Decision { action: Action::ScaleOut { to }, because: Reason::Adjusted { by: change } },
+        Ordering::Less => Decision { action: Action::ScaleIn { to }, because: Reason::Adjusted { by: change } },
+        Ordering::Equal if change == 0 => Decision::no_op(Reason::NoChangeAsked),
+        Ordering::Equal if unlimited > i64::from(limits.max) => Decision::no_op(Reason::AtMaxSize),
+        Ordering::Equal if unlimited < i64::from(limits.min) => Decision::no_op(Reason::AtMinSize),
+        Ordering::Equal => Decision::no_op(Reason::AlreadyUnderWay),
+    }
+}
+
+/// Scales out in proportion to the metric of the instances that are warm; those that warm up were ordered already.
+fn track_out(tracking: &TargetTracking, situation: &Situation, value: f64) -> Decision {
+    let base = situation.warm.min(situation.desired);
+    let wanted = proportional_capacity(base, value, tracking.target);
+    change_by(situation, base, (i64::from(wanted) - i64::from(base)).max(0))
+}
+
+/// Scales in gradually, and never against another target tracking policy.
+fn track_in(tracking: &TargetTracking, situation: &Situation, value: f64) -> Decision {
+    if tracking.disable_scale_in {
+        return Decision::no_op(Reason::ScaleInDisabled);
+    }
+    if situation.warm < situation.desired {
+        return Decision::no_op(Reason::WarmingUp);
+    }
+    if situation.others.object {
+        return Decision::no_op(Reason::OtherPolicyNotReady);
+    }
+    let base = situation.desired.saturating_add(situation.terminating);
+    let wanted = tracking.scale_in_capacity(base, value).max(situation.others.at_least);
+    change_by(situation, base, (i64::from(wanted) - i64::from(base)).min(0))
 }
 
 /// What holds a simple policy back. A cooldown that ends at `now` is over; AWS does not document that instant.

@@ -30,7 +30,16 @@ fn documented_steps(sign: i32) -> Policy {
 }
 
 fn settled(desired: u32, min: u32, max: u32) -> Situation {
-    Situation { limits: Limits { min, max }, desired, warm: desired, terminating: 0, busy: false, cooldown_until: None }
+    Situation {
+        limits: Limits { min, max },
+        desired,
+        weighed: None,
+        warm: desired,
+        terminating: 0,
+        busy: false,
+        cooldown_until: None,
+        others: Others::default(),
+    }
 }
 
 fn breach(value: f64) -> Option<Breach> {
@@ -157,4 +166,48 @@ fn the_largest_capacity_wins_and_warm_up_falls_back() {
     assert_eq!(effective_warmup_secs(None, Some(60), 300), 60);
     assert_eq!(effective_warmup_secs(None, Some(0), 300), 0);
     assert_eq!(effective_warmup_secs(None, None, 300), 300);
+}
+
+fn tracker(target: f64, disable_scale_in: bool) -> Policy {
+    use crate::engine::groups::target_tracking::{AlarmNames, PredefinedMetric, TrackedMetric};
+    let metric = TrackedMetric::Predefined { kind: PredefinedMetric::ASGAverageCPUUtilization, resource_label: None };
+    let alarms = AlarmNames::default();
+    let tracking = TargetTracking { metric, target, disable_scale_in, estimated_warmup_secs: None, alarms };
+    policy(AdjustmentType::ChangeInCapacity, None, PolicyKind::TargetTracking(tracking))
+}
+
+fn track(policy: &Policy, situation: &Situation, alarm_above: bool, value: f64) -> Decision {
+    let breach = Breach { value, threshold: 50.0, alarm_above };
+    policy.decide(Timestamp::default(), situation, Some(breach), true)
+}
+
+#[test]
+fn target_tracking_scales_out_in_proportion_and_counts_what_warms_up() {
+    let out = |warm, desired, value| {
+        track(&tracker(50.0, false), &Situation { warm, ..settled(desired, 1, 20) }, true, value)
+    };
+    assert_eq!(out(10, 10, 75.0).action, Action::ScaleOut { to: 15 });
+    assert_eq!(out(10, 10, 200.0).action, Action::ScaleOut { to: 20 }, "no more than max_size");
+    assert_eq!(out(10, 15, 75.0), Decision::no_op(Reason::AlreadyUnderWay));
+    assert_eq!(out(10, 15, 90.0).action, Action::ScaleOut { to: 18 });
+    assert_eq!(out(10, 10, 40.0), Decision::no_op(Reason::NoChangeAsked), "below the target nothing is added");
+}
+
+#[test]
+fn target_tracking_scales_in_gradually_and_never_against_the_others() {
+    let calm = || settled(10, 1, 20);
+    let scale_in = |situation: Situation, value| track(&tracker(50.0, false), &situation, false, value);
+    assert_eq!(scale_in(calm(), 30.0).action, Action::ScaleIn { to: 9 });
+    assert_eq!(scale_in(settled(40, 1, 99), 0.0).action, Action::ScaleIn { to: 36 });
+    assert_eq!(scale_in(settled(1, 0, 9), 0.0).action, Action::ScaleIn { to: 0 });
+    assert_eq!(scale_in(settled(1, 1, 9), 0.0), Decision::no_op(Reason::AtMinSize));
+    assert_eq!(scale_in(settled(5, 1, 9), 44.0), Decision::no_op(Reason::NoChangeAsked), "4.4 are 5");
+    assert_eq!(scale_in(Situation { warm: 9, ..calm() }, 0.0), Decision::no_op(Reason::WarmingUp));
+    let object = Others { object: true, at_least: 0 };
+    assert_eq!(scale_in(Situation { others: object, ..calm() }, 0.0), Decision::no_op(Reason::OtherPolicyNotReady));
+    let at_least = Others { object: false, at_least: 10 };
+    assert_eq!(scale_in(Situation { others: at_least, ..calm() }, 0.0), Decision::no_op(Reason::NoChangeAsked));
+    let going = Situation { terminating: 1, ..settled(9, 1, 20) };
+    assert_eq!(scale_in(going, 30.0), Decision::no_op(Reason::AlreadyUnderWay), "one step at a time");
+    assert_eq!(track(&tracker(50.0, true), &calm(), false, 0.0), Decision::no_op(Reason::ScaleInDisabled));
 }

@@ -27,6 +27,13 @@ pub struct Breach {
     pub alarm_above: bool,
 }
 
+impl Breach {
+    /// A value that no alarm stands behind, as in ExecutePolicy.
+    pub fn reported(value: f64, threshold: f64) -> Self {
+        Self { value, threshold, alarm_above: value >= threshold }
+    }
+}
+
 /// The step that `breach` falls into. Above the threshold a lower bound belongs to its step, below it an upper bound.
 pub fn choose_step(steps: &[Step], breach: Breach) -> Option<&Step> {
     let distance = breach.value - breach.threshold;

@@ -3,6 +3,8 @@
 mod moves;
 mod over_time;
 mod properties;
+mod scheduled;
+mod tracking;
 mod whole_loop;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use super::target_tracking::{AlarmNames, PredefinedMetric, TargetTracking, TrackedMetric};
 use super::*;
 use crate::engine::alarms::{AlarmSnapshot, AlarmState, Comparison, MetricAlarm, MetricStat};
 use crate::engine::metrics::Statistic;
@@ -156,11 +159,15 @@ impl Stage {
     }
 
     fn put_policy(&mut self, name: &str, kind: PolicyKind) -> PolicyArn {
+        self.put_policy_of(name, AdjustmentType::ChangeInCapacity, kind)
+    }
+
+    fn put_policy_of(&mut self, name: &str, adjustment_type: AdjustmentType, kind: PolicyKind) -> PolicyArn {
         let policy = Policy {
             name: name.into(),
             arn: PolicyArn::default(),
             enabled: true,
-            adjustment_type: AdjustmentType::ChangeInCapacity,
+            adjustment_type,
             min_adjustment_magnitude: None,
             kind,
             last: None,
@@ -170,14 +177,38 @@ impl Stage {
 
     /// The alarm `cpu-high` (threshold 50) in ALARM invokes a policy.
     fn fire(&mut self, arn: &PolicyArn, value: f64) {
-        let alarm = alarm(self.now, value);
-        let outcomes = self.groups.invoke_policy(self.now, arn.as_str(), &alarm).unwrap();
+        self.ask(arn, alarm(self.now, value));
+    }
+
+    fn ask(&mut self, arn: &PolicyArn, alarm: AlarmSnapshot) {
+        let outcomes = self.groups.invoke_policy(self.now, arn.as_str(), &alarm, &|_| None).unwrap();
         self.keep(outcomes);
     }
 
     fn last_reason(&self, policy: &str) -> policy::Reason {
         self.group().policies[policy].last.unwrap().1.because
     }
+}
+
+/// A policy that holds a metric at 50.
+fn tracking(kind: PredefinedMetric) -> TargetTracking {
+    TargetTracking {
+        metric: TrackedMetric::Predefined { kind, resource_label: None },
+        target: 50.0,
+        disable_scale_in: false,
+        estimated_warmup_secs: Some(60),
+        alarms: AlarmNames::default(),
+    }
+}
+
+/// An alarm of such a policy, on the `high` or the `low` side.
+fn tracked_alarm(now: Timestamp, side: &str, value: f64) -> AlarmSnapshot {
+    let mut snapshot = alarm(now, value);
+    let mut config = (*snapshot.config).clone();
+    config.name = side.into();
+    config.comparison = if side == "high" { Comparison::GreaterThanThreshold } else { Comparison::LessThanThreshold };
+    snapshot.config = Arc::new(config);
+    snapshot
 }
 
 fn alarm(now: Timestamp, value: f64) -> AlarmSnapshot {

@@ -23,12 +23,6 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "InstanceRefreshIds", "NextToken", "MaxRecords"],
         instance_refreshes,
     );
-    operations.on(
-        "DescribeScheduledActions",
-        "Lists scheduled actions: none.",
-        &["AutoScalingGroupName", "ScheduledActionNames", "StartTime", "EndTime", "NextToken", "MaxRecords"],
-        scheduled_actions,
-    );
 }
 
 fn load_balancers(
@@ -77,15 +71,4 @@ fn instance_refreshes(
 ) -> Result<model::DescribeInstanceRefreshesOutput, Refusal> {
     existing(region, input.auto_scaling_group_name.as_deref())?;
     Ok(model::DescribeInstanceRefreshesOutput { instance_refreshes: Some(Vec::new()), next_token: None })
-}
-
-fn scheduled_actions(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeScheduledActionsInput,
-) -> Result<model::DescribeScheduledActionsOutput, Refusal> {
-    if input.auto_scaling_group_name.is_some() {
-        existing(region, input.auto_scaling_group_name.as_deref())?;
-    }
-    Ok(model::DescribeScheduledActionsOutput { scheduled_update_group_actions: Some(Vec::new()), next_token: None })
 }

@@ -1,7 +1,7 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: target tracking and predictive policies, scheduled actions, mixed instances, instance refresh, warm
-//! pools, load balancers and other traffic sources. Start at [`operations`].
+//! Refused by name: predictive policies, mixed instances, instance refresh, warm pools, load balancers and other traffic
+//! sources. Start at [`operations`].
 
 mod absent;
 mod activities;
@@ -14,6 +14,7 @@ mod moves;
 mod notifications;
 mod policies;
 mod processes;
+mod schedules;
 mod show;
 mod tags;
 
@@ -34,6 +35,7 @@ pub fn operations() -> Operations {
     instances::register(&mut operations);
     moves::register(&mut operations);
     policies::register(&mut operations);
+    schedules::register(&mut operations);
     activities::register(&mut operations);
     notifications::register(&mut operations);
     processes::register(&mut operations);

@@ -1,4 +1,4 @@
-//! Scaling policies: simple and step.
+//! Scaling policies: simple, step and target tracking. Predictive scaling is refused.
 
 use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, small, wants, word};
 use crate::engine::Refusal;
@@ -6,6 +6,9 @@ use crate::engine::alarms::AlarmState;
 use crate::engine::groups::Group;
 use crate::engine::groups::policy::{AdjustmentType, Policy, PolicyKind};
 use crate::engine::groups::steps::Step;
+use crate::engine::groups::target_tracking::{
+    AlarmNames, CustomizedMetric, PredefinedMetric, TargetTracking, TrackedMetric,
+};
 use crate::engine::names::{GroupName, PolicyArn, PolicyName};
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -13,6 +16,7 @@ use crate::sandbox::region::Region;
 const POLICIES_PER_PAGE: usize = 50;
 const SIMPLE: &str = "SimpleScaling";
 const STEP: &str = "StepScaling";
+const TARGET_TRACKING: &str = "TargetTrackingScaling";
 
 /// How step policies read the metric when the caller does not say. Source: the service model.
 const AVERAGE: &str = "Average";
@@ -20,7 +24,7 @@ const AVERAGE: &str = "Average";
 pub fn register(operations: &mut Operations) {
     operations.on(
         "PutScalingPolicy",
-        "Creates or replaces a simple or step policy.",
+        "Creates or replaces a simple, step or target tracking policy, the last with its alarms.",
         &[
             "AutoScalingGroupName",
             "PolicyName",
@@ -32,6 +36,7 @@ pub fn register(operations: &mut Operations) {
             "MetricAggregationType",
             "StepAdjustments",
             "EstimatedInstanceWarmup",
+            "TargetTrackingConfiguration",
             "Enabled",
         ],
         put,
@@ -42,7 +47,12 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "PolicyNames", "PolicyTypes", "NextToken", "MaxRecords"],
         describe,
     );
-    operations.on("DeletePolicy", "Deletes a policy.", &["AutoScalingGroupName", "PolicyName"], delete);
+    operations.on(
+        "DeletePolicy",
+        "Deletes a policy, and the alarms it made for itself.",
+        &["AutoScalingGroupName", "PolicyName"],
+        delete,
+    );
     operations.on(
         "ExecutePolicy",
         "Lets a policy act without an alarm.",
@@ -67,19 +77,23 @@ fn put(
 }
 
 fn read_policy(input: model::PutScalingPolicyInput) -> Result<Policy, Refusal> {
-    let adjustment_type = input.adjustment_type.as_deref();
     let kind = match input.policy_type.as_deref().unwrap_or(SIMPLE) {
         SIMPLE => read_simple(&input)?,
         STEP => read_step(&input)?,
+        TARGET_TRACKING => PolicyKind::TargetTracking(read_target_tracking(&input)?),
         other => return Err(not_reproduced(&format!("PolicyType {other}"))),
     };
-    let adjustment_type = adjustment_type.ok_or_else(|| Refusal::validation("AdjustmentType must be specified"))?;
+    let adjustment_type = match (&kind, input.adjustment_type.as_deref()) {
+        (PolicyKind::TargetTracking(_), _) => AdjustmentType::ChangeInCapacity,
+        (_, Some(text)) => word("AdjustmentType", text, AdjustmentType::parse)?,
+        (_, None) => return Err(Refusal::validation("AdjustmentType must be specified")),
+    };
     let magnitude = input.min_adjustment_magnitude.map(|size| not_negative("MinAdjustmentMagnitude", size));
     Ok(Policy {
         name: PolicyName(input.policy_name.unwrap_or_default()),
         arn: PolicyArn::default(),
         enabled: input.enabled.unwrap_or(true),
-        adjustment_type: word("AdjustmentType", adjustment_type, AdjustmentType::parse)?,
+        adjustment_type,
         min_adjustment_magnitude: magnitude.transpose()?,
         kind,
         last: None,
@@ -91,6 +105,7 @@ fn read_simple(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refus
         ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
         ("MetricAggregationType", input.metric_aggregation_type.is_some()),
         ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
+        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
     ];
     refuse_members(&of_steps, SIMPLE)?;
     let adjustment = input.scaling_adjustment;
@@ -100,8 +115,12 @@ fn read_simple(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refus
 }
 
 fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
-    let of_simple = [("ScalingAdjustment", input.scaling_adjustment.is_some()), ("Cooldown", input.cooldown.is_some())];
-    refuse_members(&of_simple, STEP)?;
+    let of_others = [
+        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
+        ("Cooldown", input.cooldown.is_some()),
+        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
+    ];
+    refuse_members(&of_others, STEP)?;
     let step = |step: &model::StepAdjustment| {
         Ok(Step {
             lower: step.metric_interval_lower_bound,
@@ -114,11 +133,75 @@ fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal
     if aggregation.as_deref().is_some_and(|kind| kind != AVERAGE) {
         return Err(not_reproduced("MetricAggregationType other than Average"));
     }
-    let warmup = input.estimated_instance_warmup.map(|secs| not_negative("EstimatedInstanceWarmup", secs));
     Ok(PolicyKind::Step {
         steps: input.step_adjustments.iter().flatten().map(step).collect::<Result<Vec<_>, Refusal>>()?,
         aggregation,
-        estimated_warmup_secs: warmup.transpose()?,
+        estimated_warmup_secs: read_warmup(input)?,
+    })
+}
+
+fn read_warmup(input: &model::PutScalingPolicyInput) -> Result<Option<u32>, Refusal> {
+    input.estimated_instance_warmup.map(|secs| not_negative("EstimatedInstanceWarmup", secs)).transpose()
+}
+
+fn read_target_tracking(input: &model::PutScalingPolicyInput) -> Result<TargetTracking, Refusal> {
+    let of_others = [
+        ("AdjustmentType", input.adjustment_type.is_some()),
+        ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
+        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
+        ("Cooldown", input.cooldown.is_some()),
+        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
+        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
+    ];
+    refuse_members(&of_others, TARGET_TRACKING)?;
+    let configuration = input.target_tracking_configuration.as_ref().ok_or_else(|| {
+        Refusal::validation(format!(
+            "TargetTrackingConfiguration must be specified for policies of type {TARGET_TRACKING}"
+        ))
+    })?;
+    Ok(TargetTracking {
+        metric: read_tracked_metric(configuration)?,
+        target: configuration.target_value.unwrap_or_default(),
+        disable_scale_in: configuration.disable_scale_in.unwrap_or_default(),
+        estimated_warmup_secs: read_warmup(input)?,
+        alarms: AlarmNames::default(),
+    })
+}
+
+fn read_tracked_metric(configuration: &model::TargetTrackingConfiguration) -> Result<TrackedMetric, Refusal> {
+    let specifications =
+        (&configuration.predefined_metric_specification, &configuration.customized_metric_specification);
+    match specifications {
+        (Some(metric), None) => {
+            let kind = metric.predefined_metric_type.as_deref().unwrap_or_default();
+            let kind = word("PredefinedMetricType", kind, PredefinedMetric::parse)?;
+            Ok(TrackedMetric::Predefined { kind, resource_label: metric.resource_label.clone() })
+        }
+        (None, Some(metric)) => read_customized(metric).map(TrackedMetric::Customized),
+        _ => Err(Refusal::validation(
+            "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified",
+        )),
+    }
+}
+
+fn read_customized(metric: &model::CustomizedMetricSpecification) -> Result<CustomizedMetric, Refusal> {
+    if metric.metrics.as_ref().is_some_and(|queries| !queries.is_empty()) {
+        return Err(not_reproduced("Metrics of CustomizedMetricSpecification (metric math)"));
+    }
+    let needed = |member: &str, value: &Option<String>| {
+        let missing = || Refusal::validation(format!("{member} must be specified for a customized metric"));
+        value.clone().ok_or_else(missing)
+    };
+    let dimension = |dimension: &model::MetricDimension| {
+        (dimension.name.clone().unwrap_or_default(), dimension.value.clone().unwrap_or_default())
+    };
+    Ok(CustomizedMetric {
+        name: needed("MetricName", &metric.metric_name)?,
+        namespace: needed("Namespace", &metric.namespace)?,
+        statistic: needed("Statistic", &metric.statistic)?,
+        dimensions: metric.dimensions.iter().flatten().map(dimension).collect(),
+        unit: metric.unit.clone(),
+        period_secs: metric.period.map(|secs| not_negative("Period", secs)).transpose()?,
     })
 }
 
@@ -152,6 +235,7 @@ fn policy_type(policy: &Policy) -> &'static str {
     match policy.kind {
         PolicyKind::Simple { .. } => SIMPLE,
         PolicyKind::Step { .. } => STEP,
+        PolicyKind::TargetTracking(_) => TARGET_TRACKING,
     }
 }
 
@@ -180,6 +264,50 @@ fn show_policy(region: &Region, group: &Group, policy: &Policy) -> model::Scalin
             estimated_instance_warmup: estimated_warmup_secs.map(Into::into),
             ..shown
         },
+        PolicyKind::TargetTracking(tracking) => model::ScalingPolicy {
+            adjustment_type: None,
+            step_adjustments: Some(Vec::new()),
+            estimated_instance_warmup: tracking.estimated_warmup_secs.map(Into::into),
+            target_tracking_configuration: Some(show_target_tracking(tracking)),
+            ..shown
+        },
+    }
+}
+
+fn show_target_tracking(tracking: &TargetTracking) -> model::TargetTrackingConfiguration {
+    let shown = model::TargetTrackingConfiguration {
+        target_value: Some(tracking.target),
+        disable_scale_in: Some(tracking.disable_scale_in),
+        ..Default::default()
+    };
+    match &tracking.metric {
+        TrackedMetric::Predefined { kind, resource_label } => model::TargetTrackingConfiguration {
+            predefined_metric_specification: Some(model::PredefinedMetricSpecification {
+                predefined_metric_type: Some(kind.name().into()),
+                resource_label: resource_label.clone(),
+            }),
+            ..shown
+        },
+        TrackedMetric::Customized(metric) => model::TargetTrackingConfiguration {
+            customized_metric_specification: Some(show_customized(metric)),
+            ..shown
+        },
+    }
+}
+
+fn show_customized(metric: &CustomizedMetric) -> model::CustomizedMetricSpecification {
+    let dimension = |(name, value): &(String, String)| model::MetricDimension {
+        name: Some(name.clone()),
+        value: Some(value.clone()),
+    };
+    model::CustomizedMetricSpecification {
+        metric_name: Some(metric.name.clone()),
+        namespace: Some(metric.namespace.clone()),
+        dimensions: Some(metric.dimensions.iter().map(dimension).collect()),
+        statistic: Some(metric.statistic.clone()),
+        unit: metric.unit.clone(),
+        period: metric.period_secs.map(Into::into),
+        metrics: None,
     }
 }
 

@@ -212,9 +212,9 @@ fn policies_of_both_kinds_are_kept_and_shown_as_put() {
     let execute = model::ExecutePolicyInput { policy_name: first.policy_arn, ..Default::default() };
     let _: model::ExecutePolicyOutput = ask(&mut region, "ExecutePolicy", execute).unwrap();
     assert_eq!(described(&mut region, Default::default())[0].desired_capacity, Some(2));
-    let tracking = model::PutScalingPolicyInput { policy_type: Some("TargetTrackingScaling".into()), ..simple };
+    let tracking = model::PutScalingPolicyInput { policy_type: Some("PredictiveScaling".into()), ..simple };
     let refused: Result<model::PutScalingPolicyOutput, _> = ask(&mut region, "PutScalingPolicy", tracking);
-    assert!(refused.unwrap_err().message.contains("PolicyType TargetTrackingScaling"));
+    assert!(refused.unwrap_err().message.contains("PolicyType PredictiveScaling"));
 }
 
 #[test]
@@ -355,4 +355,127 @@ fn every_operation_takes_members_that_the_model_has() {
             assert!(shape.input.members().iter().any(|known| known.name == *member), "{name} takes {member}");
         }
     }
+}
+
+fn target_tracking(name: &str, configuration: model::TargetTrackingConfiguration) -> model::PutScalingPolicyInput {
+    model::PutScalingPolicyInput {
+        auto_scaling_group_name: Some("web".into()),
+        policy_name: Some(name.into()),
+        policy_type: Some("TargetTrackingScaling".into()),
+        target_tracking_configuration: Some(configuration),
+        ..Default::default()
+    }
+}
+
+fn cpu_at(target: f64) -> model::TargetTrackingConfiguration {
+    model::TargetTrackingConfiguration {
+        predefined_metric_specification: Some(model::PredefinedMetricSpecification {
+            predefined_metric_type: Some("ASGAverageCPUUtilization".into()),
+            resource_label: None,
+        }),
+        target_value: Some(target),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_target_tracking_policy_answers_and_shows_its_alarms_and_deletes_them() {
+    let mut region = region();
+    create(&mut region, group("web", 1));
+    let put: model::PutScalingPolicyOutput =
+        ask(&mut region, "PutScalingPolicy", target_tracking("cpu", cpu_at(50.0))).unwrap();
+    let named: Vec<String> = put.alarms.iter().flatten().filter_map(|alarm| alarm.alarm_name.clone()).collect();
+    let [high, low] = &named[..] else { panic!("{named:?}") };
+    assert!(high.starts_with("TargetTracking-web-AlarmHigh-") && low.starts_with("TargetTracking-web-AlarmLow-"));
+    let list: model::DescribePoliciesOutput =
+        ask(&mut region, "DescribePolicies", model::DescribePoliciesInput::default()).unwrap();
+    let shown = list.scaling_policies.unwrap().remove(0);
+    assert_eq!((shown.policy_type.as_deref(), shown.adjustment_type), (Some("TargetTrackingScaling"), None));
+    assert_eq!(shown.alarms, put.alarms);
+    let configuration = shown.target_tracking_configuration.unwrap();
+    assert_eq!((configuration.target_value, configuration.disable_scale_in), (Some(50.0), Some(false)));
+    let delete = model::DeletePolicyInput { auto_scaling_group_name: None, policy_name: put.policy_arn };
+    let _: model::DeletePolicyOutput = ask(&mut region, "DeletePolicy", delete).unwrap();
+    assert_eq!(region.world.alarms.from_name("").count(), 0);
+}
+
+#[test]
+fn what_no_target_tracking_policy_has_is_refused_by_name() {
+    let mut region = region();
+    create(&mut region, group("web", 1));
+    let mut check = |input: model::PutScalingPolicyInput, words: &str| {
+        let answer: Result<model::PutScalingPolicyOutput, _> = ask(&mut region, "PutScalingPolicy", input);
+        let refused = answer.unwrap_err();
+        assert!(refused.message.contains(words), "{refused}");
+    };
+    let base = || target_tracking("cpu", cpu_at(50.0));
+    type Input = model::PutScalingPolicyInput;
+    check(Input { cooldown: Some(60), ..base() }, "Cooldown is not supported");
+    check(Input { target_tracking_configuration: None, ..base() }, "TargetTrackingConfiguration must be specified");
+    check(Input { policy_type: Some("PredictiveScaling".into()), ..base() }, "PredictiveScaling is not reproduced");
+    let none = model::TargetTrackingConfiguration { predefined_metric_specification: None, ..cpu_at(50.0) };
+    check(target_tracking("cpu", none), "Exactly one of");
+    let math = model::CustomizedMetricSpecification {
+        metrics: Some(vec![model::TargetTrackingMetricDataQuery { id: Some("m1".into()), ..Default::default() }]),
+        ..Default::default()
+    };
+    let math = model::TargetTrackingConfiguration {
+        customized_metric_specification: Some(math),
+        predefined_metric_specification: None,
+        ..cpu_at(50.0)
+    };
+    check(target_tracking("cpu", math), "metric math");
+}
+
+#[test]
+fn scheduled_actions_are_put_shown_and_deleted_one_by_one_and_in_batches() {
+    let mut region = region();
+    create(&mut region, group("web", 1));
+    let put = model::PutScheduledUpdateGroupActionInput {
+        auto_scaling_group_name: Some("web".into()),
+        scheduled_action_name: Some("morning".into()),
+        recurrence: Some("30 0 1 1,6,12 *".into()),
+        desired_capacity: Some(2),
+        ..Default::default()
+    };
+    let _: model::PutScheduledUpdateGroupActionOutput = ask(&mut region, "PutScheduledUpdateGroupAction", put).unwrap();
+    let request = |name: &str, recurrence: &str| model::ScheduledUpdateGroupActionRequest {
+        scheduled_action_name: Some(name.into()),
+        recurrence: Some(recurrence.into()),
+        min_size: Some(1),
+        ..Default::default()
+    };
+    let batch = model::BatchPutScheduledUpdateGroupActionInput {
+        auto_scaling_group_name: Some("web".into()),
+        scheduled_update_group_actions: Some(vec![request("evening", "0 18 * * *"), request("broken", "0 18 * *")]),
+    };
+    let answer: model::BatchPutScheduledUpdateGroupActionOutput =
+        ask(&mut region, "BatchPutScheduledUpdateGroupAction", batch).unwrap();
+    let failed = answer.failed_scheduled_update_group_actions.unwrap().remove(0);
+    assert_eq!(
+        (failed.scheduled_action_name.as_deref(), failed.error_code.as_deref()),
+        (Some("broken"), Some("ValidationError"))
+    );
+    let list = |region: &mut Region| -> Vec<(String, String)> {
+        let output: model::DescribeScheduledActionsOutput =
+            ask(region, "DescribeScheduledActions", model::DescribeScheduledActionsInput::default()).unwrap();
+        let shown = output.scheduled_update_group_actions.unwrap().into_iter();
+        shown.map(|action| (action.scheduled_action_name.unwrap(), action.start_time.unwrap().iso_secs())).collect()
+    };
+    // The example of the command line reference: an action without a start time shows its next run.
+    let next_runs = [("evening", "2026-09-14T18:00:00Z"), ("morning", "2026-12-01T00:30:00Z")];
+    assert_eq!(list(&mut region), next_runs.map(|(name, at)| (name.to_string(), at.to_string())));
+    let delete = model::BatchDeleteScheduledActionInput {
+        auto_scaling_group_name: Some("web".into()),
+        scheduled_action_names: Some(vec!["evening".into(), "none".into()]),
+    };
+    let answer: model::BatchDeleteScheduledActionOutput =
+        ask(&mut region, "BatchDeleteScheduledAction", delete).unwrap();
+    assert_eq!(answer.failed_scheduled_actions.unwrap()[0].scheduled_action_name.as_deref(), Some("none"));
+    let delete = model::DeleteScheduledActionInput {
+        auto_scaling_group_name: Some("web".into()),
+        scheduled_action_name: Some("morning".into()),
+    };
+    let _: model::DeleteScheduledActionOutput = ask(&mut region, "DeleteScheduledAction", delete).unwrap();
+    assert_eq!(list(&mut region), []);
 }

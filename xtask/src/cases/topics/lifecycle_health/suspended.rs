@@ -132,7 +132,7 @@ fn fire(stage: &mut GroupStage, arn: &PolicyArn) -> Result<(), Failure> {
         configuration_updated_at: now,
         newest_value: Some(90.0),
     };
-    let outcomes = stage.world.groups.invoke_policy(now, arn.as_str(), &alarm)?;
+    let outcomes = stage.world.groups.invoke_policy(now, arn.as_str(), &alarm, &|_| None)?;
     stage.world.route_outcomes(now, outcomes);
     Ok(())
 }
