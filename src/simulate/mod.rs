@@ -23,6 +23,7 @@ pub use record::{Event, Happening, Observer, Record, Sample};
 pub use translate::{credit_mode, metric_key, world_of};
 
 use crate::clock::Timestamp;
+use crate::engine::alarms::window::evaluation_range;
 use crate::engine::groups::{LifecycleState, Load, Timing};
 use crate::engine::metrics::{MetricKey, Sample as Datum, Statistic};
 use crate::engine::topics::DeliveryOutcome;
@@ -32,6 +33,8 @@ use observe::Watch;
 use translate::{Scene, build_world};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// How a simulation is set up.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +98,8 @@ pub struct Simulation {
     coming: Option<(Timestamp, Load)>,
     next_sample: Timestamp,
     cpu: MetricKey,
+    /// How old a datum may be that some alarm reads.
+    looks_back: Duration,
 }
 
 impl Simulation {
@@ -118,6 +123,7 @@ impl Simulation {
             coming: None,
             next_sample: options.start.floor_to(MINUTE) + MINUTE,
             cpu,
+            looks_back: looks_back(stack),
         })
     }
 
@@ -175,6 +181,7 @@ impl Simulation {
             if next == self.next_sample {
                 self.next_sample = next + MINUTE;
                 observer.sample(&self.sample(next));
+                self.forget(next);
             }
         }
         self.now = self.now.max(until);
@@ -251,11 +258,32 @@ impl Simulation {
         }
     }
 
+    /// Once an hour drops what was told and what no alarm looks at any more, so that a year needs no more memory than a
+    /// day.
+    fn forget(&mut self, now: Timestamp) {
+        if now.floor_to(HOUR) != now {
+            return;
+        }
+        let world = &mut self.scene.world;
+        world.metrics.forget_before(now - self.looks_back);
+        world.alarms.history_mut().forget_before(now - DAY);
+        world.groups.forget_activities_before(now - HOUR);
+    }
+
     fn put_cpu(&self, at: Timestamp, end: Timestamp) -> Option<f64> {
         let metrics = &self.scene.world.metrics;
         let minute = metrics.aggregate(metrics.find(&self.cpu)?, None, at..end);
         Statistic::Average.of(&minute)
     }
+}
+
+/// The longest evaluation range of the stack's alarms, and an hour; a day at least, for alarms that groups make.
+fn looks_back(stack: &Stack) -> Duration {
+    let range = |alarm: &crate::model::Alarm| {
+        let secs = u32::try_from(alarm.period.as_secs()).unwrap_or(u32::MAX);
+        alarm.period.saturating_mul(evaluation_range(secs.max(1), alarm.evaluation_periods))
+    };
+    stack.alerting.alarms.iter().map(range).max().unwrap_or_default().max(DAY) + HOUR
 }
 
 #[cfg(test)]

@@ -173,3 +173,15 @@ fn answers_come_in_the_order_of_the_questions() {
     assert_eq!(alone.iter().map(|summary| summary.seed).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(run(4), alone);
 }
+
+#[test]
+fn a_long_run_leaves_no_more_behind_than_a_day() {
+    let mut simulation = Simulation::new(&course(), &Options::default()).expect("a world");
+    simulation.set_load(Load::Demand(60.0));
+    simulation.advance_to(simulation.now() + Duration::from_secs(5 * 86_400), &mut ());
+    let (now, world) = (simulation.now(), simulation.world());
+    let kept = world.alarms.history().since_two_weeks(now).map(|item| item.at).min();
+    assert!(kept.is_none_or(|at| at + Duration::from_secs(86_400) >= now), "{kept:?}");
+    let activities = world.groups.iter().map(|group| group.activities.len()).sum::<usize>();
+    assert!(activities < 20, "{activities}");
+}

@@ -57,6 +57,13 @@ impl History {
         self.items.push_back(HistoryItem { at, alarm: alarm.clone(), what });
     }
 
+    /// Drops what is older than `at`, for a driver that has read it.
+    pub fn forget_before(&mut self, at: Timestamp) {
+        while self.items.front().is_some_and(|item| item.at < at) {
+            self.items.pop_front();
+        }
+    }
+
     /// What is younger than two weeks, oldest first.
     pub fn since_two_weeks(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = &HistoryItem> {
         self.items.iter().filter(move |item| item.at + KEPT >= now)

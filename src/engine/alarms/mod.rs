@@ -269,6 +269,10 @@ impl Alarms {
         &self.history
     }
 
+    pub fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
     fn remember_change(&mut self, now: Timestamp, alarm: &Alarm, change: Change) {
         let data = state::configuration_document(alarm, change);
         self.history.push(now, &alarm.config.name, Happening::ConfigurationUpdate { change, data });

@@ -131,6 +131,13 @@ impl Groups {
         Ok(())
     }
 
+    /// Drops activities that ended before `at`, for a driver that has read them.
+    pub fn forget_activities_before(&mut self, at: Timestamp) {
+        for group in self.groups.values_mut() {
+            group.activities.retain(|activity| activity.ended_at.is_none_or(|ended| ended >= at));
+        }
+    }
+
     pub(super) fn touched_by(&self, due: &Due) -> Touched {
         match due {
             Due::Minute | Due::Arrives(_) | Due::Forget(_) => Touched::None,

@@ -169,6 +169,12 @@ impl Metrics {
         lane.record(at, resolution, bucket);
     }
 
+    /// Drops what is older than `at`, for a driver that knows that nobody asks for it any more.
+    pub fn forget_before(&mut self, at: Timestamp) {
+        let lanes = self.series.iter_mut().flat_map(|series| &mut series.lanes);
+        lanes.for_each(|(_, lane)| lane.forget_before(at.as_secs()));
+    }
+
     pub fn find(&self, key: &MetricKey) -> Option<MetricId> {
         self.ids.get(key).copied()
     }

@@ -88,6 +88,15 @@ impl Lane {
         }
     }
 
+    /// Drops what began before `second`, for a driver that knows that nobody asks for it any more.
+    pub fn forget_before(&mut self, second: i64) {
+        for buckets in &mut self.tiers {
+            while buckets.front().is_some_and(|(start, _)| *start < second) {
+                buckets.pop_front();
+            }
+        }
+    }
+
     /// The second of the newest datum.
     pub fn newest(&self) -> Option<i64> {
         self.tiers.iter().filter_map(|buckets| buckets.back().map(|(start, _)| *start)).max()
