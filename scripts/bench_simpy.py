@@ -15,6 +15,7 @@ import simpy
 DAY = 86_400
 ALARMS = 20
 BOOT, TERMINATE, COOLDOWN = 40, 56, 300
+BASE, SERVICE, LATENCY_CAP = 2, 50, 10_000
 
 
 class Group:
@@ -26,15 +27,28 @@ class Group:
         self.busy = False
         self.cooldown_until = 0.0
         self.demand = 0.0
-        self.integral = 0.0
+        self.cpu = self.latency = self.requests = 0.0
         self.since = 0.0
         self.minutes = []
-        self.changes = 0
+        self.over = self.changes = 0
 
     def settle(self):
         now = self.env.now
-        self.integral += min(100.0, self.demand / self.serving) * (now - self.since)
-        self.since = now
+        span, self.since = now - self.since, now
+        each = self.demand / self.serving
+        share = (each - BASE) / (100 - BASE)
+        self.cpu += min(100.0, each) * span
+        self.latency += (LATENCY_CAP if share >= 1 else min(LATENCY_CAP, SERVICE / (1 - max(0.0, share)))) * span
+        self.requests += max(0.0, share) * self.serving * 100 * span
+
+    def minute(self):
+        """Closes a minute, as the engine does: its datapoint, and whether it was over the objective."""
+        self.settle()
+        self.minutes.append(self.cpu / 60)
+        self.over += self.latency / 60 > 10 * SERVICE
+        self.cpu = self.latency = self.requests = 0.0
+        if len(self.minutes) > 8:
+            del self.minutes[0]
 
     def scale(self, by):
         wanted = max(1, min(6, self.desired + by))
@@ -63,11 +77,7 @@ def load(env, group):
 def measure(env, group):
     while True:
         yield env.timeout(60)
-        group.settle()
-        group.minutes.append(group.integral / 60)
-        group.integral = 0.0
-        if len(group.minutes) > 8:
-            del group.minutes[0]
+        group.minute()
 
 
 def alarm(env, group, offset, breaches, threshold, needed, periods, act):

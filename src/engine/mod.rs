@@ -83,7 +83,11 @@ impl World {
 
     /// The next instant at which something happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.groups.next_due(), self.alarms.next_due(), self.topics.next_due()].into_iter().flatten().min()
+        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        earlier(self.alarms.next_due(), earlier(self.groups.next_due(), self.topics.next_due()))
     }
 
     /// Runs everything due up to and including `now`, each at its own instant, then takes in `event`.

@@ -162,10 +162,9 @@ fn is_weekend(start: Timestamp, millis: i64) -> bool {
 fn hill(x: f64) -> f64 {
     let z = std::f64::consts::PI * x.min(1.0 - x);
     let y = z * z;
-    let mut sum = 1.0;
-    for step in [6.0, 5.0, 4.0, 3.0, 2.0, 1.0_f64] {
-        sum = 1.0 - sum * y / ((2.0 * step) * (2.0 * step + 1.0));
-    }
+    // 1 ÷ (12·13), 1 ÷ (10·11) and so on: products are quicker than quotients.
+    const FACTORS: [f64; 6] = [1.0 / 156.0, 1.0 / 110.0, 1.0 / 72.0, 1.0 / 42.0, 1.0 / 20.0, 1.0 / 6.0];
+    let sum = FACTORS.iter().fold(1.0, |sum, factor| 1.0 - sum * y * factor);
     let sine = z * sum;
     (sine * sine).clamp(0.0, 1.0)
 }

@@ -58,6 +58,18 @@ pub struct AlarmSummary {
     pub state_at_end: AlarmState,
 }
 
+impl AlarmSummary {
+    fn quiet(alarm: &str) -> Self {
+        Self {
+            alarm: alarm.to_owned(),
+            fired: 0,
+            fired_at: Vec::new(),
+            minutes_in_alarm: 0.0,
+            state_at_end: AlarmState::InsufficientData,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupSummary {
     pub least_desired: u32,
@@ -225,16 +237,9 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn new(stack: &Stack) -> Self {
-        let quiet = |alarm: &crate::model::Alarm| AlarmSummary {
-            alarm: alarm.key.clone(),
-            fired: 0,
-            fired_at: Vec::new(),
-            minutes_in_alarm: 0.0,
-            state_at_end: AlarmState::InsufficientData,
-        };
         Self {
             slo: stack.slo.unwrap_or_else(|| default_slo(stack)),
-            alarms: stack.alerting.alarms.iter().map(quiet).collect(),
+            alarms: stack.alerting.alarms.iter().map(|alarm| AlarmSummary::quiet(&alarm.key)).collect(),
             in_alarm: BTreeMap::new(),
             group: GroupSummary {
                 least_desired: stack.group.desired_capacity,
@@ -330,7 +335,12 @@ impl Watcher {
     }
 
     fn alarm_changed(&mut self, at: Timestamp, alarm: &str, to: AlarmState) {
-        let Some(place) = self.alarms.iter().position(|known| known.alarm == alarm) else { return };
+        let known = self.alarms.iter().position(|known| known.alarm == alarm);
+        let place = known.unwrap_or_else(|| {
+            // An alarm that target tracking made.
+            self.alarms.push(AlarmSummary::quiet(alarm));
+            self.alarms.len() - 1
+        });
         if let Some(since) = self.in_alarm.remove(&place) {
             self.alarms[place].minutes_in_alarm += minutes(at.since(since));
         }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::model::{Files, build_stack};
 use crate::spec::parse_spec;
+use crate::spec::shape::Shape;
+use crate::spec::values::Text;
 
 pub fn course() -> Stack {
     let text = include_str!("../../examples/course.yaml");
@@ -110,12 +112,15 @@ fn a_series_put_by_hand_is_what_alarms_see() {
     assert!(story(&record).iter().any(|line| line.starts_with("5 cpu-high ALARM")), "{:#?}", story(&record));
 }
 
+fn shape(text: &str) -> Shape {
+    Shape::parse(text).expect("a shape")
+}
+
 /// Runs a job of the course under a load in words.
 fn job(load: &str, hours: u64, change: impl FnOnce(&mut Stack)) -> summary::Summary {
-    use crate::spec::values::Text;
     let mut stack = course();
     change(&mut stack);
-    let plan = load::Plan::Shape(crate::spec::shape::Shape::parse(load).expect("a shape"));
+    let plan = load::Plan::Shape(shape(load));
     let start = Options::default().start;
     let length = Duration::from_secs(3600 * hours);
     many::Job { stack: &stack, plan: &plan, start, length, seed: 1 }.run(&mut ()).expect("a world")
@@ -184,4 +189,57 @@ fn a_long_run_leaves_no_more_behind_than_a_day() {
     assert!(kept.is_none_or(|at| at + Duration::from_secs(86_400) >= now), "{kept:?}");
     let activities = world.groups.iter().map(|group| group.activities.len()).sum::<usize>();
     assert!(activities < 20, "{activities}");
+}
+
+fn built(text: &str) -> Stack {
+    let parsed = parse_spec("spec.yaml", text.as_bytes());
+    assert_eq!(parsed.problems, [], "{text}");
+    build_stack(&parsed.spec.expect("a spec"), &parsed.map, &Files::new()).expect("a stack")
+}
+
+/// 200 % of a machine at 50 % each are four machines.
+#[test]
+fn target_tracking_keeps_its_metric_with_alarms_of_its_own() {
+    let stack = built(
+        "version: 1\nname: web\nregion: us-east-1\nlaunch: { instance_type: m5.large }\n\
+         group: { min_size: 1, max_size: 9 }\nscaling:\n  \
+         keep: { type: target-tracking, metric: cpu, target_value: 50 }\nload: { base_cpu: 0 }\n",
+    );
+    let plan = load::Plan::Shape(shape("constant 200%"));
+    let start = Options::default().start;
+    let length = Duration::from_secs(2 * 3600);
+    let mut record = Record::default();
+    let summary = many::Job { stack: &stack, plan: &plan, start, length, seed: 1 }.run(&mut record).expect("a world");
+    let last = record.samples.last().expect("samples");
+    assert_eq!((last.desired, last.cpu), (4, Some(50.0)));
+    assert!(
+        summary.alarms.iter().any(|alarm| alarm.alarm.contains("AlarmHigh") && alarm.fired > 0),
+        "{:?}",
+        summary.alarms
+    );
+}
+
+#[test]
+fn scheduled_actions_run_on_the_days_that_they_name() {
+    let stack = built(
+        "version: 1\nname: web\nregion: us-east-1\nlaunch: { instance_type: m5.large }\n\
+         group: { min_size: 0, max_size: 9 }\nscaling:\n  \
+         open: { type: scheduled, recurrence: \"0 8 * * 1-5\", min_size: 2, desired_capacity: 3 }\n  \
+         close: { type: scheduled, recurrence: \"0 18 * * *\", min_size: 0, desired_capacity: 0 }\n",
+    );
+    let mut record = Record::default();
+    let mut simulation = Simulation::new(&stack, &Options::default()).expect("a world");
+    // From Monday to Sunday.
+    simulation.advance_to(simulation.now() + Duration::from_secs(7 * 86_400), &mut record);
+    let changes: Vec<String> = record
+        .events
+        .iter()
+        .filter_map(|event| match event.what {
+            Happening::DesiredChanged { to, .. } => Some(format!("{} {to}", event.at.format("%a %H"))),
+            _ => None,
+        })
+        .collect();
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri"];
+    let expected: Vec<String> = days.iter().flat_map(|day| [format!("{day} 08 3"), format!("{day} 18 0")]).collect();
+    assert_eq!(changes, expected);
 }

@@ -11,7 +11,11 @@ use crate::engine::alarms::{Comparison, MetricAlarm, MetricStat, TreatMissingDat
 use crate::engine::groups::credits::{Burstable, CreditMode};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use crate::engine::groups::schedule::{ScheduleRequest, Sizes};
 use crate::engine::groups::steps::Step;
+use crate::engine::groups::target_tracking::{
+    AlarmNames, CustomizedMetric, PredefinedMetric, TargetTracking, TrackedMetric,
+};
 use crate::engine::groups::termination::TerminationPolicy;
 use crate::engine::groups::workload::{Spread, Workload};
 use crate::engine::groups::{GroupSpec, LaunchSource, Placement, Settings, group};
@@ -73,9 +77,12 @@ impl Scene {
         let now = options.start;
         self.group = stack.group.name.as_str().into();
         make_group(self, stack, now, options.seed).map_err(|refusal| SetupError::new("the group", refusal))?;
-        if let Some(action) = stack.schedules.first() {
-            let refusal = Refusal::validation("scheduled actions are not simulated");
-            return Err(SetupError::new(format!("the scheduled action {}", action.name), refusal));
+        for action in &stack.schedules {
+            let Some(request) = schedule(action, now) else { continue };
+            let group = self.group.clone();
+            self.world
+                .with_groups(now, |groups| groups.put_scheduled_action(now, &group, request))
+                .map_err(|refusal| SetupError::new(format!("the scheduled action {}", action.name), refusal))?;
         }
         let policies = make_policies(self, stack, now)?;
         let topics = make_topics(self, stack, now)?;
@@ -215,12 +222,56 @@ fn engine_policy(policy: &ScalingPolicy) -> Result<Policy, Refusal> {
             };
             (adjustment_type(step.adjustment_type), step.min_adjustment_magnitude, kind)
         }
-        model::PolicyKind::TargetTracking(_) => {
-            return Err(Refusal::validation("target tracking is not simulated"));
+        model::PolicyKind::TargetTracking(tracking) => {
+            let kind = PolicyKind::TargetTracking(TargetTracking {
+                metric: tracked_metric(&tracking.metric)?,
+                target: tracking.target_value,
+                disable_scale_in: tracking.disable_scale_in,
+                estimated_warmup_secs: tracking.estimated_instance_warmup.map(whole_secs),
+                alarms: AlarmNames::default(),
+            });
+            (AdjustmentType::ChangeInCapacity, None, kind)
         }
     };
     let (name, arn) = (policy.name.as_str().into(), PolicyArn::default());
     Ok(Policy { name, arn, enabled: true, adjustment_type, min_adjustment_magnitude, kind, last: None })
+}
+
+fn tracked_metric(metric: &model::TrackedMetric) -> Result<TrackedMetric, Refusal> {
+    match metric {
+        model::TrackedMetric::Predefined(name) => {
+            let kind = PredefinedMetric::parse(name)
+                .ok_or_else(|| Refusal::validation(format!("the predefined metric {name} is not known")))?;
+            Ok(TrackedMetric::Predefined { kind, resource_label: None })
+        }
+        model::TrackedMetric::Custom { namespace, metric_name, dimensions, statistic } => {
+            Ok(TrackedMetric::Customized(CustomizedMetric {
+                name: metric_name.clone(),
+                namespace: namespace.clone(),
+                dimensions: dimensions.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                statistic: statistic.clone(),
+                unit: None,
+                period_secs: None,
+            }))
+        }
+    }
+}
+
+/// What PutScheduledUpdateGroupAction is asked for at `now`; nothing for an action whose time has passed.
+fn schedule(action: &model::ScheduledAction, now: Timestamp) -> Option<ScheduleRequest> {
+    let time = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
+    let (start, end) = (time(&action.start_time), time(&action.end_time));
+    let is_over =
+        end.is_some_and(|end| end <= now) || (action.recurrence.is_none() && start.is_some_and(|start| start <= now));
+    (!is_over).then(|| ScheduleRequest {
+        name: action.name.clone(),
+        // A recurrence that has begun goes on.
+        start: start.filter(|start| *start > now),
+        end,
+        recurrence: action.recurrence.clone(),
+        time_zone: action.time_zone.clone(),
+        sizes: Sizes { min: action.min_size, max: action.max_size, desired: action.desired_capacity },
+    })
 }
 
 fn engine_step(step: &model::Step) -> Step {

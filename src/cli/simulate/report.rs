@@ -7,7 +7,8 @@ use super::sweep::Point;
 use super::{Outcome, Outcomes};
 use crate::clock::Timestamp;
 use crate::engine::groups::credits::{Burstable, CreditMode};
-use crate::model::Stack;
+use crate::engine::groups::measure::GROUP_METRICS;
+use crate::model::{Alarm, Stack};
 use crate::simulate::credit_mode;
 use crate::simulate::summary::{AlarmSummary, FIGURES, Summary};
 use crate::spec::values::span_text;
@@ -254,6 +255,9 @@ pub fn assumptions(inputs: &Inputs) -> Vec<String> {
         ),
     ];
     list.extend(credit_text(stack));
+    list.extend(stack.alerting.alarms.iter().filter(|alarm| !is_measured(alarm, stack)).map(|alarm| {
+        format!("nothing measures {} {} here, so {} sees no data", alarm.namespace, alarm.metric_name, alarm.key)
+    }));
     if !load.metric_delay.is_zero() || load.metric_loss > 0.0 {
         let delay = span_text(load.metric_delay);
         list.push(format!("metrics arrive {delay} later than usual, and {} of a hundred never", load.metric_loss));
@@ -268,6 +272,18 @@ pub fn assumptions(inputs: &Inputs) -> Vec<String> {
     list.push("minutes before the first machine serves do not count as over".to_owned());
     list.push(format!("scaleproof {}", env!("CARGO_PKG_VERSION")));
     list
+}
+
+/// Whether the machines, or the group, make the metric that an alarm watches.
+fn is_measured(alarm: &Alarm, stack: &Stack) -> bool {
+    let of_group = alarm.dimensions.len() == 1
+        && alarm.dimensions.get("AutoScalingGroupName").is_some_and(|name| *name == stack.group.name);
+    let known = match alarm.namespace.as_str() {
+        "AWS/EC2" => matches!(alarm.metric_name.as_str(), "CPUUtilization" | "CPUCreditBalance"),
+        "AWS/AutoScaling" => GROUP_METRICS.contains(&alarm.metric_name.as_str()),
+        _ => false,
+    };
+    of_group && known
 }
 
 fn boot_text(stack: &Stack) -> String {

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::cause::What;
 use super::group::{Cooldown, Group, MAX_POLICIES_PER_GROUP, Process, Round, limit_exceeded};
 use super::instance::LifecycleState;
@@ -25,7 +23,8 @@ struct Asker<'a> {
     breach: Option<Breach>,
     honor_cooldown: bool,
     readings: Readings<'a>,
-    invoking_alarm: Option<Value>,
+    /// The alarm that asks, and the policy's ARN as it wrote it.
+    alarm: Option<(&'a str, &'a AlarmSnapshot)>,
     what: &'a dyn Fn(PolicyName, u32, u32) -> What,
 }
 
@@ -56,12 +55,12 @@ impl Groups {
             from,
             to,
         };
-        let invoking_alarm = Some(invoking_alarm(&self.place, policy_arn, alarm));
         let suspended = self.groups.get(&group).is_some_and(|state| state.is_suspended(Process::AlarmNotification));
         if suspended {
             self.remember(now, &group, &policy, Decision::no_op(Reason::AlarmNotificationSuspended));
         } else {
-            let asker = Asker { breach, honor_cooldown: true, readings, invoking_alarm, what: &what };
+            let alarm = Some((policy_arn, alarm));
+            let asker = Asker { breach, honor_cooldown: true, readings, alarm, what: &what };
             // The policy remembers it; an alarm is not told.
             let _ = self.ask_policy(now, &group, &policy, asker);
         }
@@ -106,7 +105,7 @@ impl Groups {
         }
         let breach = metric.map(|(value, threshold)| Breach::reported(value, threshold));
         let what = |policy, from, to| What::PolicyExecuted { policy, from, to };
-        let asker = Asker { breach, honor_cooldown, readings: &|_| None, invoking_alarm: None, what: &what };
+        let asker = Asker { breach, honor_cooldown, readings: &|_| None, alarm: None, what: &what };
         Ok(self.ask_policy(now, group, policy, asker))
     }
 
@@ -123,7 +122,8 @@ impl Groups {
         state.round = Some(round);
         let from = state.desired_capacity;
         if let Some(to) = round.asked.filter(|to| decision.to().is_some() && *to != from) {
-            state.invoking_alarms.extend(asker.invoking_alarm);
+            // Written only now: most repetitions of an action change nothing.
+            state.invoking_alarms.extend(asker.alarm.map(|(arn, alarm)| invoking_alarm(&self.place, arn, alarm)));
             if let Some(secs) = policy.cooldown_secs(state.settings.default_cooldown_secs) {
                 state.cooldown = Cooldown::AfterActivity { secs };
             }
