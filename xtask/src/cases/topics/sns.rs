@@ -62,9 +62,15 @@ impl Sns {
     }
 
     /// Subscribes and returns what Subscribe answers.
-    pub fn subscribe(&mut self, protocol: &str, endpoint: &str, attributes: &Value) -> Result<String, Refusal> {
+    pub fn subscribe(
+        &mut self,
+        protocol: &str,
+        endpoint: &str,
+        attributes: &Value,
+        return_arn: bool,
+    ) -> Result<String, Refusal> {
         let input = json!({"TopicArn": self.topic, "Protocol": protocol, "Endpoint": endpoint,
-            "Attributes": attributes, "ReturnSubscriptionArn": true});
+            "Attributes": attributes, "ReturnSubscriptionArn": return_arn});
         self.api.call("sns", "Subscribe", input).map(|answer| text(&answer, "SubscriptionArn"))
     }
 

@@ -42,6 +42,7 @@ struct Request {
     protocols: Vec<String>,
     subscription: Value,
     same_account: bool,
+    return_arn: bool,
     publication: Value,
 }
 
@@ -62,7 +63,9 @@ impl Request {
             subscription["DeliveryPolicy"] = policy.to_string().into();
         }
         let same_account = given.opt_bool("same_account")?.unwrap_or(true);
-        Ok(Self { kind, topic, protocols, subscription, same_account, publication: publication(case, fifo)? })
+        let return_arn = given.opt_bool("ReturnSubscriptionArn")?.unwrap_or(false);
+        let publication = publication(case, fifo)?;
+        Ok(Self { kind, topic, protocols, subscription, same_account, return_arn, publication })
     }
 
     /// Subscribes, publishes, and looks.
@@ -73,10 +76,12 @@ impl Request {
         for protocol in &self.protocols {
             let (endpoint, queue) = self.endpoint(&mut sns, protocol)?;
             queues.push(queue);
-            let arn = match sns.subscribe(protocol, &endpoint, &self.subscription) {
-                Ok(arn) => arn,
+            seen.told = match sns.subscribe(protocol, &endpoint, &self.subscription, self.return_arn) {
+                Ok(told) => told,
                 Err(refusal) => return Ok(Seen { refused: Some(refusal), ..seen }),
             };
+            // Subscribing again changes nothing and names the subscription.
+            let arn = sns.subscribe(protocol, &endpoint, &self.subscription, true)?;
             let shown = sns.api.call("sns", "GetSubscriptionAttributes", json!({"SubscriptionArn": arn}))?;
             seen.subscription = shown["Attributes"].clone();
         }
@@ -245,6 +250,8 @@ struct Seen {
     arrived: Vec<Arrived>,
     subscription: Value,
     published: Value,
+    /// The ARN that Subscribe answered with, or that there is none yet.
+    told: String,
     refused: Option<scaleproof::engine::Refusal>,
 }
 
@@ -266,13 +273,13 @@ fn check_member(case: &Case, seen: &Seen, name: &str) -> Result<(), Failure> {
     match name {
         "http_status" => case.expect_eq(name, 200),
         "code" | "message" | "message_contains" | "message_prefix" => case.expect_refusal::<()>(&Ok(())),
-        "body" => case.expect_eq(name, body_in_words(seen)?),
+        "body" => check_body(case, seen),
         "header" | "headers" => check_headers(case, seen.first()?, name),
-        "headers_absent" | "header_absent" => {
-            check_absent(case, name, |header| seen.first().map(|one| one.header(header)))
-        }
-        "keys_absent" | "absent" => check_absent(case, name, |key| seen.first().map(|one| one.json()[key].clone())),
+        "content_type" => case.expect_eq(name, seen.first()?.header("Content-Type")),
+        "user_agent" => case.expect_eq(name, seen.first()?.header("User-Agent")),
         "MessageAttributes" => check_attributes(case, seen.first()?),
+        "SubscriptionArn" => check_told(case, seen),
+        _ if name.contains("absent") => check_absent(case, name, seen.first()?),
         _ if name.contains("keys") => check_keys(case, seen.first()?, name),
         _ => match seen.arrived.iter().find(|arrived| arrived.protocol == name) {
             Some(arrived) => case.expect_eq(name, arrived.message()),
@@ -281,10 +288,26 @@ fn check_member(case: &Case, seen: &Seen, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// A file says `message text only` of a raw body, and else writes it out.
-fn body_in_words(seen: &Seen) -> Result<String, Failure> {
+/// Words for a body that is the published text and nothing else.
+const RAW_BODY: [&str; 4] = ["message text only", "message only", "raw message", "the message"];
+
+fn check_body(case: &Case, seen: &Seen) -> Result<(), Failure> {
     let body = &seen.first()?.body;
-    Ok(if seen.published == *body { "message text only".into() } else { body.clone() })
+    match case.expect.str("body")? {
+        words if RAW_BODY.contains(&words) => compare("body", &seen.published, &json!(body)),
+        text => compare("body", &json!(text), &json!(body)),
+    }
+}
+
+/// `pending confirmation`, or in words that it is an ARN.
+fn check_told(case: &Case, seen: &Seen) -> Result<(), Failure> {
+    match case.expect.str("SubscriptionArn")? {
+        words if words.to_lowercase().contains("arn") && !words.starts_with("arn:") => {
+            let is_arn = seen.told.starts_with("arn:");
+            if is_arn { Ok(()) } else { Err(Failure::differs("SubscriptionArn", &json!(words), &json!(seen.told))) }
+        }
+        text => compare("SubscriptionArn", &json!(text), &json!(seen.told)),
+    }
 }
 
 fn check_headers(case: &Case, arrived: &Arrived, name: &str) -> Result<(), Failure> {
@@ -300,8 +323,15 @@ fn check_headers(case: &Case, arrived: &Arrived, name: &str) -> Result<(), Failu
     }
 }
 
-fn check_absent(case: &Case, name: &str, find: impl Fn(&str) -> Result<Value, Failure>) -> Result<(), Failure> {
-    case.expect.list(name)?.iter().filter_map(Value::as_str).try_for_each(|absent| match find(absent)? {
+/// One name or several that are neither a header nor a key of the body.
+fn check_absent(case: &Case, name: &str, arrived: &Arrived) -> Result<(), Failure> {
+    let value = case.expect.value(name)?;
+    let names = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
+    let found = |absent: &str| match arrived.header(absent) {
+        Value::Null => arrived.json()[absent].clone(),
+        header => header,
+    };
+    names.into_iter().filter_map(Value::as_str).try_for_each(|absent| match found(absent) {
         Value::Null => Ok(()),
         found => Err(Failure::differs(&format!("{name}.{absent}"), &Value::Null, &found)),
     })
@@ -321,14 +351,20 @@ fn check_keys(case: &Case, arrived: &Arrived, name: &str) -> Result<(), Failure>
 /// In the envelope as `Type` and `Value`; beside a raw body as the queue's own attributes.
 fn check_attributes(case: &Case, arrived: &Arrived) -> Result<(), Failure> {
     let enveloped = arrived.json().get("MessageAttributes").cloned();
+    let as_envelope = case.expect.object("MessageAttributes")?.values().any(|one| one.get("Type").is_some());
     let beside: Map<String, Value> = arrived
         .beside
         .as_object()
         .into_iter()
         .flatten()
         .map(|(name, attribute)| {
-            let members = attribute.as_object().into_iter().flatten();
-            (name.clone(), members.filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect())
+            let members = attribute.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+            let name_of = |member: &str| match member {
+                "DataType" if as_envelope => "Type".to_string(),
+                "StringValue" | "BinaryValue" if as_envelope => "Value".to_string(),
+                other => other.to_string(),
+            };
+            (name.clone(), members.map(|(member, value)| (name_of(member), value.clone())).collect())
         })
         .collect();
     case.expect_eq("MessageAttributes", enveloped.unwrap_or(Value::Object(beside)))

@@ -54,8 +54,8 @@ impl Scene {
         let mut sns = Sns::new(&if fifo { json!({"FifoTopic": "true"}) } else { json!({}) })?;
         let endpoint = sns.queue("inbox")?.arn;
         let subscription = match pending {
-            true => sns.subscribe("http", "http://example.com/", &json!({}))?,
-            false => sns.subscribe("sqs", &endpoint, &json!({}))?,
+            true => sns.subscribe("http", "http://example.com/", &json!({}), true)?,
+            false => sns.subscribe("sqs", &endpoint, &json!({}), true)?,
         };
         let permission = json!({"TopicArn": sns.topic, "Label": "existing", "AWSAccountId": ["210987654321"],
             "ActionName": ["Publish"]});
@@ -123,6 +123,10 @@ impl Scene {
                 let ids = value.as_array().map_or(&one[..], Vec::as_slice);
                 let entries: Value = ids.iter().map(|id| entry(id.as_str().unwrap_or_default(), "m")).collect();
                 input.insert("PublishBatchRequestEntries".into(), entries);
+            }
+            "duplicate_ids" => {
+                let ids = if value == &json!(true) { ["1", "1"] } else { ["1", "2"] };
+                input.insert("PublishBatchRequestEntries".into(), ids.iter().map(|id| entry(id, "m")).collect());
             }
             // The scene has the resource; one that is not there has another name, one that differs an attribute.
             "exists" if value == &json!(false) => {

@@ -11,7 +11,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     if case.given.has("change") {
         return check_propagation(case);
     }
-    let policy = spelled_out(case.given.value("filter_policy")?);
+    let policy = policy(case)?;
     let scope = case.given.opt_str("scope")?;
     let mut sns = Sns::new(&json!({}))?;
     let queue = sns.queue("inbox")?;
@@ -19,7 +19,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     if let Some(scope) = scope {
         attributes["FilterPolicyScope"] = scope.into();
     }
-    let subscribed = sns.subscribe("sqs", &queue.arn, &attributes);
+    let subscribed = sns.subscribe("sqs", &queue.arn, &attributes, true);
     if case.expect.has("accepted") {
         return case.expect_eq("accepted", subscribed.is_ok());
     }
@@ -30,6 +30,16 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     sns.publish(publication(scope, case.given.value("message")?)?)?;
     let delivered = !sns.receive(&queue)?.is_empty();
     case.expect_eq("delivered", delivered)
+}
+
+/// As the case writes it out, or of so many keys with so many values each.
+fn policy(case: &Case) -> Result<Value, Failure> {
+    let (keys, values) = (case.given.opt_u32("keys")?, case.given.opt_u32("values")?);
+    if keys.is_none() && values.is_none() {
+        return Ok(spelled_out(case.given.value("filter_policy")?));
+    }
+    let list: Value = (0..values.unwrap_or(1)).map(|nth| format!("value{nth}")).collect();
+    Ok((0..keys.unwrap_or(1)).map(|nth| (format!("key{nth}"), list.clone())).collect())
 }
 
 fn check_propagation(case: &Case) -> Result<(), Failure> {

@@ -90,7 +90,7 @@ struct Webhook {
 impl Webhook {
     fn new(attributes: &Value) -> Result<Self, Failure> {
         let mut sns = Sns::new(&json!({}))?;
-        sns.subscribe("http", "http://example.com/", attributes)?;
+        sns.subscribe("http", "http://example.com/", attributes, true)?;
         sns.confirm_all();
         Ok(Self { sns })
     }
@@ -150,7 +150,7 @@ fn is_delivered(policy: impl Fn(&str) -> Option<Value>) -> Result<bool, Failure>
     let mut sns = Sns::new(&json!({}))?;
     let policy = policy(&sns.topic);
     let queue = sns.queue_with_policy("inbox", policy.as_ref())?;
-    sns.subscribe("sqs", &queue.arn, &json!({}))?;
+    sns.subscribe("sqs", &queue.arn, &json!({}), true)?;
     sns.publish(json!({"Message": "m"}))?;
     Ok(!sns.receive(&queue)?.is_empty())
 }
@@ -214,7 +214,7 @@ fn whole(number: f64) -> f64 {
 fn check_policy(case: &Case, policy: Value) -> Result<(), Failure> {
     let mut sns = Sns::new(&json!({}))?;
     let delivery = json!({"DeliveryPolicy": json!({"healthyRetryPolicy": policy}).to_string()});
-    let subscribed = sns.subscribe("http", "http://example.com/", &delivery);
+    let subscribed = sns.subscribe("http", "http://example.com/", &delivery, true);
     if case.expect.has("accepted") {
         return case.expect_eq("accepted", subscribed.is_ok());
     }
