@@ -4,7 +4,6 @@
 //! [`topics`] that translates what was given into engine values or calls, asks, and compares; nothing is decided
 //! here. What an adapter did not read fails the case, so that no part of it is passed over. Start at [`run`].
 
-#[allow(dead_code, reason = "what the adapters that are still to come call")]
 mod api;
 #[allow(dead_code, reason = "what the adapters that are still to come call")]
 mod case;
