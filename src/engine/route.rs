@@ -15,7 +15,17 @@ impl World {
         self.route_outcomes(due, outcomes);
         let firings = self.alarms.run_due(due, &self.metrics);
         self.route_firings(due, firings);
+        self.tell_refreshes(due);
         self.topics.run_due(due);
+    }
+
+    /// Tells instance refreshes of the alarms that they watch and that are in ALARM.
+    fn tell_refreshes(&mut self, now: Timestamp) {
+        for (group, alarm) in self.groups.watched_alarms() {
+            if self.alarms.get(&alarm).is_some_and(|alarm| alarm.state.value == AlarmState::Alarm) {
+                self.with_groups(now, |groups| groups.refresh_alarmed(now, &group, &alarm));
+            }
+        }
     }
 
     /// Carries alarm actions to policies and topics, and what came of them back into the alarm's history.

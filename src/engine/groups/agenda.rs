@@ -35,6 +35,8 @@ pub(super) enum Due {
     MovedOut(InstanceId),
     /// Even out a group's zones.
     Rebalance(GroupName),
+    /// Go on with a group's instance refresh.
+    Refresh(GroupName),
     /// A lifecycle action got no heartbeat in time.
     HookTimeout(InstanceId),
     /// A scheduled action runs.

@@ -81,6 +81,8 @@ pub enum What {
     Attached {
         to: u32,
     },
+    RefreshTermination,
+    RefreshLaunch,
     /// The zones that have too few instances.
     Rebalanced {
         zones: Vec<Zone>,
@@ -177,6 +179,10 @@ impl fmt::Display for What {
             Self::Attached { to } => {
                 write!(f, "an instance was added in response to user request. Keeping the capacity at the new {to}")
             }
+            Self::RefreshTermination => {
+                write!(f, "an instance was taken out of service in response to an instance refresh")
+            }
+            Self::RefreshLaunch => write!(f, "an instance was launched in response to an instance refresh"),
             Self::Rebalanced { zones } => {
                 let zones = zones.iter().map(Zone::as_str).collect::<Vec<_>>().join(" ");
                 write!(f, "an instance was launched to balance instances in zones {zones} with other zones ")?;

@@ -12,6 +12,7 @@ use super::hook::LifecycleHook;
 use super::instance::{Load, Placement};
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
+use super::refresh::InstanceRefresh;
 use super::schedule::ScheduledAction;
 use super::termination::{TerminationPolicy, check_policies};
 use super::workload::{Meter, Minute, Workload};
@@ -67,6 +68,8 @@ pub struct Group {
     pub members: BTreeSet<InstanceId>,
     /// Load balancers and target groups that its instances get traffic from.
     pub traffic_sources: Vec<TrafficSource>,
+    /// Oldest first; only the last may still go on.
+    pub refreshes: Vec<InstanceRefresh>,
     /// Being deleted with its instances.
     pub deleting: bool,
     /// Why the desired capacity is what it is, until instances follow.
@@ -74,6 +77,8 @@ pub struct Group {
     pub(super) invoking_alarms: Vec<Value>,
     /// Unhealthy instances that still want a replacement.
     pub(super) replacing: u32,
+    /// Capacity that an instance refresh took out and that still wants a replacement.
+    pub(super) refreshing: u32,
     pub(super) cooldown: Cooldown,
     pub(super) round: Option<Round>,
     pub(super) converge_due: Option<DueKey>,
@@ -247,6 +252,11 @@ impl Group {
             Cooldown::Until(until) => Some(until),
             Cooldown::None | Cooldown::AfterActivity { .. } => None,
         }
+    }
+
+    /// The capacity that it aims for: the desired one, and what a refresh launched ahead of terminations.
+    pub(super) fn target(&self) -> u32 {
+        self.desired_capacity + self.active_refresh().map_or(0, InstanceRefresh::ahead)
     }
 
     /// Whether a cooldown, or the activity before it, is still on.

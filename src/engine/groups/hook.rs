@@ -90,6 +90,10 @@ pub fn global_timeout(heartbeat_secs: u32) -> Duration {
     LONGEST.min(Duration::from_secs(u64::from(heartbeat_secs) * 100))
 }
 
+/// Why an abandoned action was abandoned. The first is documented, the second as users published it.
+const COMPLETED: &str = "Lifecycle Action Completed with ABANDON Result";
+const TIMED_OUT: &str = "Heartbeat Timeout";
+
 impl Groups {
     /// Creates or replaces a hook.
     pub fn put_lifecycle_hook(
@@ -128,7 +132,7 @@ impl Groups {
         let waits = |id: &InstanceId| self.waits_for(id).is_some_and(|action| action.hook == hook);
         let waiting: Vec<InstanceId> = members.into_iter().filter(waits).collect();
         for id in waiting {
-            self.end_wait(now, &id, &removed, removed.default_result);
+            self.end_wait(now, &id, &removed, removed.default_result, COMPLETED);
         }
         Ok(())
     }
@@ -245,7 +249,7 @@ impl Groups {
         result: ActionResult,
     ) -> Result<(), Refusal> {
         let (id, hook) = self.find_wait(group, hook, token, instance)?;
-        self.end_wait(now, &id, &hook, result);
+        self.end_wait(now, &id, &hook, result, COMPLETED);
         Ok(())
     }
 
@@ -271,11 +275,11 @@ impl Groups {
             .map(|action| action.hook.clone())
             .and_then(|hook| self.groups.get(self.instances.get(id)?.group()?)?.hooks.get(&hook).cloned());
         if let Some(hook) = hook {
-            self.end_wait(now, id, &hook, hook.default_result);
+            self.end_wait(now, id, &hook, hook.default_result, TIMED_OUT);
         }
     }
 
-    fn end_wait(&mut self, now: Timestamp, id: &InstanceId, hook: &LifecycleHook, result: ActionResult) {
+    fn end_wait(&mut self, now: Timestamp, id: &InstanceId, hook: &LifecycleHook, result: ActionResult, because: &str) {
         let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) else { return };
         let token = member.lifecycle_action.take().map(|action| action.token).unwrap_or_default();
         self.clear_due(id);
@@ -283,7 +287,7 @@ impl Groups {
             (Transition::Launching, ActionResult::Abandon) => {
                 let reason = format!(
                     "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token {token} was \
-                     abandoned: Lifecycle Action Completed with ABANDON Result"
+                     abandoned: {because}"
                 );
                 self.abandon_launch(now, id, reason);
             }

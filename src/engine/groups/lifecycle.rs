@@ -67,7 +67,7 @@ impl Groups {
     pub(super) fn converge(&mut self, now: Timestamp, name: &GroupName) {
         let Some(group) = self.groups.get_mut(name) else { return };
         group.converge_due = None;
-        let (desired, deleting) = (group.desired_capacity, group.deleting);
+        let (desired, deleting) = (group.target(), group.deleting);
         let (no_launch, no_terminate) = (group.is_suspended(Process::Launch), group.is_suspended(Process::Terminate));
         let active = self.active(name);
         if desired > active && !deleting && !no_launch {
@@ -79,6 +79,7 @@ impl Groups {
             group.pending.clear();
             group.invoking_alarms.clear();
             group.replacing = 0;
+            group.refreshing = 0;
             group.rebalancing = None;
         }
         self.start_cooldown_when_done(now, name);
@@ -90,13 +91,16 @@ impl Groups {
         let mut causes = std::mem::take(&mut group.pending);
         let alarms = std::mem::take(&mut group.invoking_alarms);
         let replacing = std::mem::take(&mut group.replacing).min(desired - active);
-        causes.push(Cause::new(now, What::Started { from: active + replacing, to: desired }));
+        let refreshing = std::mem::take(&mut group.refreshing).min(desired - active - replacing);
+        causes.push(Cause::new(now, What::Started { from: active + replacing + refreshing, to: desired }));
         let mut capacity = active;
         while capacity < desired {
-            let replacement = [Cause::new(now, What::Replacement)];
-            let (cause, alarms) = match capacity < active + replacing {
-                true => (join(&replacement), Vec::new()),
-                false => (join(&causes), alarms.clone()),
+            let (cause, alarms) = match capacity - active {
+                of_all if of_all < replacing => (Cause::new(now, What::Replacement).to_string(), Vec::new()),
+                of_all if of_all < replacing + refreshing => {
+                    (Cause::new(now, What::RefreshLaunch).to_string(), Vec::new())
+                }
+                _ => (join(&causes), alarms.clone()),
             };
             let details = Details { invoking_alarms: alarms, ..Details::default() };
             let placements = self.groups.get(name).map(|group| self.next_placements(group)).unwrap_or_default();
@@ -145,7 +149,7 @@ impl Groups {
         details: Details,
     ) -> Result<InstanceId, String> {
         let group = self.groups.get(name).ok_or("the group is gone")?;
-        let (launched_from, data) = self.resolve_launch(&group.settings.launch).map_err(|refusal| refusal.message)?;
+        let (launched_from, data) = self.resolve_launch(group.launch_source()).map_err(|refusal| refusal.message)?;
         let mut failure = "No subnet is left to launch in".to_string();
         for placement in placements {
             let (subnet, zone) = (Some(placement.subnet.clone()), Some(placement.zone.clone()));
@@ -241,9 +245,13 @@ impl Groups {
     }
 
     pub(super) fn candidates(&self, name: &GroupName) -> Vec<Candidate> {
+        self.candidates_in(name, |state| state == LifecycleState::InService)
+    }
+
+    pub(super) fn candidates_in(&self, name: &GroupName, wanted: impl Fn(LifecycleState) -> bool) -> Vec<Candidate> {
         let members = self.groups.get(name).into_iter().flat_map(|group| &group.members);
-        let in_service = members.filter_map(|id| self.instances.get(id)).filter_map(|instance| {
-            let member = instance.membership.as_ref().filter(|member| member.lifecycle == LifecycleState::InService)?;
+        let found = members.filter_map(|id| self.instances.get(id)).filter_map(|instance| {
+            let member = instance.membership.as_ref().filter(|member| wanted(member.lifecycle))?;
             Some(Candidate {
                 id: instance.id.clone(),
                 zone: instance.placement.zone.clone(),
@@ -252,7 +260,7 @@ impl Groups {
                 protected: member.protected_from_scale_in,
             })
         });
-        in_service.collect()
+        found.collect()
     }
 
     /// Those whose weight does not take more than `surplus` away; the others count as protected.
@@ -264,7 +272,7 @@ impl Groups {
         candidates.iter().map(fit).collect()
     }
 
-    fn choose(&mut self, now: Timestamp, name: &GroupName, candidates: &[Candidate]) -> Option<InstanceId> {
+    pub(super) fn choose(&mut self, now: Timestamp, name: &GroupName, candidates: &[Candidate]) -> Option<InstanceId> {
         let settings = &self.groups.get(name)?.settings;
         let template = match &settings.launch {
             LaunchSource::Template { id, .. } => Some(id.as_str()),
@@ -279,15 +287,16 @@ impl Groups {
     pub(super) fn after_change(&mut self, now: Timestamp, name: &GroupName) {
         self.replace_unhealthy(now, name);
         let Some(group) = self.groups.get(name) else { return };
-        if group.desired_capacity != self.active(name) && group.converge_due.is_none() && !self.only_protected(name) {
+        if group.target() != self.active(name) && group.converge_due.is_none() && !self.only_protected(name) {
             self.plan_converge(now, name);
         }
         self.start_cooldown_when_done(now, name);
         self.plan_rebalance(now, name);
+        self.step_refresh(now, name);
     }
 
     fn only_protected(&self, name: &GroupName) -> bool {
-        let surplus = self.groups.get(name).is_some_and(|group| group.desired_capacity < self.active(name));
+        let surplus = self.groups.get(name).is_some_and(|group| group.target() < self.active(name));
         surplus && all_protected(&self.candidates(name))
     }
 

@@ -163,6 +163,9 @@ impl Groups {
         let Some(mut group) = self.groups.remove(name) else { return };
         self.agenda.cancel(&mut group.converge_due);
         self.agenda.cancel(&mut group.rebalance_due);
+        for refresh in &mut group.refreshes {
+            self.agenda.cancel(&mut refresh.due);
+        }
         let measured = self.groups.values().any(|group| !group.metrics.is_empty());
         if !measured && !self.instances.values().any(super::Instance::is_running) {
             self.agenda.cancel(&mut self.minute_due);
@@ -291,10 +294,11 @@ impl Groups {
         group.launch_failing_since = None;
         group.launch_failures = 0;
         self.check_group_health(now, name);
-        if self.groups.get(name).is_some_and(|group| group.desired_capacity != self.active(name)) {
+        if self.groups.get(name).is_some_and(|group| group.target() != self.active(name)) {
             self.plan_converge(now + self.timing.launch_delay(), name);
         }
         self.plan_rebalance(now, name);
+        self.step_refresh(now, name);
         Ok(())
     }
 
@@ -378,6 +382,8 @@ impl Group {
             pending: Vec::new(),
             invoking_alarms: Vec::new(),
             replacing: 0,
+            refreshing: 0,
+            refreshes: Vec::new(),
             cooldown: Cooldown::None,
             round: None,
             converge_due: None,

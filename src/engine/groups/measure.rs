@@ -141,7 +141,7 @@ impl Groups {
     pub(super) fn touched_by(&self, due: &Due) -> Touched {
         match due {
             Due::Minute | Due::Arrives(_) | Due::Forget(_) => Touched::None,
-            Due::Converge(name) | Due::Rebalance(name) => Touched::One(name.clone()),
+            Due::Converge(name) | Due::Rebalance(name) | Due::Refresh(name) => Touched::One(name.clone()),
             Due::Running(id)
             | Due::InService(id)
             | Due::Serves(id)

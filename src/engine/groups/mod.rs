@@ -1,10 +1,9 @@
 //! Auto Scaling groups, policies, instances and their lifecycle, activities. Start at [`Groups`].
 //!
 //! `policy`, `steps`, `target_tracking`, `cron`, `termination`, `cause` and `notice` are pure functions: what is decided,
-//! and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `scaling` and
+//! and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
 //! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
-//! (`workload`, `credits`). Left out, and refused by the sandbox: predictive scaling, instance refresh, warm pools, mixed
-//! instances, weights.
+//! (`workload`, `credits`). Left out, and refused by the sandbox: predictive scaling, warm pools, mixed instances, weights.
 
 pub mod activity;
 mod activity_log;
@@ -27,6 +26,8 @@ pub mod notice;
 mod passage;
 pub mod policy;
 pub mod rebalance;
+pub mod refresh;
+mod refresh_preferences;
 mod scaling;
 pub mod schedule;
 mod standby;
@@ -212,6 +213,7 @@ impl Groups {
                 Due::TerminatingHook(id) => self.on_terminating_hook(now, &id),
                 Due::MovedOut(id) => self.on_moved_out(now, &id),
                 Due::Rebalance(group) => self.on_rebalance(now, &group),
+                Due::Refresh(group) => self.on_refresh(now, &group),
                 Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
                 Due::Scheduled { group, action } => self.on_scheduled(now, &group, &action),
                 Due::Minute => self.on_minute(now),

@@ -54,6 +54,7 @@ impl Groups {
         let suspended = [Process::AZRebalance, Process::Launch].iter().any(|process| group.is_suspended(*process));
         let at_rest = group.converge_due.is_none()
             && group.rebalancing.is_none()
+            && group.active_refresh().is_none()
             && self.in_states(name, |state| state.is_pending() || state.is_terminating()) == 0
             && group.desired_capacity <= self.active(name);
         !suspended && !group.deleting && at_rest && !self.short_zones(group).is_empty() && self.has_movable(group)

@@ -108,6 +108,9 @@ pub const LAUNCH_RETRY: Duration = Duration::from_secs(60);
 /// The longest pause between two tries. Ours.
 pub const LONGEST_LAUNCH_RETRY: Duration = Duration::from_secs(900);
 
+/// From StartInstanceRefresh to the first replacement. Ours: AWS shows `Pending` for some seconds.
+pub const REFRESH_START: Duration = Duration::from_secs(5);
+
 /// From the end of a group's last activity to the start of rebalancing. Ours: AWS says that it compares zones by and by.
 pub const REBALANCE_DELAY: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,7 @@
 mod moves;
 mod over_time;
 mod properties;
+mod refresh;
 mod scheduled;
 mod tracking;
 mod whole_loop;

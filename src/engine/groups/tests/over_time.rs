@@ -438,7 +438,7 @@ fn hooks_hold_instances_until_they_are_completed_or_time_out() {
         "Launching a new EC2 instance: {replacement}.  Status Reason: Instance failed to complete user's Lifecycle Action: \
          Lifecycle Action with token "
     )));
-    assert!(description.ends_with(" was abandoned: Lifecycle Action Completed with ABANDON Result"), "{description}");
+    assert!(description.ends_with(" was abandoned: Heartbeat Timeout"), "{description}");
     assert!(!stage.member_ids().contains(&id) && !stage.member_ids().contains(&replacement));
 }
 
