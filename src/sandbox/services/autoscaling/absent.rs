@@ -17,12 +17,6 @@ pub fn register(operations: &mut Operations) {
         traffic_sources,
     );
     operations.on("DescribeWarmPool", "Lists a group's warm pool: none.", of_group, warm_pool);
-    operations.on(
-        "DescribeInstanceRefreshes",
-        "Lists a group's instance refreshes: none.",
-        &["AutoScalingGroupName", "InstanceRefreshIds", "NextToken", "MaxRecords"],
-        instance_refreshes,
-    );
 }
 
 fn load_balancers(
@@ -62,13 +56,4 @@ fn warm_pool(
 ) -> Result<model::DescribeWarmPoolOutput, Refusal> {
     existing(region, input.auto_scaling_group_name.as_deref())?;
     Ok(model::DescribeWarmPoolOutput { instances: Some(Vec::new()), ..Default::default() })
-}
-
-fn instance_refreshes(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeInstanceRefreshesInput,
-) -> Result<model::DescribeInstanceRefreshesOutput, Refusal> {
-    existing(region, input.auto_scaling_group_name.as_deref())?;
-    Ok(model::DescribeInstanceRefreshesOutput { instance_refreshes: Some(Vec::new()), next_token: None })
 }

@@ -1,7 +1,7 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: predictive policies, mixed instances, instance refresh, warm pools, load balancers and other traffic
-//! sources. Start at [`operations`].
+//! Refused by name: predictive policies, mixed instances, warm pools, load balancers and other traffic sources.
+//! Start at [`operations`].
 
 mod absent;
 mod activities;
@@ -14,6 +14,7 @@ mod moves;
 mod notifications;
 mod policies;
 mod processes;
+mod refreshes;
 mod schedules;
 mod show;
 mod tags;
@@ -41,6 +42,7 @@ pub fn operations() -> Operations {
     processes::register(&mut operations);
     tags::register(&mut operations);
     hooks::register(&mut operations);
+    refreshes::register(&mut operations);
     launch_configurations::register(&mut operations);
     absent::register(&mut operations);
     operations

@@ -1,6 +1,6 @@
 //! Suspended processes, group metrics, and the lists of what there is of both and of termination policies.
 
-use super::{group_name, model, show, word};
+use super::{existing, group_name, model, show, word};
 use crate::engine::Refusal;
 use crate::engine::groups::Process;
 use crate::engine::groups::measure::GROUP_METRICS;
@@ -32,8 +32,12 @@ pub fn register(operations: &mut Operations) {
     operations.on("DescribeTerminationPolicyTypes", "Lists the termination policies.", &[], termination_policy_types);
 }
 
+/// The processes that a request names: all of them if it names none, which is not the same as naming one that is ignored.
 fn read_processes(names: Option<Vec<String>>) -> Result<Vec<Process>, Refusal> {
     let names = names.unwrap_or_default();
+    if names.is_empty() {
+        return Ok(Process::ALL.to_vec());
+    }
     let known = names.iter().filter(|name| name.as_str() != IGNORED);
     known.map(|name| word("process", name, Process::parse)).collect()
 }
@@ -45,6 +49,10 @@ fn suspend(
 ) -> Result<model::SuspendProcessesOutput, Refusal> {
     let name = group_name(input.auto_scaling_group_name.as_deref());
     let processes = read_processes(input.scaling_processes)?;
+    if processes.is_empty() {
+        existing(region, Some(name.as_str()))?;
+        return Ok(model::SuspendProcessesOutput {});
+    }
     region.world.with_groups(call.now, |groups| groups.suspend_processes(call.now, &name, &processes))?;
     Ok(model::SuspendProcessesOutput {})
 }
@@ -56,6 +64,10 @@ fn resume(
 ) -> Result<model::ResumeProcessesOutput, Refusal> {
     let name = group_name(input.auto_scaling_group_name.as_deref());
     let processes = read_processes(input.scaling_processes)?;
+    if processes.is_empty() {
+        existing(region, Some(name.as_str()))?;
+        return Ok(model::ResumeProcessesOutput {});
+    }
     region.world.with_groups(call.now, |groups| groups.resume_processes(call.now, &name, &processes))?;
     Ok(model::ResumeProcessesOutput {})
 }

@@ -74,6 +74,11 @@ fn launch_source(source: &LaunchSource) -> (Option<String>, Option<model::Launch
     }
 }
 
+/// The template that a source names, if it names one.
+pub fn launch_template(source: &LaunchSource) -> Option<model::LaunchTemplateSpecification> {
+    launch_source(source).1
+}
+
 fn launched_from(from: &LaunchedFrom) -> (Option<String>, Option<model::LaunchTemplateSpecification>) {
     match from {
         LaunchedFrom::Configuration { name, .. } => (Some(name.clone()), None),

@@ -131,6 +131,93 @@ fn groups_are_found_by_name_and_by_tag_and_come_in_pages() {
 }
 
 #[test]
+fn a_process_that_is_ignored_suspends_nothing_and_none_named_means_all() {
+    let check = |named: Option<&[&str]>, expected: usize| {
+        let mut region = region();
+        create(&mut region, group("web", 0));
+        let input = model::SuspendProcessesInput {
+            auto_scaling_group_name: Some("web".into()),
+            scaling_processes: named.map(|names| names.iter().map(ToString::to_string).collect()),
+        };
+        let _: model::SuspendProcessesOutput = ask(&mut region, "SuspendProcesses", input).unwrap();
+        let shown = described(&mut region, Default::default()).remove(0);
+        assert_eq!(shown.suspended_processes.unwrap().len(), expected, "{named:?}");
+    };
+    check(Some(&["RemoveFromLoadBalancerLowPriority"]), 0);
+    check(Some(&["Launch", "RemoveFromLoadBalancerLowPriority"]), 1);
+    check(None, 9);
+}
+
+#[test]
+fn instances_go_on_standby_come_back_are_detached_and_attached_over_the_wire() {
+    let mut region = region();
+    create(&mut region, group("web", 2));
+    let first = |region: &mut Region| {
+        let shown = described(region, Default::default()).remove(0);
+        (shown.instances.unwrap()[0].instance_id.clone().unwrap(), shown.desired_capacity.unwrap())
+    };
+    let (id, _) = first(&mut region);
+    let (name, ids) = (Some("web".to_string()), Some(vec![id.clone()]));
+    let out: model::EnterStandbyOutput = ask(
+        &mut region,
+        "EnterStandby",
+        model::EnterStandbyInput {
+            auto_scaling_group_name: name.clone(),
+            instance_ids: ids.clone(),
+            should_decrement_desired_capacity: Some(true),
+        },
+    )
+    .unwrap();
+    let shown = &out.activities.unwrap()[0];
+    assert_eq!(shown.description, Some(format!("Moving EC2 instance to Standby: {id}")));
+    let input = model::ExitStandbyInput { auto_scaling_group_name: name.clone(), instance_ids: ids.clone() };
+    let back: model::ExitStandbyOutput = ask(&mut region, "ExitStandby", input).unwrap();
+    assert_eq!(back.activities.unwrap().len(), 1);
+    let input = model::DetachInstancesInput {
+        auto_scaling_group_name: name.clone(),
+        instance_ids: ids.clone(),
+        should_decrement_desired_capacity: Some(true),
+    };
+    let _: model::DetachInstancesOutput = ask(&mut region, "DetachInstances", input).unwrap();
+    assert_eq!(first(&mut region).1, 1);
+    let input = model::AttachInstancesInput { auto_scaling_group_name: name, instance_ids: ids };
+    let _: model::AttachInstancesOutput = ask(&mut region, "AttachInstances", input).unwrap();
+    assert_eq!(first(&mut region).1, 2);
+}
+
+#[test]
+fn a_refresh_is_started_described_and_refused_while_one_goes_on() {
+    let mut region = region();
+    create(&mut region, group("web", 2));
+    let input = || model::StartInstanceRefreshInput {
+        auto_scaling_group_name: Some("web".into()),
+        preferences: Some(model::RefreshPreferences {
+            checkpoint_percentages: Some(vec![50, 100]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let started: model::StartInstanceRefreshOutput = ask(&mut region, "StartInstanceRefresh", input()).unwrap();
+    let again: Result<model::StartInstanceRefreshOutput, _> = ask(&mut region, "StartInstanceRefresh", input());
+    assert_eq!(again.unwrap_err().code, "InstanceRefreshInProgress");
+    let named =
+        model::DescribeInstanceRefreshesInput { auto_scaling_group_name: Some("web".into()), ..Default::default() };
+    let shown: model::DescribeInstanceRefreshesOutput = ask(&mut region, "DescribeInstanceRefreshes", named).unwrap();
+    let shown = shown.instance_refreshes.unwrap().remove(0);
+    assert_eq!((shown.instance_refresh_id, shown.percentage_complete), (started.instance_refresh_id, Some(50)));
+    let preferences = shown.preferences.unwrap();
+    assert_eq!((preferences.min_healthy_percentage, preferences.checkpoint_delay), (Some(90), Some(3600)));
+    assert_eq!(preferences.scale_in_protected_instances.as_deref(), Some("Wait"));
+    let input = model::StartInstanceRefreshInput {
+        auto_scaling_group_name: Some("web".into()),
+        strategy: Some("ReplaceRootVolume".into()),
+        ..Default::default()
+    };
+    let other: Result<model::StartInstanceRefreshOutput, _> = ask(&mut region, "StartInstanceRefresh", input);
+    assert_eq!(other.unwrap_err().code, "InvalidParameterCombination");
+}
+
+#[test]
 fn an_update_changes_only_what_it_mentions() {
     let mut region = region();
     create(&mut region, group("web", 1));
