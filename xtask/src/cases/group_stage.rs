@@ -1,19 +1,22 @@
 //! A group in a world of its own under virtual time, for adapters that watch what happens to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use scaleproof::clock::Timestamp;
+use scaleproof::engine::alarms::{AlarmSnapshot, AlarmState, Comparison, MetricAlarm, MetricStat};
 use scaleproof::engine::groups::activity::Activity;
 use scaleproof::engine::groups::group::DEFAULT_COOLDOWN_SECS;
 use scaleproof::engine::groups::hook::{ActionResult, LifecycleHook, Transition};
 use scaleproof::engine::groups::notice::NotificationType;
-use scaleproof::engine::groups::policy::Limits;
+use scaleproof::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
 use scaleproof::engine::groups::termination::TerminationPolicy;
 use scaleproof::engine::groups::{
     Ec2State, Group, GroupSpec, Groups, Membership, Placement, Process, Settings, Timing, TrafficSource,
 };
-use scaleproof::engine::names::{GroupName, InstanceId, Place, Zone};
+use scaleproof::engine::metrics::{MetricKey, Statistic};
+use scaleproof::engine::names::{GroupName, InstanceId, Place, PolicyArn, Zone};
 use scaleproof::engine::topics::{DeliveryOutcome, Links, SubscribeRequest};
 use scaleproof::engine::{Effect, Event, Refusal, World};
 use serde_json::{Value, json};
@@ -167,6 +170,59 @@ impl GroupStage {
 
     pub fn group(&self) -> Result<&Group, Failure> {
         self.world.groups.get(&group()).ok_or_else(|| "the group is gone".into())
+    }
+
+    /// A simple policy.
+    pub fn put_policy(&mut self, name: &str, adjustment: i32) -> Result<PolicyArn, Failure> {
+        let policy = Policy {
+            name: name.into(),
+            arn: PolicyArn::default(),
+            enabled: true,
+            adjustment_type: AdjustmentType::ChangeInCapacity,
+            min_adjustment_magnitude: None,
+            kind: PolicyKind::Simple { adjustment, cooldown_secs: None },
+            last: None,
+        };
+        Ok(self.call(|groups, _| groups.put_policy(&group(), policy))?)
+    }
+
+    /// An alarm in ALARM asks the policy to act, as it does each minute.
+    pub fn fire(&mut self, name: &str, arn: &PolicyArn) -> Result<(), Failure> {
+        let metric = MetricStat {
+            key: MetricKey { namespace: "AWS/EC2".into(), name: "CPUUtilization".into(), dimensions: BTreeMap::new() },
+            statistic: Statistic::Average,
+            period_secs: 60,
+            unit: None,
+        };
+        let config = MetricAlarm {
+            name: name.into(),
+            description: None,
+            actions_enabled: true,
+            ok_actions: Vec::new(),
+            alarm_actions: Vec::new(),
+            insufficient_data_actions: Vec::new(),
+            metric,
+            evaluation_periods: 1,
+            datapoints_to_alarm: None,
+            threshold: 50.0,
+            comparison: Comparison::GreaterThanOrEqualToThreshold,
+            treat_missing_data: None,
+            evaluate_low_sample_count_percentile: None,
+        };
+        let now = self.now;
+        let alarm = AlarmSnapshot {
+            config: Arc::new(config),
+            arn: self.world.place.arn("cloudwatch", &format!("alarm:{name}")),
+            old_state: AlarmState::Alarm,
+            new_state: AlarmState::Alarm,
+            reason: String::new(),
+            state_changed_at: now,
+            configuration_updated_at: now,
+            newest_value: Some(90.0),
+        };
+        let outcomes = self.world.groups.invoke_policy(now, arn.as_str(), &alarm, &|_| None)?;
+        self.world.route_outcomes(now, outcomes);
+        Ok(())
     }
 
     pub fn set_desired(&mut self, to: u32) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     if given.has("at") {
         return recorded_times(case);
     }
-    if given.has("behind") {
+    if given.has("behind") && case.expect.has("terminate_activity_at") {
         return order_of_replacement(case);
     }
     if given.has("event") || given.has("health_event") || given.has("error") {
@@ -42,6 +42,7 @@ fn constants(case: &Case) -> Result<(), Failure> {
             "retained_days" => case.expect_eq(name, KEPT_FOR.as_secs() / 86_400)?,
             "retained_weeks" => case.expect_eq(name, KEPT_FOR.as_secs() / (7 * 86_400))?,
             "order" => case.expect_eq(name, events::display_order()?)?,
+            "Details_keys" | "details_keys" => case.expect_eq(name, events::details_keys()?)?,
             enumeration => {
                 let shape = autoscaling::SERVICE.shape(enumeration);
                 let shape = shape.ok_or_else(|| format!("nothing here finds out expect.{enumeration}"))?;

@@ -41,8 +41,13 @@ fn call(case: &Case, operation: &str) -> Result<(), Failure> {
         None => u32::from(operation == "TerminateInstanceInAutoScalingGroup"),
     };
     let busy =
-        amount(case, &["activity_in_progress", "scaling_activity", "activity", "activities"])?.unwrap_or_default();
+        amount(case, &["activity_in_progress", "scaling_activity", "activity", "activities", "in_progress_activity"])?
+            .unwrap_or_default();
     let twice = amount(case, &["exists", "duplicate", "already_exists", "twice", "existing"])?.unwrap_or_default();
+    let told = first_text(case, &["when", "state", "condition", "precondition"])?.unwrap_or_default().to_lowercase();
+    let instances = instances.max(u32::from(told.contains("instance")));
+    let busy = busy.max(u32::from(told.contains("activit")));
+    let twice = twice.max(u32::from(told.contains("exist")));
     let creates = operation == "CreateAutoScalingGroup";
     let mut api = if missing || (creates && twice == 0) {
         api_without_group()?
@@ -75,6 +80,9 @@ fn call(case: &Case, operation: &str) -> Result<(), Failure> {
         input["DesiredCapacity"] = json!(desired);
     } else if operation == "SetDesiredCapacity" {
         input["DesiredCapacity"] = json!(1);
+    }
+    if given.opt_bool("force")?.unwrap_or_default() {
+        input["ForceDelete"] = json!(true);
     }
     for flag in ["ForceDelete", "HonorCooldown", "NextToken", "MaxRecords"] {
         if let Some(value) = given.get(flag) {

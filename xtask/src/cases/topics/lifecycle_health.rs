@@ -7,6 +7,7 @@ mod suspended;
 
 use std::time::Duration;
 
+use scaleproof::engine::groups::refresh::{LONGEST_REFRESH, WAIT_FOR_BLOCKED};
 use scaleproof::engine::groups::timing::LAUNCH_FAILURES_END_AFTER;
 use scaleproof::engine::groups::{Process, TemplateRef};
 use scaleproof::sandbox::models::autoscaling;
@@ -16,9 +17,10 @@ use crate::cases::api::Api;
 use crate::cases::case::Case;
 use crate::cases::failure::Failure;
 use crate::cases::group_stage::GroupStage;
+use crate::cases::topics::Adapter;
 
 /// The first of these that a case gives says what it asks.
-const QUESTIONS: &[(&str, fn(&Case) -> Result<(), Failure>)] = &[
+const QUESTIONS: &[(&str, Adapter)] = &[
     ("suspended", suspended::check),
     ("HeartbeatTimeout", hooks::heartbeat),
     ("hook", hooks::states),
@@ -27,6 +29,9 @@ const QUESTIONS: &[(&str, fn(&Case) -> Result<(), Failure>)] = &[
     ("unhealthy", replacements::batch),
     ("HealthCheckType", replacements::replaced),
     ("grace_period", replacements::replaced),
+    ("elb", replacements::replaced),
+    ("SetInstanceHealth", replacements::replaced),
+    ("ec2_state", replacements::replaced),
     ("created_with", group_defaults),
     ("api", lists),
     ("launch_failures_hours", administrative_suspension),
@@ -36,8 +41,12 @@ const QUESTIONS: &[(&str, fn(&Case) -> Result<(), Failure>)] = &[
 
 pub fn check(case: &Case) -> Result<(), Failure> {
     let asked = QUESTIONS.iter().find(|(name, _)| case.given.has(name));
-    let (_, question) = asked.ok_or("nothing in given says what is asked")?;
-    question(case)
+    match asked {
+        Some((_, question)) => question(case),
+        // Nothing given: what is so by default.
+        None if case.expect.has("HeartbeatTimeout") || case.expect.has("DefaultResult") => hooks::heartbeat(case),
+        None => refresh_defaults(case),
+    }
 }
 
 /// Holds the values of an enum to the service model's.
@@ -86,6 +95,9 @@ fn group_defaults(case: &Case) -> Result<(), Failure> {
 
 fn lists(case: &Case) -> Result<(), Failure> {
     let operation = case.given.str("api")?;
+    if operation == "StartInstanceRefresh" {
+        return refresh_defaults(case);
+    }
     let mut api = Api::new();
     let answer = api.call("autoscaling", operation, json!({}))?;
     let names = |list: &str, name: &str| -> Vec<Value> {
@@ -110,6 +122,26 @@ fn lists(case: &Case) -> Result<(), Failure> {
         api.call("autoscaling", "SuspendProcesses", input)?;
         let answer = api.call("autoscaling", "DescribeAutoScalingGroups", json!({}))?;
         case.expect_eq("also_ignored", if suspends_nothing(&answer) { ignored } else { "not ignored" })?;
+    }
+    Ok(())
+}
+
+/// What a refresh that was asked for nothing in particular shows.
+fn refresh_defaults(case: &Case) -> Result<(), Failure> {
+    let mut api = api_with_group(&json!({}))?;
+    let checkpoints = json!({"CheckpointPercentages": [50, 100]});
+    let input = json!({"AutoScalingGroupName": "g", "Preferences": checkpoints});
+    api.call("autoscaling", "StartInstanceRefresh", input)?;
+    let answer = api.call("autoscaling", "DescribeInstanceRefreshes", json!({"AutoScalingGroupName": "g"}))?;
+    let shown = &answer["InstanceRefreshes"][0];
+    for name in case.expect.names() {
+        let got = match name {
+            "max_days" | "maximum_days" => json!(LONGEST_REFRESH.as_secs() / 86_400),
+            "wait_s" | "wait_seconds" => json!(WAIT_FOR_BLOCKED.as_secs()),
+            name if shown["Preferences"].get(name).is_some() => shown["Preferences"][name].clone(),
+            name => shown[name].clone(),
+        };
+        case.expect_eq(name, got)?;
     }
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use scaleproof::clock::Timestamp;
 use scaleproof::engine::groups::activity::{Activity, in_display_order};
 use scaleproof::engine::groups::cause::HealthFinding;
-use scaleproof::engine::groups::policy::{AdjustmentType, Policy, PolicyKind};
-use scaleproof::engine::groups::{GroupChange, Health, TemplateRef};
-use scaleproof::engine::names::PolicyArn;
+use scaleproof::engine::groups::hook::{ActionResult, Transition};
+use scaleproof::engine::groups::refresh::RefreshPreferences;
+use scaleproof::engine::groups::{GroupChange, Health, TemplateRef, Timing};
 use serde_json::{Value, json};
 
 use crate::cases::case::Case;
 use crate::cases::failure::Failure;
-use crate::cases::group_stage::{GroupStage, group};
+use crate::cases::group_stage::{GroupStage, group, hook};
 use crate::cases::topics::lifecycle_health::api_with_group;
 
 /// The activity that an event set off, and what went with it.
@@ -33,28 +33,66 @@ pub fn play(case: &Case) -> Result<Told, Failure> {
     let error = case.given.opt_str("error")?;
     let protected = case.given.opt_bool("all_instances_protected")?.unwrap_or_default();
     let numbers: Vec<u32> = event.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok()).collect();
-    let from = if event.contains("->") { numbers.first().copied().unwrap_or(2) } else { 2 };
+    let words = event.to_lowercase();
+    let after_from = words.split("from ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    let from = match after_from {
+        Some(from) => from,
+        None if words.contains("create") => 0,
+        None if event.contains("->") => numbers.first().copied().unwrap_or(2),
+        None => 2,
+    };
     let mut stage = GroupStage::settled(0, from, from.max(4) + 2, |spec| {
         spec.settings.health_check_type = "ELB".into();
         spec.settings.protect_new_instances = protected;
+        if words.contains("hook") {
+            spec.hooks = vec![hook("h", Transition::Terminating, ActionResult::Continue)];
+        }
     })?;
+    if case.given.opt_str("behind")?.is_some_and(|text| text.contains("load balancer")) {
+        stage.balance()?;
+    }
     stage.subscribe()?;
     stage.run_for(60);
     stage.heard.clear();
     let (seen, before) = (stage.activity_count(), stage.group()?.desired_capacity);
-    if error.is_some() {
-        fail_to_launch(&mut stage)?;
-    } else {
-        cause_by_words(&mut stage, event)?;
+    let mut seen = seen;
+    match (case.given.opt_str("alarm")?, case.given.opt_str("policy")?) {
+        _ if error.is_some() => fail_to_launch(&mut stage)?,
+        _ if words.contains("create") => {
+            stage = GroupStage::empty(stage.start, Timing::Realistic)?;
+            let desired = numbers.last().copied().unwrap_or(1);
+            stage.create(0, desired, desired.max(1), |_| {})?;
+            seen = 0;
+        }
+        (Some(alarm), policy) => {
+            let arn = stage.put_policy(policy.unwrap_or("p"), 1)?;
+            stage.fire(alarm, &arn)?;
+        }
+        (None, Some(policy)) => {
+            stage.put_policy(policy, 1)?;
+            let name = policy.into();
+            let decision = stage.call(|groups, now| groups.execute_policy(now, &group(), &name, false, None))?;
+            decision.to().ok_or("the policy did not act")?;
+        }
+        (None, None) => cause_by_words(&mut stage, event)?,
     }
-    stage.run_for(600);
+    // A case speaks of the moment at which its activity has the status that it names, or else of its end.
+    let status = case.expect.opt_str("StatusCode")?.unwrap_or_default();
     let wanted = wants_launch(event);
-    let activities = stage.activities_since(seen);
-    let found = activities.iter().find(|activity| {
+    let means = |activity: &&Activity| {
         let launch = activity.title.starts_with("Launching");
         wanted.is_none_or(|wanted| wanted == launch)
+    };
+    let mut moment: Option<Activity> = None;
+    stage.watch_for(600, |stage| {
+        if let Some(found) =
+            stage.activities_since(seen).into_iter().find(means).filter(|it| it.status.name() == status)
+        {
+            moment.get_or_insert_with(|| found.clone());
+        }
     });
-    let mut activity = (*found.ok_or("the event set off no activity")?).clone();
+    let last = stage.activities_since(seen).into_iter().find(means).cloned();
+    let mut activity = moment.or(last).ok_or("the event set off no activity")?;
     if let (Some(message), Some(reason)) = (error, activity.status_message.clone()) {
         // The case writes its own message where EC2's stands.
         activity.status_message = Some(reason.replace(&reason, message));
@@ -110,6 +148,14 @@ pub fn cause_by_words(stage: &mut GroupStage, event: &str) -> Result<(), Failure
     if says("scale out") || says("scale-out") || says("setdesiredcapacity") || says("desired capacity") {
         return stage.set_desired(numbers.get(1).copied().unwrap_or(desired + 1));
     }
+    if words.starts_with("launch") {
+        return stage.set_desired(numbers.get(1).copied().unwrap_or(desired + 1));
+    }
+    if says("refresh") {
+        let preferences = RefreshPreferences::default();
+        stage.call(|groups, now| groups.start_instance_refresh(now, &group(), None, preferences))?;
+        return Ok(());
+    }
     let id = stage.first()?;
     let finding = |finding: HealthFinding| {
         move |stage: &mut GroupStage| {
@@ -143,18 +189,17 @@ fn update(stage: &mut GroupStage, min: Option<u32>, max: Option<u32>, desired: O
 }
 
 fn execute_policy(stage: &mut GroupStage, adjustment: i32) -> Result<(), Failure> {
-    let policy = Policy {
-        name: "p".into(),
-        arn: PolicyArn::default(),
-        enabled: true,
-        adjustment_type: AdjustmentType::ChangeInCapacity,
-        min_adjustment_magnitude: None,
-        kind: PolicyKind::Simple { adjustment, cooldown_secs: None },
-        last: None,
-    };
-    stage.call(|groups, _| groups.put_policy(&group(), policy))?;
+    stage.put_policy("p", adjustment)?;
     let decision = stage.call(|groups, now| groups.execute_policy(now, &group(), &"p".into(), false, None))?;
     decision.to().map(|_| ()).ok_or_else(|| format!("the policy did not act: {:?}", decision.because).into())
+}
+
+/// What the details of a launch name.
+pub fn details_keys() -> Result<Value, Failure> {
+    let stage = GroupStage::settled(0, 1, 3, |_| {})?;
+    let activities = stage.activities_since(0);
+    let details = activities.first().ok_or("there is no activity")?.details.to_json();
+    Ok(json!(details.as_object().into_iter().flat_map(|it| it.keys().cloned()).collect::<Vec<_>>()))
 }
 
 /// How two ended activities and one in progress are listed.

@@ -31,6 +31,7 @@ pub fn heartbeat(case: &Case) -> Result<(), Failure> {
     if case.expect.has("code") || case.expects_text("message") || case.expect.has("http_status") {
         case.expect_refusal(&answer)?;
     }
+    case.expect_if("error", answer.as_ref().err().map(|refusal| refusal.code.clone()))?;
     for name in ["valid", "accepted"] {
         case.expect_if(name, answer.is_ok())?;
     }
@@ -38,6 +39,7 @@ pub fn heartbeat(case: &Case) -> Result<(), Failure> {
     for name in ["GlobalTimeout", "HeartbeatTimeout", "DefaultResult"] {
         case.expect_if(name, shown["LifecycleHooks"][0][name].clone())?;
     }
+    case.expect_if("default", shown["LifecycleHooks"][0]["HeartbeatTimeout"].clone())?;
     Ok(())
 }
 
@@ -78,26 +80,37 @@ pub fn states(case: &Case) -> Result<(), Failure> {
 pub fn result(case: &Case) -> Result<(), Failure> {
     let transition = transition(case.given.str("transition")?)?;
     let result = case.given.str("result")?;
-    let action = ActionResult::parse(result).ok_or_else(|| format!("`{result}` is no result"))?;
+    // Without a result in time, the hook's default result is taken.
+    let action = match result.to_lowercase().as_str() {
+        "timeout" | "heartbeat timeout" | "none" => None,
+        _ => Some(ActionResult::parse(result).ok_or_else(|| format!("`{result}` is no result"))?),
+    };
+    let default = case.given.opt_str("DefaultResult")?.and_then(ActionResult::parse).unwrap_or(ActionResult::Abandon);
     let (token_word, instance_word) = (case.given.opt_str("token")?, case.given.opt_str("instance")?);
     let terminating = transition == Transition::Terminating;
     let mut stage = GroupStage::settled(0, 1, 2, |_| {})?;
     for name in ["h1", "h2"] {
-        stage.call(|groups, now| {
-            groups.put_lifecycle_hook(now, &group(), hook(name, transition, ActionResult::Continue))
-        })?;
+        stage.call(|groups, now| groups.put_lifecycle_hook(now, &group(), hook(name, transition, default)))?;
     }
     let before = stage.ids();
     stage.set_desired(if terminating { 0 } else { 2 })?;
     stage.run_for(120);
     let held = stage.ids().into_iter().find(|id| waiting(&stage, id).is_some()).ok_or("no instance waits")?;
     let (_, token) = waiting(&stage, &held).ok_or("no instance waits")?;
-    stage.call(|groups, now| groups.complete_lifecycle_action(now, &group(), "h1", Some(&token), None, action))?;
+    match action {
+        Some(action) => stage
+            .call(|groups, now| groups.complete_lifecycle_action(now, &group(), "h1", Some(&token), None, action))?,
+        None => stage.run_for(300),
+    }
     stage.run_for(2);
     let remaining = match waiting(&stage, &held) {
         Some((hook, _)) if hook == "h2" => "run",
         _ => "skipped",
     };
+    if remaining == "run" && action.is_some() {
+        let on = ActionResult::Continue;
+        stage.call(|groups, now| groups.complete_lifecycle_action(now, &group(), "h2", None, Some(&held), on))?;
+    }
     let replaced = !terminating && stage.ids().iter().any(|id| *id != held && !before.contains(id));
     let kind = if terminating { ActivityKind::Terminate } else { ActivityKind::Launch };
     stage.run_for(900);

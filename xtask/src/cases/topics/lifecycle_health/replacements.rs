@@ -2,6 +2,7 @@
 
 use scaleproof::engine::groups::Health;
 use scaleproof::engine::groups::cause::HealthFinding;
+use scaleproof::engine::groups::refresh::RefreshPreferences;
 use scaleproof::engine::names::InstanceId;
 
 use crate::cases::case::Case;
@@ -68,7 +69,7 @@ fn find(case: &Case, stage: &mut GroupStage, id: &InstanceId) -> Result<(), Fail
             }
         }
     }
-    let respects = case.given.opt_bool("ShouldRespectGracePeriod")?;
+    let respects = case.given.opt_bool("ShouldRespectGracePeriod")?.or(case.given.opt_bool("respect_grace")?);
     for name in ["SetInstanceHealth", "custom", "set_instance_health"] {
         if let Some(text) = case.given.opt_str(name)? {
             found += 1;
@@ -98,10 +99,13 @@ fn leaving(stage: &GroupStage) -> usize {
     stage.ids().iter().filter(leaves).count()
 }
 
-/// How many instances of a group an instance refresh replaces first.
+/// How many instances of a group an instance refresh takes out first.
 pub fn refresh_batch(case: &Case) -> Result<(), Failure> {
-    let (desired, _percentage) = (case.given.u32("desired")?, case.given.u32("MinHealthyPercentage")?);
-    let _stage = GroupStage::settled(0, desired, desired, |_| {})?;
-    let _ = group();
-    Err("the engine has no instance refresh".into())
+    let (desired, percentage) = (case.given.u32("desired")?, case.given.u32("MinHealthyPercentage")?);
+    let mut stage = GroupStage::settled(0, desired, desired.max(1), |_| {})?;
+    let preferences = RefreshPreferences { min_healthy_percentage: percentage, ..RefreshPreferences::default() };
+    stage.call(|groups, now| groups.start_instance_refresh(now, &group(), None, preferences))?;
+    let mut at_once = 0;
+    stage.watch_for(15, |stage| at_once = at_once.max(leaving(stage)));
+    case.expect_eq("replaced_at_once", at_once)
 }

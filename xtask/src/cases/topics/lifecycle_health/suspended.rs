@@ -1,16 +1,12 @@
 //! What a group still does while processes are suspended, and what it does when they are resumed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use scaleproof::engine::alarms::{AlarmSnapshot, AlarmState, Comparison, MetricAlarm, MetricStat};
 use scaleproof::engine::groups::activity::ActivityKind;
 use scaleproof::engine::groups::cause::HealthFinding;
-use scaleproof::engine::groups::policy::{AdjustmentType, Policy, PolicyKind};
-use scaleproof::engine::groups::{Health, Process};
-use scaleproof::engine::metrics::{MetricKey, Statistic};
-use scaleproof::engine::names::{InstanceId, PolicyArn};
+use scaleproof::engine::groups::refresh::{RefreshPreferences, RefreshStatus};
+use scaleproof::engine::groups::{GroupChange, Health, Process};
+use scaleproof::engine::names::InstanceId;
 use serde_json::{Value, json};
 
 use super::api_with_group;
@@ -31,29 +27,51 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the group does in the matter that an expectation names.
+/// What the group does in the matter that an expectation's name speaks of.
 fn answer(name: &str, main: Process, suspended: &[Process]) -> Result<Value, Failure> {
-    Ok(match name {
-        "policies_invoked" | "policies_act" => json!(policy_acts(suspended)?.0),
-        "launches" | "launched" | "scale_out" | "scales_out" | "replacement_launched" | "launch" => {
-            json!(scales(suspended, true)?.0)
+    let words = name.to_lowercase().replace('_', "");
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    Ok(match () {
+        () if says(&["onresume", "resumed"]) => resumed(main, suspended)?,
+        () if name == "refresh" => json!(refreshes(suspended)?.1),
+        () if says(&["setinstancehealth"]) => json!(condemned_is_replaced(suspended)?),
+        () if says(&["fewest"]) => json!(prefers_fewest(suspended)?),
+        () if name == "replacement" || says(&["refresh"]) => json!(refreshes(suspended)?.0),
+        () if says(&["rebalanc", "redistribut"]) => json!(redistributes(suspended)?.0),
+        () if says(&["polic", "alarm"]) => json!(policy_acts(suspended)?.0),
+        () if says(&["regist", "loadbalancer", "added"]) => json!(registered(suspended)?.0),
+        () if says(&["mark"]) => json!(lost(suspended)?.marked),
+        () if says(&["unhealthyterminat", "terminatesunhealthy", "terminateunhealthy"]) => {
+            json!(lost(suspended)?.taken_out)
         }
-        "terminates" | "terminated" | "scale_in" | "scales_in" | "terminate" => json!(scales(suspended, false)?.0),
-        "redistribute" | "rebalance" | "rebalances" | "az_rebalance" => json!(redistributes(suspended)?.0),
-        "scale_out_still_prefers_fewest" => json!(prefers_fewest(suspended)?),
-        "marks_unhealthy" | "marked_unhealthy" => json!(lost(suspended)?.marked),
-        "unhealthy_terminated" | "terminates_unhealthy" => json!(lost(suspended)?.taken_out),
-        "replaced" => json!(lost(suspended)?.replaced),
-        "unhealthy_replaced" | "replacements_launched" | "replaces" => json!(lost(suspended)?.replaced),
-        "manual_SetInstanceHealth_still_replaced" => json!(condemned_is_replaced(suspended)?),
-        "registered" | "added" | "added_to_load_balancer" | "registers" | "registered_with_load_balancer" => {
-            json!(registered(suspended)?.0)
-        }
-        "run" | "runs" | "actions_run" => json!(scheduled(suspended)?.0),
-        "instances_launched" => json!(scales(suspended, true)?.0),
-        "on_resume" => resumed(main, suspended)?,
-        other => return Err(format!("nothing here finds out expect.{other}").into()),
+        () if says(&["replac", "unhealthy"]) => json!(lost(suspended)?.replaced),
+        () if says(&["standby"]) => json!(leaves_standby(suspended)?),
+        () if says(&["max", "exceed", "grow"]) => json!(grows_beyond_max(suspended)?),
+        () if says(&["launch", "scaleout", "scalesout"]) => json!(scales(suspended, true)?.0),
+        () if says(&["terminat", "scalein", "scalesin"]) => json!(scales(suspended, false)?.0),
+        () if says(&["run", "schedul"]) => json!(scheduled(suspended)?.0),
+        () => return Err(format!("nothing here finds out expect.{name}").into()),
     })
+}
+
+/// Whether an instance on standby comes back.
+fn leaves_standby(suspended: &[Process]) -> Result<bool, Failure> {
+    let mut stage = GroupStage::settled(0, 2, 4, |_| {})?;
+    let ids = vec![stage.first()?];
+    stage.call(|groups, now| groups.enter_standby(now, &group(), &ids, true))?;
+    stage.run_for(60);
+    stage.suspend(suspended)?;
+    Ok(stage.call(|groups, now| groups.exit_standby(now, &group(), &ids)).is_ok())
+}
+
+/// Whether balancing zones leaves a group at its maximum with more than that.
+fn grows_beyond_max(suspended: &[Process]) -> Result<bool, Failure> {
+    let mut stage = unbalanced(suspended)?;
+    let settings = stage.group()?.settings.clone();
+    let change = GroupChange { min_size: None, max_size: Some(2), desired_capacity: None, settings };
+    stage.call(|groups, now| groups.update_group(now, &group(), change))?;
+    stage.run_for(900);
+    Ok(stage.zones().values().sum::<usize>() > 2)
 }
 
 /// What is done once the processes are resumed, in the words of the cases.
@@ -76,65 +94,13 @@ fn resumed(main: Process, suspended: &[Process]) -> Result<Value, Failure> {
 /// A simple policy of +1 and its alarm in breach: whether it acts while suspended, and once resumed.
 fn policy_acts(suspended: &[Process]) -> Result<(bool, bool), Failure> {
     let mut stage = GroupStage::settled(1, 1, 3, |_| {})?;
-    let arn = put_policy(&mut stage, 1)?;
+    let arn = stage.put_policy("p", 1)?;
     stage.suspend(suspended)?;
-    fire(&mut stage, &arn)?;
+    stage.fire("high", &arn)?;
     let acted = stage.group()?.desired_capacity > 1;
     stage.resume()?;
-    fire(&mut stage, &arn)?;
+    stage.fire("high", &arn)?;
     Ok((acted, stage.group()?.desired_capacity > 1))
-}
-
-fn put_policy(stage: &mut GroupStage, adjustment: i32) -> Result<PolicyArn, Failure> {
-    let policy = Policy {
-        name: "p".into(),
-        arn: PolicyArn::default(),
-        enabled: true,
-        adjustment_type: AdjustmentType::ChangeInCapacity,
-        min_adjustment_magnitude: None,
-        kind: PolicyKind::Simple { adjustment, cooldown_secs: None },
-        last: None,
-    };
-    Ok(stage.call(|groups, _| groups.put_policy(&group(), policy))?)
-}
-
-/// An alarm in ALARM asks the policy to act, as it does each minute.
-fn fire(stage: &mut GroupStage, arn: &PolicyArn) -> Result<(), Failure> {
-    let metric = MetricStat {
-        key: MetricKey { namespace: "AWS/EC2".into(), name: "CPUUtilization".into(), dimensions: BTreeMap::new() },
-        statistic: Statistic::Average,
-        period_secs: 60,
-        unit: None,
-    };
-    let config = MetricAlarm {
-        name: "high".into(),
-        description: None,
-        actions_enabled: true,
-        ok_actions: Vec::new(),
-        alarm_actions: Vec::new(),
-        insufficient_data_actions: Vec::new(),
-        metric,
-        evaluation_periods: 1,
-        datapoints_to_alarm: None,
-        threshold: 50.0,
-        comparison: Comparison::GreaterThanOrEqualToThreshold,
-        treat_missing_data: None,
-        evaluate_low_sample_count_percentile: None,
-    };
-    let now = stage.now;
-    let alarm = AlarmSnapshot {
-        config: Arc::new(config),
-        arn: stage.world.place.arn("cloudwatch", "alarm:high"),
-        old_state: AlarmState::Alarm,
-        new_state: AlarmState::Alarm,
-        reason: String::new(),
-        state_changed_at: now,
-        configuration_updated_at: now,
-        newest_value: Some(90.0),
-    };
-    let outcomes = stage.world.groups.invoke_policy(now, arn.as_str(), &alarm, &|_| None)?;
-    stage.world.route_outcomes(now, outcomes);
-    Ok(())
 }
 
 /// A higher desired capacity, or a lower one: whether instances follow, and which kinds of activity follow on resuming.
@@ -233,6 +199,31 @@ fn scheduled(suspended: &[Process]) -> Result<(bool, bool, bool), Failure> {
     let once_resumed = desired_after(&mut api, 10)? == 2;
     let coming = desired_after(&mut api, 30)? == 3;
     Ok((in_its_time, once_resumed, coming))
+}
+
+/// An instance refresh: whether it replaces anything, and what has become of it in the words of the cases.
+fn refreshes(suspended: &[Process]) -> Result<(bool, &'static str), Failure> {
+    let mut stage = GroupStage::settled(0, 2, 4, |_| {})?;
+    stage.suspend(suspended)?;
+    let before = stage.ids();
+    let preferences = RefreshPreferences::default();
+    stage.call(|groups, now| groups.start_instance_refresh(now, &group(), None, preferences))?;
+    stage.run_for(1800);
+    let replaced = stage.ids() != before;
+    let status = |stage: &GroupStage| stage.group().ok().and_then(|group| Some(group.refreshes.last()?.status));
+    let while_suspended = status(&stage);
+    stage.resume()?;
+    stage.run_for(3600);
+    let then = (while_suspended, status(&stage));
+    Ok((
+        replaced,
+        match then {
+            (Some(RefreshStatus::InProgress), Some(RefreshStatus::Successful)) if !replaced => "paused, not cancelled",
+            (Some(RefreshStatus::Cancelled), _) => "cancelled",
+            (Some(RefreshStatus::Successful), _) => "not affected",
+            _ => "failed",
+        },
+    ))
 }
 
 fn condemned_is_replaced(suspended: &[Process]) -> Result<bool, Failure> {
