@@ -340,7 +340,3 @@ proptest! {
         prop_assert_eq!(after(&order).0, desired, "{:?} in the order {:?}", policies, order);
     }
 }
-
-fn in_service_count(stage: &Stage) -> usize {
-    stage.group().members.len()
-}
