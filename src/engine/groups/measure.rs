@@ -303,14 +303,19 @@ fn idle_percent(model: Option<&Workload>) -> f64 {
     model.map_or(IDLE_CPU_PERCENT, |model| model.base_cpu)
 }
 
-/// Whether an instance's data go into its group's: once in service and, with a default warm-up, once that is over.
-///
-/// Source: User Guide, "Set the default instance warmup".
+/// Whether an instance's data go into its group's by now.
 fn counts_for_group(instance: &Instance, group: &Group, now: Timestamp) -> bool {
-    let warmup = Duration::from_secs(u64::from(group.settings.default_instance_warmup_secs.unwrap_or_default()));
     let member = instance.membership.as_ref();
     let since = member.filter(|member| member.lifecycle == LifecycleState::InService);
-    since.and_then(|member| member.in_service_since).is_some_and(|since| since + warmup <= now)
+    let since = since.and_then(|member| member.in_service_since);
+    since.is_some_and(|since| counts_from(since, group.settings.default_instance_warmup_secs) <= now)
+}
+
+/// When an instance's data begin to go into its group's: once in service and, with a default warm-up, once that is over.
+///
+/// Source: User Guide, "Set the default instance warmup".
+pub fn counts_from(in_service_since: Timestamp, default_warmup_secs: Option<u32>) -> Timestamp {
+    in_service_since + Duration::from_secs(u64::from(default_warmup_secs.unwrap_or_default()))
 }
 
 impl Headcount {

@@ -111,6 +111,15 @@ pub fn capacity_after(limits: Limits, desired: u32, base: u32, change: i64) -> u
     }
 }
 
+/// What the members weigh once instances of `weight` have launched until there is `desired` capacity. It may exceed
+/// `max_size`, by less than the weight.
+///
+/// Source: User Guide, "Configure an Auto Scaling group to use instance weights".
+pub fn capacity_launched(weighed: u32, desired: u32, weight: u32) -> u32 {
+    let instances = desired.saturating_sub(weighed).div_ceil(weight.max(1));
+    weighed.saturating_add(instances.saturating_mul(weight.max(1)))
+}
+
 /// The capacity that wins when several policies ask at once: the largest, scaling out and in.
 ///
 /// Source: Amazon EC2 Auto Scaling User Guide, "Dynamic scaling", multiple policies.

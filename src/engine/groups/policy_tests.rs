@@ -156,6 +156,8 @@ fn a_decrement_smaller_than_the_surplus_of_weighted_instances_changes_nothing() 
     assert_eq!(capacity_after(limits, 30, 32, -1), 30);
     assert_eq!(capacity_after(limits, 30, 32, -3), 29);
     assert_eq!(capacity_after(Limits { min: 0, max: 12 }, 10, 10, 5), 12);
+    assert_eq!(capacity_launched(10, 12, 6), 16, "the guide's example: above max_size by less than the weight");
+    assert_eq!(capacity_launched(12, 12, 6), 12);
 }
 
 #[test]

@@ -4,16 +4,24 @@
 mod asg_activity;
 mod asg_errors;
 mod asg_notification;
+mod capacity_limits;
+mod cooldown;
 mod lifecycle_health;
+mod percent_rounding;
 mod protocol_limits;
+mod scaling;
+mod scheduled_cron;
 mod sns;
 mod sns_envelope;
 mod sns_errors;
 mod sns_filter;
 mod sns_retry;
 mod sns_signature;
+mod step_scaling;
+mod target_tracking;
 mod termination;
 mod terraform_calls;
+mod warm_up;
 
 use super::case::Case;
 use super::failure::Failure;
@@ -26,15 +34,22 @@ const ADAPTERS: &[(&str, Adapter)] = &[
     ("asg-activity", asg_activity::check),
     ("asg-errors", asg_errors::check),
     ("asg-notification", asg_notification::check),
+    ("capacity-limits", capacity_limits::check),
+    ("cooldown", cooldown::check),
     ("lifecycle-health", lifecycle_health::check),
+    ("percent-rounding", percent_rounding::check),
     ("protocol-limits", protocol_limits::check),
+    ("scheduled-cron", scheduled_cron::check),
     ("sns-envelope", sns_envelope::check),
     ("sns-errors", sns_errors::check),
     ("sns-filter", sns_filter::check),
     ("sns-retry", sns_retry::check),
     ("sns-signature", sns_signature::check),
+    ("step-scaling", step_scaling::check),
+    ("target-tracking", target_tracking::check),
     ("termination", termination::check),
     ("terraform-calls", terraform_calls::check),
+    ("warm-up", warm_up::check),
 ];
 
 pub fn adapter(topic: &str) -> Option<Adapter> {
