@@ -1,7 +1,7 @@
 //! What one part of the world asks of another, carried across. The only file in which the parts meet.
 
 use super::World;
-use super::alarms::{ActionOutcome, AlarmState, Firing};
+use super::alarms::{ActionOutcome, AlarmSnapshot, AlarmState, Firing, Subject};
 use super::groups::Outcome;
 use super::groups::target_tracking::Reading;
 use super::names::AlarmName;
@@ -37,12 +37,12 @@ impl World {
     }
 
     fn act(&mut self, now: Timestamp, firing: &Firing) -> ActionOutcome {
-        match firing.action_arn.split(':').nth(2) {
-            Some("autoscaling") => self.act_on_policy(now, firing),
-            Some("sns") => {
+        match (firing.action_arn.split(':').nth(2), &firing.alarm) {
+            (Some("autoscaling"), Subject::Metric(alarm)) => self.act_on_policy(now, &firing.action_arn, alarm),
+            (Some("sns"), _) => {
                 let notice = firing.notice(&self.place);
                 let cloudwatch =
-                    Publisher { principal: "cloudwatch.amazonaws.com", source_arn: Some(&firing.alarm.arn) };
+                    Publisher { principal: "cloudwatch.amazonaws.com", source_arn: Some(firing.alarm.arn()) };
                 match self.topics.publish_from_service(now, &firing.action_arn, cloudwatch, &notice) {
                     Ok(_) => ActionOutcome::Succeeded { published: Some(notice) },
                     Err(error) => ActionOutcome::Failed { error: error.for_alarm_history() },
@@ -54,13 +54,13 @@ impl World {
         }
     }
 
-    fn act_on_policy(&mut self, now: Timestamp, firing: &Firing) -> ActionOutcome {
+    fn act_on_policy(&mut self, now: Timestamp, policy_arn: &str, alarm: &AlarmSnapshot) -> ActionOutcome {
         let alarms = &self.alarms;
         let readings = |name: &AlarmName| {
             let alarm = alarms.get(name)?;
             Some(Reading { in_alarm: alarm.state.value == AlarmState::Alarm, newest_value: alarm.newest_value })
         };
-        match self.groups.invoke_policy(now, &firing.action_arn, &firing.alarm, &readings) {
+        match self.groups.invoke_policy(now, policy_arn, alarm, &readings) {
             Ok(outcomes) => {
                 self.route_outcomes(now, outcomes);
                 ActionOutcome::Succeeded { published: None }

@@ -55,6 +55,8 @@ impl Region {
             ("instance", world.groups.instances().filter(live).count()),
             ("launch template", world.groups.launch_templates.iter().count()),
             ("alarm", world.alarms.from_name("").count()),
+            ("composite alarm", world.alarms.composites().from_name("").count()),
+            ("alarm mute rule", world.alarms.mute_rules().iter().count()),
             ("topic", world.topics.topic_arns().count()),
             ("subscription", world.topics.subscriptions().count()),
             ("queue", self.sqs.queue_count()),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Options, SetupError};
 use crate::clock::Timestamp;
-use crate::engine::alarms::{Comparison, MetricAlarm, MetricStat, TreatMissingData};
+use crate::engine::alarms::{AlarmTiming, Comparison, MetricAlarm, MetricStat, TreatMissingData};
 use crate::engine::groups::credits::{Burstable, CreditMode};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
@@ -368,13 +368,15 @@ fn make_alarm(
         ok_actions: arns(&alarm.ok_actions),
         alarm_actions: arns(&alarm.alarm_actions),
         insufficient_data_actions: arns(&alarm.insufficient_data_actions),
-        metric: MetricStat { key: metric_key(alarm), statistic, period_secs: whole_secs(alarm.period), unit: None },
+        watched: MetricStat { key: metric_key(alarm), statistic, period_secs: whole_secs(alarm.period), unit: None }
+            .into(),
         evaluation_periods: alarm.evaluation_periods,
         datapoints_to_alarm: Some(alarm.datapoints_to_alarm),
         threshold: alarm.threshold,
         comparison: comparison(alarm.comparison),
         treat_missing_data: TreatMissingData::parse(&alarm.treat_missing_data),
         evaluate_low_sample_count_percentile: None,
+        timing: AlarmTiming::default(),
     };
     scene.alarms.insert(alarm.name.clone(), alarm.key.clone());
     scene.world.put_metric_alarm(now, config, BTreeMap::new())

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::metrics::{MetricKey, Statistic};
+use super::window::EvaluationWindow;
+use crate::engine::metrics::math::{Queries, Query};
+use crate::engine::metrics::{Grid, Metrics, Point};
 use crate::engine::names::AlarmName;
+
+pub use crate::engine::metrics::MetricStat;
 
 /// Printed exactly as AWS prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,7 +20,7 @@ pub enum AlarmState {
     InsufficientData,
 }
 
-/// An alarm on one metric, as PutMetricAlarm checked it.
+/// An alarm on one metric or one expression, as PutMetricAlarm checked it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricAlarm {
     pub name: AlarmName,
@@ -26,7 +30,7 @@ pub struct MetricAlarm {
     pub ok_actions: Vec<String>,
     pub alarm_actions: Vec<String>,
     pub insufficient_data_actions: Vec<String>,
-    pub metric: MetricStat,
+    pub watched: Watched,
     pub evaluation_periods: u32,
     /// `None` when the caller left it out: then all of `evaluation_periods`, and reasons read differently.
     pub datapoints_to_alarm: Option<u32>,
@@ -35,16 +39,73 @@ pub struct MetricAlarm {
     /// `None` when the caller left it out, which means `missing` except for DynamoDB's metrics.
     pub treat_missing_data: Option<TreatMissingData>,
     pub evaluate_low_sample_count_percentile: Option<LowSamples>,
+    #[serde(default)]
+    pub timing: AlarmTiming,
 }
 
-/// One metric, aggregated over periods.
+/// What the data points of an alarm are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricStat {
-    pub key: MetricKey,
-    pub statistic: Statistic,
-    pub period_secs: u32,
-    /// Only data published with this unit counts; `None` takes all.
-    pub unit: Option<String>,
+pub enum Watched {
+    Metric(MetricStat),
+    /// The `Metrics` of the call, of which one query returns data.
+    Math {
+        queries: Queries,
+        place: usize,
+    },
+}
+
+impl From<MetricStat> for Watched {
+    fn from(stat: MetricStat) -> Self {
+        Self::Metric(stat)
+    }
+}
+
+impl Watched {
+    /// The one metric, unless it is math.
+    pub fn metric(&self) -> Option<&MetricStat> {
+        match self {
+            Self::Metric(stat) => Some(stat),
+            Self::Math { .. } => None,
+        }
+    }
+
+    /// The metric that the data points are statistics of: the one metric, or the query that returns data.
+    pub fn returned_metric(&self) -> Option<&MetricStat> {
+        match self {
+            Self::Metric(stat) => Some(stat),
+            Self::Math { queries, place } => queries.get(*place).stat(),
+        }
+    }
+
+    pub fn queries(&self) -> Option<impl Iterator<Item = &Query>> {
+        match self {
+            Self::Metric(_) => None,
+            Self::Math { queries, .. } => Some(queries.iter()),
+        }
+    }
+
+    /// The data points of `grid`, oldest first.
+    pub fn read(&self, metrics: &Metrics, grid: Grid<'_>) -> Vec<Point> {
+        match self {
+            Self::Metric(stat) => stat.read(metrics, grid),
+            Self::Math { queries, place } => queries.points(*place, metrics, grid),
+        }
+    }
+}
+
+/// When an alarm is evaluated, besides its period.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlarmTiming {
+    pub window: EvaluationWindow,
+    pub warm_up: Option<WarmUp>,
+}
+
+/// How long a new alarm waits before it says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmUp {
+    pub minutes: u32,
+    /// Wait for all of it even if there is data for a whole evaluation before.
+    pub whole: bool,
 }
 
 impl MetricAlarm {
@@ -56,6 +117,18 @@ impl MetricAlarm {
         }
     }
 
+    /// The period of the data points, in seconds.
+    pub fn period_secs(&self) -> u32 {
+        match &self.watched {
+            Watched::Metric(stat) => stat.period_secs,
+            Watched::Math { queries, place } => queries.period_secs(*place),
+        }
+    }
+
+    pub fn is_math(&self) -> bool {
+        matches!(self.watched, Watched::Math { .. })
+    }
+
     /// How many of the last `evaluation_periods` data points must breach.
     pub fn effective_datapoints_to_alarm(&self) -> u32 {
         self.datapoints_to_alarm.unwrap_or(self.evaluation_periods)
@@ -63,8 +136,8 @@ impl MetricAlarm {
 
     /// The treatment in force when the caller may have left it out.
     pub fn effective_treat_missing_data(&self) -> TreatMissingData {
-        let default = match self.metric.key.namespace.as_str() {
-            "AWS/DynamoDB" => TreatMissingData::Ignore,
+        let default = match self.watched.metric().map(|stat| stat.key.namespace.as_str()) {
+            Some("AWS/DynamoDB") => TreatMissingData::Ignore,
             _ => TreatMissingData::Missing,
         };
         self.treat_missing_data.unwrap_or(default)

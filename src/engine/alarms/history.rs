@@ -24,14 +24,47 @@ pub struct History {
 pub struct HistoryItem {
     pub at: Timestamp,
     pub alarm: AlarmName,
+    #[serde(default)]
+    pub kind: AlarmKind,
     pub what: Happening,
+}
+
+/// As `AlarmType` names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlarmKind {
+    #[default]
+    MetricAlarm,
+    CompositeAlarm,
+}
+
+impl AlarmKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MetricAlarm => "MetricAlarm",
+            Self::CompositeAlarm => "CompositeAlarm",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Happening {
-    ConfigurationUpdate { change: Change, data: String },
-    StateUpdate { old: StateSummary, new: StateSummary },
-    Action { arn: String, state_updated_at: Timestamp, published: Option<String>, error: Option<String> },
+    ConfigurationUpdate {
+        change: Change,
+        data: String,
+    },
+    StateUpdate {
+        old: StateSummary,
+        new: StateSummary,
+    },
+    Action {
+        arn: String,
+        state_updated_at: Timestamp,
+        published: Option<String>,
+        error: Option<String>,
+        /// When the mute window ended that had kept the action back.
+        #[serde(default)]
+        mute_window_ended_at: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +84,18 @@ pub struct StateSummary {
 
 impl History {
     pub fn push(&mut self, at: Timestamp, alarm: &AlarmName, what: Happening) {
+        self.push_of(AlarmKind::MetricAlarm, at, alarm, what);
+    }
+
+    pub fn push_composite(&mut self, at: Timestamp, alarm: &AlarmName, what: Happening) {
+        self.push_of(AlarmKind::CompositeAlarm, at, alarm, what);
+    }
+
+    pub(super) fn push_of(&mut self, kind: AlarmKind, at: Timestamp, alarm: &AlarmName, what: Happening) {
         while self.items.front().is_some_and(|item| item.at + KEPT < at) {
             self.items.pop_front();
         }
-        self.items.push_back(HistoryItem { at, alarm: alarm.clone(), what });
+        self.items.push_back(HistoryItem { at, alarm: alarm.clone(), kind, what });
     }
 
     /// Drops what is older than `at`, for a driver that has read it.
@@ -112,13 +153,13 @@ impl HistoryItem {
             Happening::StateUpdate { old, new } => {
                 json!({ "version": "1.0", "oldState": old.document(), "newState": new.document() }).to_string()
             }
-            Happening::Action { arn, state_updated_at, published, error } => json!({
+            Happening::Action { arn, state_updated_at, published, error, mute_window_ended_at } => json!({
                 "actionState": if error.is_none() { "Succeeded" } else { "Failed" },
                 "stateUpdateTimestamp": state_updated_at.as_millis(),
                 "notificationResource": arn,
                 "publishedMessage": published,
                 "error": error,
-                "muteWindowEndTimestamp": null,
+                "muteWindowEndTimestamp": mute_window_ended_at.map(Timestamp::as_millis),
             })
             .to_string(),
         }

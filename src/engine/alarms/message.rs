@@ -1,27 +1,36 @@
 //! The message that an alarm's SNS action publishes. Start at [`notice`].
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::config::{AlarmState, Comparison, MetricAlarm};
-use super::{AlarmSnapshot, Firing};
-use crate::engine::metrics::Statistic;
+use super::composite::{CHILDREN_IN_MESSAGE, CompositeSnapshot, Triggering};
+use super::config::{AlarmState, Comparison, MetricAlarm, Watched};
+use super::{AlarmSnapshot, Firing, Subject};
+use crate::engine::metrics::math::{Query, Source};
+use crate::engine::metrics::{MetricStat, Statistic};
 use crate::engine::names::Place;
 use crate::engine::topics::Notice;
 
 /// SNS takes no longer subject.
 const SUBJECT_CHARS: usize = 100;
 
+/// How a moment is written for people.
+pub const FOR_PEOPLE: &str = "%A %d %B, %Y %H:%M:%S UTC";
+
 impl Firing {
     /// The message an SNS action publishes.
     pub fn notice(&self, place: &Place) -> Notice {
-        notice(&self.alarm, place)
+        match &self.alarm {
+            Subject::Metric(alarm) => notice(alarm, place, self.after_mute_window.is_some()),
+            Subject::Composite(alarm) => composite_notice(alarm, place, self.after_mute_window.is_some()),
+        }
     }
 }
 
 /// The message about `alarm`: a subject for people and a JSON document whose keys stand in AWS's order.
 ///
 /// Source: messages recorded from AWS.
-pub fn notice(alarm: &AlarmSnapshot, place: &Place) -> Notice {
+pub fn notice(alarm: &AlarmSnapshot, place: &Place, after_mute_window: bool) -> Notice {
     let config = &*alarm.config;
     let message = Message {
         alarm_name: config.name.as_str(),
@@ -34,19 +43,51 @@ pub fn notice(alarm: &AlarmSnapshot, place: &Place) -> Notice {
         region: region_name(&place.region),
         arn: &alarm.arn,
         old_state: alarm.old_state,
-        after_mute_window: false,
+        after_mute_window,
         ok_actions: &config.ok_actions,
         alarm_actions: &config.alarm_actions,
         insufficient_data_actions: &config.insufficient_data_actions,
-        trigger: Trigger::of(config),
+        trigger: trigger(config),
     };
     let subject = subject(alarm.new_state, config.name.as_str(), &place.region);
-    let by_protocol = [("sms", subject.clone()), ("email", email(alarm, place))];
+    published_as(subject, serde_json::to_string(&message).unwrap_or_default(), email(alarm, place))
+}
+
+/// The same for a composite alarm.
+pub fn composite_notice(alarm: &CompositeSnapshot, place: &Place, after_mute_window: bool) -> Notice {
+    let config = &*alarm.config;
+    let message = CompositeMessage {
+        alarm_name: config.name.as_str(),
+        alarm_description: config.description.as_deref(),
+        account: &place.account,
+        new_state: alarm.new_state,
+        reason: &alarm.reason,
+        state_changed_at: alarm.state_changed_at.cloudwatch_millis(),
+        region: region_name(&place.region),
+        arn: &alarm.arn,
+        ok_actions: &config.ok_actions,
+        alarm_actions: &config.alarm_actions,
+        insufficient_data_actions: &config.insufficient_data_actions,
+        after_mute_window,
+        old_state: alarm.old_state,
+        alarm_rule: config.rule.as_str(),
+        triggering_children: alarm.triggering.iter().take(CHILDREN_IN_MESSAGE).map(child).collect(),
+    };
+    let subject = subject(alarm.new_state, config.name.as_str(), &place.region);
+    published_as(subject, serde_json::to_string(&message).unwrap_or_default(), composite_email(alarm, place))
+}
+
+fn published_as(subject: String, message: String, email: String) -> Notice {
+    let by_protocol = [("sms", subject.clone()), ("email", email)];
     Notice {
         subject: Some(subject),
-        message: serde_json::to_string(&message).unwrap_or_default(),
+        message,
         by_protocol: by_protocol.map(|(protocol, text)| (protocol.to_string(), text)).into(),
     }
+}
+
+fn child(child: &Triggering) -> Value {
+    json!({"Arn": child.arn, "State": {"Value": child.state, "Timestamp": child.at.cloudwatch_millis()}})
 }
 
 /// `ALARM: "cpu-high" in US East (N. Virginia)`, cut and cleaned so that SNS takes it.
@@ -104,12 +145,52 @@ struct Message<'a> {
     ok_actions: &'a [String],
     alarm_actions: &'a [String],
     insufficient_data_actions: &'a [String],
-    trigger: Trigger<'a>,
+    trigger: Value,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Trigger<'a> {
+struct CompositeMessage<'a> {
+    alarm_name: &'a str,
+    alarm_description: Option<&'a str>,
+    #[serde(rename = "AWSAccountId")]
+    account: &'a str,
+    #[serde(rename = "NewStateValue")]
+    new_state: AlarmState,
+    #[serde(rename = "NewStateReason")]
+    reason: &'a str,
+    #[serde(rename = "StateChangeTime")]
+    state_changed_at: String,
+    region: &'a str,
+    #[serde(rename = "AlarmArn")]
+    arn: &'a str,
+    #[serde(rename = "OKActions")]
+    ok_actions: &'a [String],
+    alarm_actions: &'a [String],
+    insufficient_data_actions: &'a [String],
+    #[serde(rename = "ActionExecutedAfterMuteWindow")]
+    after_mute_window: bool,
+    #[serde(rename = "OldStateValue")]
+    old_state: AlarmState,
+    alarm_rule: &'a str,
+    triggering_children: Vec<Value>,
+}
+
+/// What the alarm watches: one metric, or several queries after the rest.
+fn trigger(config: &MetricAlarm) -> Value {
+    match &config.watched {
+        Watched::Metric(stat) => serde_json::to_value(MetricTrigger::of(config, stat)),
+        Watched::Math { queries, .. } => serde_json::to_value(MathTrigger {
+            condition: Condition::of(config),
+            metrics: queries.iter().map(query).collect(),
+        }),
+    }
+    .unwrap_or_default()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricTrigger<'a> {
     metric_name: &'a str,
     namespace: &'a str,
     statistic_type: &'static str,
@@ -119,6 +200,21 @@ struct Trigger<'a> {
     extended_statistic: Option<Statistic>,
     unit: Option<&'a str>,
     dimensions: Vec<Dimension<'a>>,
+    #[serde(flatten)]
+    condition: Condition,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MathTrigger {
+    #[serde(flatten)]
+    condition: Condition,
+    metrics: Vec<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
     period: u32,
     evaluation_periods: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,8 +232,63 @@ pub(super) struct Dimension<'a> {
     name: &'a str,
 }
 
-pub(super) fn dimensions(config: &MetricAlarm) -> Vec<Dimension<'_>> {
-    config.metric.key.dimensions.iter().map(|(name, value)| Dimension { value, name }).collect()
+pub(super) fn dimensions(stat: &MetricStat) -> Vec<Dimension<'_>> {
+    stat.key.dimensions.iter().map(|(name, value)| Dimension { value, name }).collect()
+}
+
+/// A query as messages write it.
+fn query(query: &Query) -> Value {
+    let account = query.account_id.as_ref();
+    present(match &query.source {
+        Source::Stat(stat) => json!({
+            "Id": query.id,
+            "Label": query.label,
+            "MetricStat": present(json!({
+                "Metric": {
+                    "Dimensions": dimensions(stat),
+                    "MetricName": stat.key.name,
+                    "Namespace": stat.key.namespace,
+                },
+                "Period": stat.period_secs,
+                "Stat": stat.statistic,
+                "Unit": stat.unit,
+            })),
+            "ReturnData": query.returns_data(),
+            "AccountId": account,
+        }),
+        Source::Expression { expression, period_secs } => json!({
+            "Expression": expression,
+            "Id": query.id,
+            "Label": query.label,
+            "ReturnData": query.returns_data(),
+            "Period": period_secs,
+            "AccountId": account,
+        }),
+    })
+}
+
+/// A query as the history writes it: the same with other initials.
+pub(super) fn query_in_history(one: &Query) -> Value {
+    lower(query(one))
+}
+
+fn lower(value: Value) -> Value {
+    let name = |name: String| -> String {
+        name.chars().take(1).flat_map(char::to_lowercase).chain(name.chars().skip(1)).collect()
+    };
+    match value {
+        Value::Object(members) => members.into_iter().map(|(key, value)| (name(key), lower(value))).collect(),
+        Value::Array(items) => items.into_iter().map(lower).collect(),
+        other => other,
+    }
+}
+
+/// The same without members that are null.
+fn present(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    value
 }
 
 /// `AVERAGE` and so on; `None` for extended statistics.
@@ -152,9 +303,8 @@ pub(super) fn shouted(statistic: Statistic) -> Option<&'static str> {
     }
 }
 
-impl<'a> Trigger<'a> {
-    fn of(config: &'a MetricAlarm) -> Self {
-        let stat = &config.metric;
+impl<'a> MetricTrigger<'a> {
+    fn of(config: &'a MetricAlarm, stat: &'a MetricStat) -> Self {
         Self {
             metric_name: &stat.key.name,
             namespace: &stat.key.namespace,
@@ -162,8 +312,16 @@ impl<'a> Trigger<'a> {
             statistic: shouted(stat.statistic),
             extended_statistic: stat.statistic.is_extended().then_some(stat.statistic),
             unit: stat.unit.as_deref(),
-            dimensions: dimensions(config),
-            period: stat.period_secs,
+            dimensions: dimensions(stat),
+            condition: Condition::of(config),
+        }
+    }
+}
+
+impl Condition {
+    fn of(config: &MetricAlarm) -> Self {
+        Self {
+            period: config.period_secs(),
             evaluation_periods: config.evaluation_periods,
             datapoints_to_alarm: config.datapoints_to_alarm,
             comparison_operator: config.comparison,
@@ -186,17 +344,16 @@ pub(super) fn published(notice: &Notice) -> String {
     serde_json::Value::Object(texts).to_string()
 }
 
-/// The text for people that email subscribers get instead of the JSON document.
+/// The text for people that email subscribers get instead of the JSON document. Recorded from AWS.
 pub fn email(alarm: &AlarmSnapshot, place: &Place) -> String {
     let config = &*alarm.config;
-    let (stat, region) = (&config.metric, region_name(&place.region));
-    let name = config.name.as_str();
-    let at = alarm.state_changed_at.format("%A %d %B, %Y %H:%M:%S UTC");
-    let dimensions: Vec<String> = stat.key.dimensions.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    let actions = |state| config.actions(state).iter().map(|arn| format!("[{arn}]")).collect::<Vec<_>>().join(" ");
+    let (name, region) = (config.name.as_str(), region_name(&place.region));
+    let at = alarm.state_changed_at.format(FOR_PEOPLE);
+    let actions = |state| listed(config.actions(state));
     format!(
         "You are receiving this email because your Amazon CloudWatch Alarm \"{name}\" in the {region} region has \
          entered the {new} state, because \"{reason}\" at \"{at}\".\n\n\
+         {console}\
          Alarm Details:\n\
          - Name:                       {name}\n\
          - Description:                {description}\n\
@@ -207,19 +364,10 @@ pub fn email(alarm: &AlarmSnapshot, place: &Place) -> String {
          - Alarm Arn:                  {arn}\n\n\
          Threshold:\n\
          - The alarm is in the ALARM state when the metric is {comparison} {threshold} for at least {m} of the last \
-         {n} period(s) of {period} seconds.\n\n\
-         Monitored Metric:\n\
-         - MetricNamespace:            {namespace}\n\
-         - MetricName:                 {metric}\n\
-         - Dimensions:                 [{dimensions}]\n\
-         - Period:                     {period} seconds\n\
-         - Statistic:                  {statistic}\n\
-         - Unit:                       {unit}\n\
-         - TreatMissingData:           {missing}\n\n\
-         State Change Actions:\n\
-         - OK: {ok}\n\
-         - ALARM: {alarm_actions}\n\
-         - INSUFFICIENT_DATA: {insufficient}\n",
+         {n} period(s) of {period} seconds. \n\n\
+         {monitored}\n\
+         {actions}",
+        console = console_link(name, place),
         new = alarm.new_state,
         old = alarm.old_state,
         reason = alarm.reason,
@@ -230,17 +378,110 @@ pub fn email(alarm: &AlarmSnapshot, place: &Place) -> String {
         threshold = super::reason::java_double(config.threshold),
         m = config.effective_datapoints_to_alarm(),
         n = config.evaluation_periods,
-        period = stat.period_secs,
-        namespace = stat.key.namespace,
-        metric = stat.key.name,
-        dimensions = dimensions.join("] ["),
-        statistic = stat.statistic,
-        unit = stat.unit.as_deref().unwrap_or("not specified"),
-        missing = config.effective_treat_missing_data(),
-        ok = actions(AlarmState::Ok),
-        alarm_actions = actions(AlarmState::Alarm),
-        insufficient = actions(AlarmState::InsufficientData),
+        period = config.period_secs(),
+        monitored = monitored(config),
+        actions = actions_for_people(&actions),
     )
+}
+
+/// The same for a composite alarm.
+fn composite_email(alarm: &CompositeSnapshot, place: &Place) -> String {
+    let config = &*alarm.config;
+    let (name, region) = (config.name.as_str(), region_name(&place.region));
+    let at = alarm.state_changed_at.format(FOR_PEOPLE);
+    let actions = |state| listed(config.actions(state));
+    let child = |child: &Triggering| {
+        format!("- {}   {:<19} {}\n", child.arn, child.state.as_str(), child.at.format(FOR_PEOPLE))
+    };
+    format!(
+        "You are receiving this email because your Amazon CloudWatch Alarm \"{name}\" in the {region} region has \
+         transitioned to {new} state on {at}, because \"{reason}\".\n\n\
+         {console}\
+         Alarm Details:\n\
+         - Name:                       {name}\n\
+         - Description:                {description}\n\
+         - State Change:               {old} -> {new}\n\
+         - Alarm Rule:                 {rule}\n\
+         - Reason for State Change:    {reason}\n\
+         - Timestamp:                  {at}\n\
+         - AWS Account:                {account}\n\
+         - Alarm Arn:                  {arn}\n\n\
+         Triggering children (max. {CHILDREN_IN_MESSAGE}):\n\
+         {children}\n\
+         {actions}",
+        console = console_link(name, place),
+        new = alarm.new_state,
+        old = alarm.old_state,
+        reason = alarm.reason,
+        rule = config.rule.as_str(),
+        description = config.description.as_deref().unwrap_or(""),
+        account = place.account,
+        arn = alarm.arn,
+        children = alarm.triggering.iter().take(CHILDREN_IN_MESSAGE).map(child).collect::<String>(),
+        actions = actions_for_people(&actions),
+    )
+}
+
+fn listed(arns: &[String]) -> String {
+    arns.iter().map(|arn| format!("[{arn}]")).collect::<Vec<_>>().join(" ")
+}
+
+fn actions_for_people(listed: &dyn Fn(AlarmState) -> String) -> String {
+    format!(
+        "State Change Actions:\n- OK: {}\n- ALARM: {}\n- INSUFFICIENT_DATA: {}\n",
+        listed(AlarmState::Ok),
+        listed(AlarmState::Alarm),
+        listed(AlarmState::InsufficientData)
+    )
+}
+
+fn console_link(name: &str, place: &Place) -> String {
+    let region = &place.region;
+    let console = if place.partition == "aws-cn" { "console.amazonaws.cn" } else { "console.aws.amazon.com" };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let name: String = name.bytes().map(encode).collect();
+    format!(
+        "View this alarm in the AWS Management Console:\n\
+         https://{region}.{console}/cloudwatch/deeplink.js?region={region}#alarmsV2:alarm/{name}\n\n"
+    )
+}
+
+fn monitored(config: &MetricAlarm) -> String {
+    match &config.watched {
+        Watched::Metric(stat) => {
+            let dimensions: Vec<String> =
+                stat.key.dimensions.iter().map(|(name, value)| format!("[{name} = {value}]")).collect();
+            format!(
+                "Monitored Metric:\n\
+                 - MetricNamespace:                     {}\n\
+                 - MetricName:                          {}\n\
+                 - Dimensions:                          {}\n\
+                 - Period:                              {} seconds\n\
+                 - Statistic:                           {}\n\
+                 - Unit:                                {}\n\
+                 - TreatMissingData:                    {}\n\n",
+                stat.key.namespace,
+                stat.key.name,
+                dimensions.join(" "),
+                stat.period_secs,
+                stat.statistic,
+                stat.unit.as_deref().unwrap_or("not specified"),
+                config.effective_treat_missing_data(),
+            )
+        }
+        Watched::Math { queries, place } => {
+            let query = queries.get(*place);
+            let expression = match &query.source {
+                Source::Expression { expression, .. } => expression.as_str(),
+                Source::Stat(stat) => &stat.key.name,
+            };
+            let label = query.default_label();
+            format!(
+                "Monitored Metrics:\n- MetricExpression:           {expression}\n- MetricLabel:                {label}\n"
+            )
+        }
+    }
 }
 
 /// The region's name for people, as alarm messages write it; the code itself for one that is not known.

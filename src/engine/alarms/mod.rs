@@ -1,13 +1,16 @@
-//! Metric alarms: windows, missing data, states, reasons, history, actions. Start at [`Alarms`].
+//! Alarms: windows, missing data, states, reasons, history, actions. Start at [`Alarms`].
 //!
 //! [`evaluate`] is the rule, [`window`] its clock and slots, [`reason`] and [`message`] what is said about it; this file
-//! keeps the alarms and runs them when they are due.
+//! keeps the alarms and runs them when they are due. [`composite`] holds the alarms that watch others, [`choices`] what AWS
+//! does not document and we had to choose.
 
+pub mod choices;
 pub mod composite;
 pub mod config;
 pub mod evaluate;
 pub mod history;
 pub mod message;
+pub mod mute;
 mod queue;
 pub mod reason;
 mod shared;
@@ -15,13 +18,17 @@ pub mod state;
 pub mod validate;
 pub mod window;
 pub mod world;
+pub mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use config::{AlarmState, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData};
+pub use composite::{Composite, CompositeSnapshot};
+pub use config::{
+    AlarmState, AlarmTiming, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData, WarmUp, Watched,
+};
 pub use state::Alarm;
 
 use super::Refusal;
@@ -29,7 +36,9 @@ use super::metrics::{Metrics, Point};
 use super::names::{AlarmName, Place};
 use super::topics::Notice;
 use crate::clock::Timestamp;
-use history::{Change, Happening, History, StateSummary};
+use composite::Composites;
+use history::{AlarmKind, Change, Happening, History, StateSummary};
+use mute::{MuteRule, MuteRules};
 use queue::Queue;
 
 pub type Tags = BTreeMap<String, String>;
@@ -38,7 +47,60 @@ pub type Tags = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Firing {
     pub action_arn: String,
-    pub alarm: AlarmSnapshot,
+    pub alarm: Subject,
+    /// When the mute window ended that had kept the action back.
+    pub after_mute_window: Option<Timestamp>,
+}
+
+/// The alarm that an action is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    Metric(AlarmSnapshot),
+    Composite(CompositeSnapshot),
+}
+
+impl Subject {
+    pub fn name(&self) -> &AlarmName {
+        match self {
+            Self::Metric(alarm) => &alarm.config.name,
+            Self::Composite(alarm) => &alarm.config.name,
+        }
+    }
+
+    pub fn arn(&self) -> &str {
+        match self {
+            Self::Metric(alarm) => &alarm.arn,
+            Self::Composite(alarm) => &alarm.arn,
+        }
+    }
+
+    pub fn old_state(&self) -> AlarmState {
+        match self {
+            Self::Metric(alarm) => alarm.old_state,
+            Self::Composite(alarm) => alarm.old_state,
+        }
+    }
+
+    pub fn new_state(&self) -> AlarmState {
+        match self {
+            Self::Metric(alarm) => alarm.new_state,
+            Self::Composite(alarm) => alarm.new_state,
+        }
+    }
+
+    pub fn state_changed_at(&self) -> Timestamp {
+        match self {
+            Self::Metric(alarm) => alarm.state_changed_at,
+            Self::Composite(alarm) => alarm.state_changed_at,
+        }
+    }
+
+    fn kind(&self) -> AlarmKind {
+        match self {
+            Self::Metric(_) => AlarmKind::MetricAlarm,
+            Self::Composite(_) => AlarmKind::CompositeAlarm,
+        }
+    }
 }
 
 /// The alarm as it stood when its action ran: all that a policy decision, an activity's cause, an
@@ -74,6 +136,8 @@ pub struct Alarms {
     alarms: Vec<Option<Box<Alarm>>>,
     by_name: BTreeMap<AlarmName, usize>,
     queue: Queue,
+    composites: Composites,
+    mutes: MuteRules,
     history: History,
     /// The data points of the evaluation at hand; kept so that an evaluation allocates nothing.
     points: Vec<Point>,
@@ -85,13 +149,18 @@ struct Dump {
     place: Place,
     seed: u64,
     alarms: Vec<Alarm>,
+    #[serde(default)]
+    composites: Vec<Composite>,
+    #[serde(default)]
+    mutes: MuteRules,
     history: History,
 }
 
 impl From<Alarms> for Dump {
     fn from(alarms: Alarms) -> Self {
-        let Alarms { place, seed, alarms, history, .. } = alarms;
-        Self { place, seed, alarms: alarms.into_iter().flatten().map(|alarm| *alarm).collect(), history }
+        let Alarms { place, seed, alarms, composites, mutes, history, .. } = alarms;
+        let alarms = alarms.into_iter().flatten().map(|alarm| *alarm).collect();
+        Self { place, seed, alarms, composites: composites.into_list(), mutes, history }
     }
 }
 
@@ -99,8 +168,12 @@ impl From<Dump> for Alarms {
     fn from(dump: Dump) -> Self {
         let mut alarms = Self::new(&dump.place, dump.seed);
         alarms.history = dump.history;
+        alarms.mutes = dump.mutes;
         for alarm in dump.alarms {
             alarms.insert(alarm);
+        }
+        for composite in dump.composites {
+            alarms.composites.insert(composite);
         }
         alarms
     }
@@ -114,25 +187,34 @@ impl Alarms {
             alarms: Vec::new(),
             by_name: BTreeMap::new(),
             queue: Queue::default(),
+            composites: Composites::default(),
+            mutes: MuteRules::default(),
             history: History::default(),
             points: Vec::new(),
         }
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.queue.peek()
+        match self.composites.next_due() {
+            None => self.queue.peek(),
+            due => [self.queue.peek(), due].into_iter().flatten().min(),
+        }
     }
 
     /// Evaluates every alarm due at `due` and says which actions to run, in order.
     pub fn run_due(&mut self, due: Timestamp, metrics: &Metrics) -> Vec<Firing> {
         let mut firings = Vec::new();
+        self.run_due_composites(due, &mut firings);
         // The first entry always holds: stale ones are dropped after every change.
         while let Some((at, place)) = self.queue.first(due) {
             if let Some(alarm) = &mut self.alarms[place] {
-                if let Some((old, new)) = alarm.run(at, metrics, &mut self.points, &mut firings) {
-                    self.history.push(at, &alarm.config.name, Happening::StateUpdate { old, new });
-                }
+                let change = alarm.run(at, metrics, &mut self.points, &self.mutes, &mut firings);
                 self.queue.postpone_first(alarm.due());
+                if let Some((old, new)) = change {
+                    let name = alarm.config.name.clone();
+                    self.history.push(at, &name, Happening::StateUpdate { old, new });
+                    self.propagate(at, &name, &mut firings);
+                }
             }
             self.skip_stale();
         }
@@ -149,16 +231,22 @@ impl Alarms {
             ActionOutcome::Succeeded { published } => (published, None),
             ActionOutcome::Failed { error } => (None, Some(error)),
         };
-        let (name, arn) = (&alarm.config.name, &firing.action_arn);
-        if alarm.old_state == alarm.new_state {
-            let last = self.history.last_action(name, arn, alarm.state_changed_at);
+        let (name, arn) = (alarm.name(), &firing.action_arn);
+        if alarm.old_state() == alarm.new_state() {
+            let last = self.history.last_action(name, arn, alarm.state_changed_at());
             if matches!(last, Some(Happening::Action { error: last, .. }) if *last == error) {
                 return;
             }
         }
         let published = published.as_ref().map(message::published);
-        let what = Happening::Action { arn: arn.clone(), state_updated_at: alarm.state_changed_at, published, error };
-        self.history.push(now, name, what);
+        let what = Happening::Action {
+            arn: arn.clone(),
+            state_updated_at: alarm.state_changed_at(),
+            published,
+            error,
+            mute_window_ended_at: firing.after_mute_window,
+        };
+        self.history.push_of(alarm.kind(), now, name, what);
     }
 
     /// Creates an alarm or replaces its configuration; state, tags and evaluation clock of an existing one stay.
@@ -213,6 +301,7 @@ impl Alarms {
 
     /// Turns the actions of an alarm on or off. What its state would have set off meanwhile is not made up for.
     pub fn enable_actions(&mut self, now: Timestamp, name: &AlarmName, enabled: bool) {
+        self.enable_composite_actions(now, name, enabled);
         if let Some(alarm) = self.get(name).filter(|alarm| alarm.config.actions_enabled != enabled) {
             let config = MetricAlarm { actions_enabled: enabled, ..(*alarm.config).clone() };
             self.put(now, config, Tags::new());
@@ -234,21 +323,31 @@ impl Alarms {
         if reason_data.is_some_and(|data| serde_json::from_str::<serde_json::Value>(data).is_err()) {
             return Err(Refusal::new("InvalidFormat", 400, ""));
         }
-        let place = self.by_name.get(name).copied();
-        let Some((place, alarm)) = place.and_then(|place| Some((place, self.alarms[place].as_mut()?))) else {
-            return Err(Refusal::new("ResourceNotFound", 404, ""));
-        };
-        if alarm.state.value == value {
-            return Ok(Vec::new());
-        }
-        alarm.newest_value = reason_data.and_then(reason::newest_value).or(alarm.newest_value);
         let new = StateSummary { value, reason: reason.into(), reason_data: reason_data.map(str::to_string) };
         let mut firings = Vec::new();
-        let (old, new) = alarm.change_state(now, new, &mut firings);
+        let place = self.by_name.get(name).copied();
+        let Some((place, alarm)) = place.and_then(|place| Some((place, self.alarms[place].as_mut()?))) else {
+            return match self.set_composite_state(now, name, new, &mut firings) {
+                true => Ok(firings),
+                false => Err(Refusal::new("ResourceNotFound", 404, "")),
+            };
+        };
+        if alarm.state.value == value {
+            return Ok(firings);
+        }
+        alarm.newest_value = reason_data.and_then(reason::newest_value).or(alarm.newest_value);
+        let (old, new) = alarm.change_state(now, new, &self.mutes, &mut firings);
         self.queue.schedule(alarm.due(), place);
         self.history.push(now, name, Happening::StateUpdate { old, new });
+        self.propagate(now, name, &mut firings);
         self.skip_stale();
         Ok(firings)
+    }
+
+    /// The state that an evaluation at `at` would go to, with what it would say; `None` when the alarm would stay as it is.
+    /// Nothing changes.
+    pub fn preview(&self, name: &AlarmName, at: Timestamp, metrics: &Metrics) -> Option<StateSummary> {
+        self.get(name)?.clone().evaluate(at, metrics, &mut Vec::new())
     }
 
     pub fn get(&self, name: &AlarmName) -> Option<&Alarm> {
@@ -257,6 +356,42 @@ impl Alarms {
 
     pub fn get_mut(&mut self, name: &AlarmName) -> Option<&mut Alarm> {
         self.by_name.get(name).and_then(|place| self.alarms[*place].as_deref_mut())
+    }
+
+    pub fn mute_rules(&self) -> &MuteRules {
+        &self.mutes
+    }
+
+    /// Creates a mute rule or replaces it.
+    pub fn put_mute_rule(&mut self, now: Timestamp, rule: MuteRule) {
+        self.mutes.put(rule);
+        self.reconsider_muted(now);
+    }
+
+    /// Removes a mute rule; one that does not exist is no error.
+    pub fn delete_mute_rule(&mut self, now: Timestamp, name: &str) {
+        self.mutes.delete(name);
+        self.reconsider_muted(now);
+    }
+
+    /// Lets every alarm that keeps an action back ask at once whether it still has to.
+    fn reconsider_muted(&mut self, now: Timestamp) {
+        for (place, alarm) in self.alarms.iter_mut().enumerate() {
+            if let Some(alarm) = alarm.as_mut().filter(|alarm| alarm.muted.is_some()) {
+                alarm.muted = alarm.muted.map(|muted| mute::Muted { until: now, ..muted });
+                self.queue.schedule(alarm.due(), place);
+            }
+        }
+        self.composites.reconsider_muted(now);
+        self.skip_stale();
+    }
+
+    /// The tags of an alarm of either kind.
+    pub fn tags_mut(&mut self, name: &AlarmName) -> Option<&mut Tags> {
+        if self.by_name.contains_key(name) {
+            return self.get_mut(name).map(|alarm| &mut alarm.tags);
+        }
+        self.composite_tags_mut(name)
     }
 
     /// In the order of their names, from `first` on.
@@ -286,3 +421,5 @@ impl Alarms {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched_tests;

@@ -135,14 +135,14 @@ impl<'a> Evidence<'a> {
         while recent.last() == Some(&None) {
             recent.pop();
         }
-        let stat = &self.alarm.metric;
+        let stat = self.alarm.watched.metric();
         let data = ReasonData {
             version: "1.0",
             query_date: query_date.cloudwatch_millis(),
             start_date: oldest.map(Timestamp::cloudwatch_millis),
-            unit: stat.unit.as_deref(),
-            statistic: stat.statistic,
-            period: stat.period_secs,
+            unit: stat.and_then(|stat| stat.unit.as_deref()),
+            statistic: stat.map(|stat| stat.statistic),
+            period: self.alarm.period_secs(),
             recent_datapoints: recent,
             threshold: self.alarm.threshold,
             evaluated_datapoints: self.evaluated(points),
@@ -157,9 +157,11 @@ impl<'a> Evidence<'a> {
         let missing = missing.take(room.min(self.decision.filled as usize));
         let mut listed: Vec<&Point> = self.speaking.iter().copied().chain(missing).collect();
         listed.sort_by_key(|point| std::cmp::Reverse(point.start));
+        // What an expression comes to has no samples.
+        let has_samples = self.alarm.watched.returned_metric().is_some();
         let entry = |point: &Point| EvaluatedDatapoint {
             timestamp: point.start.cloudwatch_millis(),
-            sample_count: point.value.map(|_| point.sample_count),
+            sample_count: point.value.filter(|_| has_samples).map(|_| point.sample_count),
             value: point.value,
         };
         listed.into_iter().map(entry).collect()
@@ -175,7 +177,8 @@ struct ReasonData<'a> {
     start_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
-    statistic: Statistic,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistic: Option<Statistic>,
     period: u32,
     recent_datapoints: Vec<Option<f64>>,
     threshold: f64,

@@ -1,24 +1,22 @@
 //! One alarm between its evaluations: its state, and when it has to do something. Start at [`Alarm`].
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::config::{AlarmState, Comparison, LowSamples, MetricAlarm};
+use super::choices::REPEATED_EVERY;
+use super::config::{AlarmState, Comparison, LowSamples, MetricAlarm, WarmUp, Watched};
 use super::evaluate::{Action, Because, Decision, Rule, Slot, considered, evaluate};
 use super::history::{Change, StateSummary};
-use super::window::{Cadence, EvaluationClock, slots};
-use super::{AlarmSnapshot, Firing, Tags, message, reason, shared};
+use super::mute::{MuteRules, Muted};
+use super::window::{Cadence, EvaluationClock, EvaluationWindow, complete_periods, slots};
+use super::{AlarmSnapshot, Firing, Subject, Tags, message, reason, shared};
 use crate::clock::Timestamp;
-use crate::engine::metrics::{MetricId, Metrics, Point, Statistic};
+use crate::engine::metrics::{Grid, MetricId, Metrics, Point, Statistic};
 use crate::engine::names::Place;
-
-/// How often an Auto Scaling action is invoked while the state lasts.
-///
-/// Source: CloudWatch User Guide, "Alarm actions".
-const REPEATED_EVERY: Duration = Duration::from_secs(60);
 
 /// A metric alarm and the state it is in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +30,12 @@ pub struct Alarm {
     pub state_updated_at: Timestamp,
     /// The newest data point of the last evaluation that found one.
     pub newest_value: Option<f64>,
+    /// Until then the alarm says nothing; `None` once it has warmed up.
+    #[serde(default)]
+    warming: Option<Warming>,
+    /// An action that a mute rule keeps back.
+    #[serde(default)]
+    pub(super) muted: Option<Muted>,
     clock: EvaluationClock,
     next_evaluation: Timestamp,
     /// When Auto Scaling actions are invoked again, if the state has any.
@@ -42,6 +46,22 @@ pub struct Alarm {
     /// Made at the first evaluation of a configuration.
     #[serde(skip)]
     plan: Option<Plan>,
+}
+
+/// A warm-up that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Warming {
+    since: Timestamp,
+    until: Timestamp,
+    /// Data for a whole evaluation do not end it.
+    whole: bool,
+}
+
+impl Warming {
+    fn new(since: Timestamp, warm_up: WarmUp) -> Self {
+        let length = Duration::from_secs(60 * u64::from(warm_up.minutes));
+        Self { since, until: since + length, whole: warm_up.whole }
+    }
 }
 
 impl Alarm {
@@ -55,6 +75,8 @@ impl Alarm {
             state: StateSummary { value: AlarmState::InsufficientData, reason, reason_data: None },
             state_updated_at: now,
             newest_value: None,
+            warming: config.timing.warm_up.map(|warm_up| Warming::new(now, warm_up)),
+            muted: None,
             next_evaluation: clock.next_after(now),
             clock,
             next_repetition: None,
@@ -67,6 +89,7 @@ impl Alarm {
     /// Takes another configuration; the state stays what it is.
     pub(super) fn configure(&mut self, now: Timestamp, config: MetricAlarm, seed: u64) {
         self.clock = evaluation_clock(&config, seed);
+        self.rewarm(now, config.timing.warm_up);
         self.config = Arc::new(config);
         self.configuration_updated_at = now;
         self.next_evaluation = self.clock.next_after(now);
@@ -75,9 +98,25 @@ impl Alarm {
         self.schedule_repetition(self.next_repetition.unwrap_or(now + REPEATED_EVERY));
     }
 
+    /// A warm-up that is over does not begin again; one that an alarm did not have before begins with the update.
+    fn rewarm(&mut self, now: Timestamp, warm_up: Option<WarmUp>) {
+        let had = self.config.timing.warm_up.is_some();
+        self.warming = match (warm_up, self.warming) {
+            (Some(warm_up), Some(warming)) => Some(Warming::new(warming.since, warm_up)),
+            (Some(warm_up), None) if !had => Some(Warming::new(now, warm_up)),
+            _ => None,
+        };
+    }
+
     /// When it next has something to do.
     pub fn due(&self) -> Timestamp {
-        self.next_repetition.map_or(self.next_evaluation, |repetition| repetition.min(self.next_evaluation))
+        let due = self.next_repetition.map_or(self.next_evaluation, |repetition| repetition.min(self.next_evaluation));
+        self.muted.map_or(due, |muted| muted.until.min(due))
+    }
+
+    /// Whether it still warms up, so that it neither is evaluated nor acts.
+    pub fn is_warming_up(&self) -> bool {
+        self.warming.is_some()
     }
 
     /// Does what is due at `now`: evaluates, and runs the actions of a new state or repeats those of a lasting one.
@@ -87,25 +126,38 @@ impl Alarm {
         now: Timestamp,
         metrics: &Metrics,
         points: &mut Vec<Point>,
+        mutes: &MuteRules,
         firings: &mut Vec<Firing>,
     ) -> Option<(StateSummary, StateSummary)> {
         if self.next_evaluation <= now {
             self.next_evaluation = self.clock.next_after(now);
             if let Some(new) = self.evaluate(now, metrics, points) {
-                return Some(self.change_state(now, new, firings));
+                return Some(self.change_state(now, new, mutes, firings));
             }
         }
         if self.next_repetition.is_some_and(|repetition| repetition <= now) {
-            self.fire(self.state.value, is_repeated, firings);
+            // A repetition that is muted is not made up for: the next one comes within a minute.
+            if mutes.muted_until(&self.config.name, now).is_none() {
+                self.fire(self.state.value, is_repeated, None, firings);
+            }
             self.schedule_repetition(now + REPEATED_EVERY);
         }
+        self.unmute(now, mutes, firings);
         None
     }
 
     /// The state that the data ask for, if it is another one.
-    fn evaluate(&mut self, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) -> Option<StateSummary> {
+    pub(super) fn evaluate(
+        &mut self,
+        now: Timestamp,
+        metrics: &Metrics,
+        points: &mut Vec<Point>,
+    ) -> Option<StateSummary> {
         let plan = *self.plan.get_or_insert_with(|| Plan::of(&self.config));
         self.fetch(&plan, now, metrics, points);
+        if self.warming.is_some() && !self.warms_up_at(now, points) {
+            return None;
+        }
         if let Some(value) = points.iter().rev().find_map(|point| point.value) {
             self.newest_value = Some(value);
         }
@@ -120,15 +172,28 @@ impl Alarm {
         }
     }
 
+    /// Ends the warm-up when its time has come or, unless all of it is to be waited for, when there are enough data.
+    fn warms_up_at(&mut self, now: Timestamp, points: &[Point]) -> bool {
+        let Some(warming) = self.warming else { return true };
+        let filled = points.iter().filter(|point| point.value.is_some()).count();
+        let over = now >= warming.until || (!warming.whole && filled >= self.config.evaluation_periods as usize);
+        if over {
+            self.warming = None;
+        }
+        over
+    }
+
     fn fetch(&mut self, plan: &Plan, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) {
-        let slots = slots(plan.period_secs, plan.rule.evaluation_periods, now);
-        self.metric = self.metric.or_else(|| metrics.find(&self.config.metric.key));
+        let config = &*self.config;
+        let (Watched::Metric(stat), EvaluationWindow::Sliding) = (&config.watched, &config.timing.window) else {
+            *points = fetch_any(config, now, metrics);
+            return;
+        };
+        let slots = slots(plan.period_secs, plan.rule.evaluation_periods, now, false);
+        self.metric = self.metric.or_else(|| metrics.find(&stat.key));
         match self.metric {
-            Some(id) => metrics.read(id, self.config.metric.unit.as_deref(), plan.statistic, slots, points),
-            None => {
-                points.clear();
-                points.extend(slots.starts().map(|start| Point { start, value: None, sample_count: 0.0 }));
-            }
+            Some(id) => metrics.read(id, stat.unit.as_deref(), plan.statistic, slots, points),
+            None => slots.without_data(points),
         }
     }
 
@@ -137,21 +202,45 @@ impl Alarm {
         &mut self,
         now: Timestamp,
         new: StateSummary,
+        mutes: &MuteRules,
         firings: &mut Vec<Firing>,
     ) -> (StateSummary, StateSummary) {
         let old = std::mem::replace(&mut self.state, new.clone());
         self.state_updated_at = now;
-        self.fire(old.value, |_| true, firings);
+        let until = mutes.muted_until(&self.config.name, now);
+        self.muted = until.map(|until| Muted { until, old_state: old.value });
+        if until.is_none() {
+            self.fire(old.value, |_| true, None, firings);
+        }
         self.schedule_repetition(now + REPEATED_EVERY);
         (old, new)
     }
 
-    fn fire(&self, old_state: AlarmState, wanted: fn(&str) -> bool, firings: &mut Vec<Firing>) {
-        if !self.config.actions_enabled {
+    /// Runs what was muted, once no window mutes it any longer.
+    fn unmute(&mut self, now: Timestamp, mutes: &MuteRules, firings: &mut Vec<Firing>) {
+        let Some(muted) = self.muted.filter(|muted| muted.until <= now) else { return };
+        match mutes.muted_until(&self.config.name, now) {
+            Some(until) => self.muted = Some(Muted { until, ..muted }),
+            None => {
+                self.muted = None;
+                self.fire(muted.old_state, |_| true, Some(muted.until), firings);
+            }
+        }
+    }
+
+    fn fire(
+        &self,
+        old_state: AlarmState,
+        wanted: fn(&str) -> bool,
+        after_mute_window: Option<Timestamp>,
+        firings: &mut Vec<Firing>,
+    ) {
+        if !self.config.actions_enabled || self.is_warming_up() {
             return;
         }
         for arn in self.config.actions(self.state.value).iter().filter(|arn| wanted(arn)) {
-            firings.push(Firing { action_arn: arn.clone(), alarm: self.snapshot(old_state) });
+            let alarm = Subject::Metric(self.snapshot(old_state));
+            firings.push(Firing { action_arn: arn.clone(), alarm, after_mute_window });
         }
     }
 
@@ -171,6 +260,20 @@ impl Alarm {
             state_changed_at: self.state_updated_at,
             configuration_updated_at: self.configuration_updated_at,
             newest_value: self.newest_value,
+        }
+    }
+}
+
+/// The evaluation range of an alarm on math or with the periods of a clock.
+fn fetch_any(config: &MetricAlarm, now: Timestamp, metrics: &Metrics) -> Vec<Point> {
+    let (period, n) = (config.period_secs(), config.evaluation_periods);
+    match &config.timing.window {
+        EvaluationWindow::Sliding => config.watched.read(metrics, Grid::Even(slots(period, n, now, config.is_math()))),
+        // Each period of a clock stands for itself: the guide has every day judged by its own data, so that older periods
+        // do not fill gaps here.
+        EvaluationWindow::WallClock(zone) => {
+            let periods: Vec<Range<Timestamp>> = complete_periods(zone, period, n, now);
+            config.watched.read(metrics, Grid::Uneven(&periods))
         }
     }
 }
@@ -195,13 +298,14 @@ impl Plan {
             datapoints_to_alarm: config.effective_datapoints_to_alarm(),
             treat_missing_data: config.effective_treat_missing_data(),
         };
+        let statistic = config.watched.returned_metric().map_or(Statistic::Average, |stat| stat.statistic);
         Self {
             rule,
             comparison: config.comparison,
             threshold: config.threshold,
-            statistic: config.metric.statistic,
-            period_secs: config.metric.period_secs,
-            least_samples: config.metric.statistic.low_sample_count().filter(|_| ignores),
+            statistic,
+            period_secs: config.period_secs(),
+            least_samples: statistic.low_sample_count().filter(|_| ignores),
         }
     }
 
@@ -235,24 +339,26 @@ fn is_repeated(arn: &str) -> bool {
 }
 
 fn evaluation_clock(config: &MetricAlarm, seed: u64) -> EvaluationClock {
-    let cadence = Cadence::of(config.metric.period_secs, config.evaluation_periods);
+    let cadence = Cadence::of(config.period_secs(), config.evaluation_periods);
     EvaluationClock::new(cadence, seed, &config.name)
 }
 
 /// The history's document about a change of configuration, with AWS's keys.
 pub(super) fn configuration_document(alarm: &Alarm, change: Change) -> String {
-    let (config, stat) = (&alarm.config, &alarm.config.metric);
-    let mut about = json!({
+    let config = &alarm.config;
+    let stat = config.watched.metric();
+    let about = json!({
         "alarmName": config.name,
         "alarmDescription": config.description,
         "alarmArn": alarm.arn,
         "alarmConfigurationUpdatedTimestamp": alarm.configuration_updated_at.cloudwatch_millis(),
-        "namespace": stat.key.namespace,
-        "metricName": stat.key.name,
-        "statistic": stat.statistic,
-        "period": stat.period_secs,
-        "dimensions": message::dimensions(config),
-        "unit": stat.unit,
+        "namespace": stat.map(|stat| &stat.key.namespace),
+        "metricName": stat.map(|stat| &stat.key.name),
+        "statistic": stat.map(|stat| stat.statistic),
+        "period": stat.map(|stat| stat.period_secs),
+        "dimensions": stat.map_or_else(Vec::new, message::dimensions),
+        "metrics": config.watched.queries().map(|queries| queries.map(message::query_in_history).collect::<Vec<_>>()),
+        "unit": stat.and_then(|stat| stat.unit.as_ref()),
         "threshold": config.threshold,
         "comparisonOperator": config.comparison,
         "evaluationPeriods": config.evaluation_periods,
@@ -266,6 +372,11 @@ pub(super) fn configuration_document(alarm: &Alarm, change: Change) -> String {
         "insufficientDataActions": config.insufficient_data_actions,
         "okactions": config.ok_actions,
     });
+    change_document(change, about)
+}
+
+/// What the history says of a change: the alarm as it is now, without what it does not have.
+pub(super) fn change_document(change: Change, mut about: Value) -> String {
     if let Some(members) = about.as_object_mut() {
         members.retain(|_, value| !value.is_null());
     }
@@ -274,5 +385,9 @@ pub(super) fn configuration_document(alarm: &Alarm, change: Change) -> String {
         Change::Updated => ("Update", "updatedAlarm"),
         Change::Deleted => ("Delete", "deletedAlarm"),
     };
-    json!({ "version": "1.0", "type": kind, member: about }).to_string()
+    let mut document = Map::new();
+    document.insert("version".into(), "1.0".into());
+    document.insert("type".into(), kind.into());
+    document.insert(member.into(), about);
+    Value::Object(document).to_string()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::validate::AlarmRequest;
 use super::*;
-use crate::engine::metrics::{MetricKey, Resolution, Sample, Values};
+use crate::engine::metrics::{Grid, MetricKey, Resolution, Sample, Values};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:ops";
 const POLICY: &str =
@@ -118,7 +118,7 @@ fn a_policy_is_invoked_each_minute_and_a_topic_once() {
     let invoked = times(POLICY);
     assert!(invoked.len() >= 5, "{invoked:?}");
     assert!(invoked.windows(2).all(|pair| pair[1].since(pair[0]) == secs(60)), "{invoked:?}");
-    let lasting = &bench.fired.last().unwrap().1.alarm;
+    let Subject::Metric(lasting) = &bench.fired.last().unwrap().1.alarm else { panic!("it is a metric alarm") };
     assert_eq!(
         (lasting.old_state, lasting.new_state, lasting.newest_value),
         (AlarmState::Alarm, AlarmState::Alarm, Some(90.0))
@@ -267,12 +267,11 @@ fn recorded_reasons_are_told_word_by_word() {
         for (time, value) in series {
             let time = at(&format!("2026-09-14T{time}Z"));
             if time < query {
-                metrics.record_at(config.metric.key.clone(), time, &Sample::one(*value, "Count"), Resolution::High);
+                let key = config.watched.metric().unwrap().key.clone();
+                metrics.record_at(key, time, &Sample::one(*value, "Count"), Resolution::High);
             }
         }
-        let mut points = Vec::new();
-        let id = metrics.find(&config.metric.key).unwrap();
-        metrics.read(id, None, config.metric.statistic, window::slots(10, 3, query), &mut points);
+        let points = config.watched.read(&metrics, Grid::Even(window::slots(10, 3, query, false)));
         let decision = state::decide(&config, &points);
         let evaluate::Action::SetState(state) = decision.action else { panic!("{query}: {decision:?}") };
         let explanation = reason::explain(&config, &points, &decision, state, query);
@@ -376,11 +375,9 @@ fn a_reason_without_m_counts_the_missing_data_points() {
     let query = at("2026-08-19T09:51:49Z");
     let mut metrics = Metrics::default();
     for time in ["2026-08-19T09:50:20Z", "2026-08-19T09:50:35Z"] {
-        metrics.record(config.metric.key.clone(), at(time), Sample::one(1.0, "Count"));
+        metrics.record(config.watched.metric().unwrap().key.clone(), at(time), Sample::one(1.0, "Count"));
     }
-    let mut points = Vec::new();
-    let id = metrics.find(&config.metric.key).unwrap();
-    metrics.read(id, None, config.metric.statistic, window::slots(900, 8, query), &mut points);
+    let points = config.watched.read(&metrics, Grid::Even(window::slots(900, 8, query, false)));
     let decision = state::decide(&config, &points);
     let explanation = reason::explain(&config, &points, &decision, AlarmState::Ok, query);
     assert_eq!(decision.action, evaluate::Action::SetState(AlarmState::Ok));
@@ -441,7 +438,7 @@ mod messages {
     }
 
     fn message(request: AlarmRequest) -> String {
-        message::notice(&snapshot(request), &Place::new("us-east-1", "123456789012")).message
+        message::notice(&snapshot(request), &Place::new("us-east-1", "123456789012"), false).message
     }
 
     /// The order of the keys as recorded from AWS.
@@ -502,7 +499,7 @@ mod messages {
 
     #[test]
     fn email_subscribers_get_a_text_for_people() {
-        let notice = message::notice(&snapshot(request("cpu")), &Place::new("us-east-1", "123456789012"));
+        let notice = message::notice(&snapshot(request("cpu")), &Place::new("us-east-1", "123456789012"), false);
         let email = &notice.by_protocol["email"];
         assert!(email.contains(
             "has entered the ALARM state, because \"because\" at \"Monday 14 September, 2026 11:18:52 UTC\""

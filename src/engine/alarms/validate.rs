@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData};
+use super::config::{AlarmTiming, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData, WarmUp, Watched};
+use super::window::EvaluationWindow;
+use super::zone::Zone;
 use crate::engine::Refusal;
+use crate::engine::metrics::math::{Queries, QueryRequest};
 use crate::engine::metrics::statistic::Extended;
 use crate::engine::metrics::{MetricKey, Statistic};
 
@@ -13,6 +16,12 @@ const NAME_CHARS: usize = 255;
 const DESCRIPTION_CHARS: usize = 1024;
 const ACTIONS_PER_STATE: usize = 5;
 const DIMENSIONS: usize = 30;
+
+/// Queries of one alarm. Source: CloudWatch API Reference, PutMetricAlarm.
+const QUERIES: usize = 10;
+
+/// The longest warm-up. Source: CloudWatch API Reference, WarmUpConfiguration.
+const WARM_UP_MINUTES: i64 = 2880;
 
 /// PutMetricAlarm as it came in; nothing is checked yet.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +45,12 @@ pub struct AlarmRequest {
     pub comparison: Option<String>,
     pub treat_missing_data: Option<String>,
     pub evaluate_low_sample_count_percentile: Option<String>,
+    pub metrics: Vec<QueryRequest>,
+    pub threshold_metric_id: Option<String>,
+    /// The time zone of a wall-clock window, `UTC` when the caller named none; `None` for a sliding window.
+    pub wall_clock: Option<String>,
+    pub warm_up_minutes: Option<i64>,
+    pub whole_warm_up: bool,
 }
 
 impl AlarmRequest {
@@ -43,29 +58,81 @@ impl AlarmRequest {
     ///
     /// # Errors
     /// The error AWS answers with. Texts recorded from AWS, except where the API's model already forbids the value.
-    pub fn into_alarm(self) -> Result<MetricAlarm, Refusal> {
+    pub fn into_alarm(mut self) -> Result<MetricAlarm, Refusal> {
         check_name(&self.name)?;
-        check_length("alarmDescription", self.description.as_deref().unwrap_or(""), DESCRIPTION_CHARS)?;
+        check_description(self.description.as_deref())?;
         for actions in [&self.ok_actions, &self.alarm_actions, &self.insufficient_data_actions] {
             check_actions(actions)?;
         }
+        self.refuse_anomalies()?;
         let (evaluation_periods, datapoints_to_alarm) = self.counts()?;
-        let metric = self.metric(evaluation_periods)?;
-        Ok(MetricAlarm {
+        let watched = if self.metrics.is_empty() {
+            self.metric(evaluation_periods)?.into()
+        } else {
+            self.math(evaluation_periods)?
+        };
+        let mut alarm = MetricAlarm {
             comparison: self.comparison()?,
             threshold: self.threshold()?,
             treat_missing_data: self.treatment()?,
-            evaluate_low_sample_count_percentile: self.low_samples(metric.statistic)?,
+            evaluate_low_sample_count_percentile: self
+                .low_samples(watched.returned_metric().map(|stat| stat.statistic))?,
             name: self.name.into(),
             description: self.description,
             actions_enabled: self.actions_enabled.unwrap_or(true),
             ok_actions: self.ok_actions,
             alarm_actions: self.alarm_actions,
             insufficient_data_actions: self.insufficient_data_actions,
-            metric,
+            watched,
             evaluation_periods,
             datapoints_to_alarm,
-        })
+            timing: AlarmTiming { window: EvaluationWindow::Sliding, warm_up: None },
+        };
+        alarm.timing.window = window(self.wall_clock.as_deref(), alarm.period_secs())?;
+        alarm.timing.warm_up = warm_up(self.warm_up_minutes, self.whole_warm_up)?;
+        Ok(alarm)
+    }
+
+    /// Anomaly detection is not reproduced; what it cannot do is said first.
+    fn refuse_anomalies(&self) -> Result<(), Refusal> {
+        let band =
+            |query: &QueryRequest| query.expression.as_ref().is_some_and(|e| e.contains("ANOMALY_DETECTION_BAND"));
+        let operator = self.comparison.as_deref().is_some_and(|operator| ANOMALY_OPERATORS.contains(&operator));
+        if self.threshold_metric_id.is_none() && !operator && !self.metrics.iter().any(band) {
+            return Ok(());
+        }
+        let mut actions = self.ok_actions.iter().chain(&self.alarm_actions).chain(&self.insufficient_data_actions);
+        if actions.any(|arn| arn.split(':').nth(2) == Some("autoscaling")) {
+            return Err(Refusal::validation(
+                "Alarms based on anomaly detection models cannot have Auto Scaling actions",
+            ));
+        }
+        Err(Refusal::validation("Anomaly detection is not reproduced by this endpoint"))
+    }
+
+    /// Text of the first refusal recorded from AWS.
+    fn math(&mut self, evaluation_periods: u32) -> Result<Watched, Refusal> {
+        let alone = [
+            ("MetricName", self.metric_name.is_some()),
+            ("Namespace", self.namespace.is_some()),
+            ("Dimensions", !self.dimensions.is_empty()),
+            ("Period", self.period_secs.is_some()),
+            ("Unit", self.unit.is_some()),
+            ("Statistic", self.statistic.is_some()),
+            ("ExtendedStatistic", self.extended_statistic.is_some()),
+        ];
+        if let Some((name, _)) = alone.into_iter().find(|(_, is_set)| *is_set) {
+            return Err(Refusal::validation(format!("{name} should not be set if list of Metrics is set.")));
+        }
+        if self.metrics.len() > QUERIES {
+            return Err(Refusal::validation(format!(
+                "The list of Metrics must not have more than {QUERIES} elements."
+            )));
+        }
+        let queries = Queries::check(std::mem::take(&mut self.metrics), "Metrics")?;
+        let place = queries.watched()?;
+        check_period(queries.period_secs(place).into(), evaluation_periods)?;
+        Ok(Watched::Math { queries, place })
     }
 
     fn counts(&self) -> Result<(u32, Option<u32>), Refusal> {
@@ -139,12 +206,14 @@ impl AlarmRequest {
         self.treat_missing_data.as_ref().map(parse).transpose()
     }
 
-    fn low_samples(&self, statistic: Statistic) -> Result<Option<LowSamples>, Refusal> {
+    /// `statistic` is `None` for an expression.
+    fn low_samples(&self, statistic: Option<Statistic>) -> Result<Option<LowSamples>, Refusal> {
         let Some(text) = &self.evaluate_low_sample_count_percentile else { return Ok(None) };
         let low_samples = LowSamples::parse(text).ok_or_else(|| {
             Refusal::validation("Supported options for EvaluateLowSampleCountPercentile are evaluate and ignore.")
         })?;
-        if !matches!(statistic, Statistic::Extended(Extended::Percentile(_))) {
+        if !matches!(statistic, Some(Statistic::Extended(Extended::Percentile(_)))) {
+            let statistic = statistic.map_or("an expression".to_string(), |statistic| statistic.to_string());
             return Err(Refusal::validation(format!(
                 "Option evaluateLowSampleCountPercentile can not be applied with statistic {statistic}. \
                  This option is enabled only for percentile statistics."
@@ -152,6 +221,33 @@ impl AlarmRequest {
         }
         Ok(Some(low_samples))
     }
+}
+
+const ANOMALY_OPERATORS: &[&str] =
+    &["LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold"];
+
+fn window(wall_clock: Option<&str>, period_secs: u32) -> Result<EvaluationWindow, Refusal> {
+    let Some(zone) = wall_clock else { return Ok(EvaluationWindow::Sliding) };
+    if !EvaluationWindow::WALL_CLOCK_PERIODS.contains(&period_secs) {
+        return Err(Refusal::validation(
+            "Period must be 60, 300, 3600, 86400 or 604800 when EvaluationWindow is WallClockWindow",
+        ));
+    }
+    let zone = Zone::parse(zone).ok_or_else(|| Refusal::validation(format!("The time zone {zone} is not valid")))?;
+    Ok(EvaluationWindow::WallClock(zone))
+}
+
+fn warm_up(minutes: Option<i64>, whole: bool) -> Result<Option<WarmUp>, Refusal> {
+    let Some(minutes) = minutes else { return Ok(None) };
+    let fits = (1..=WARM_UP_MINUTES).contains(&minutes);
+    let minutes = u32::try_from(minutes).ok().filter(|_| fits).ok_or_else(|| {
+        Refusal::validation(format!("WarmUpPeriodDurationInMinutes must be between 1 and {WARM_UP_MINUTES}"))
+    })?;
+    Ok(Some(WarmUp { minutes, whole }))
+}
+
+pub fn check_description(description: Option<&str>) -> Result<(), Refusal> {
+    check_length("alarmDescription", description.unwrap_or(""), DESCRIPTION_CHARS)
 }
 
 /// The period in seconds, if an alarm may have it over so many periods.

@@ -1,31 +1,20 @@
 //! When an alarm is evaluated, and which slots it then looks at. Start at [`Cadence`].
 
+use std::ops::Range;
 use std::time::Duration;
+
+use jiff::civil::Time;
 
 use serde::{Deserialize, Serialize};
 
+use super::choices::{DAYS_INTO_WEEK, HIGH_RESOLUTION_LAG_MILLIS, HOURLY_MINUTE, MORE_SECS, MORE_SLOTS};
+use super::zone::Zone;
 use crate::clock::Timestamp;
 use crate::engine::ids::Ids;
 use crate::engine::metrics::Slots;
 use crate::engine::names::AlarmName;
 
 const DAY_SECS: u64 = 86_400;
-
-/// Slots fetched beyond `evaluation_periods`, at least.
-///
-/// Inferred from the guide's example (3 periods of 300 s, a range of 5) and from field reports (900 s: 8 → 10, 1 → 3).
-const MORE_SLOTS: u32 = 2;
-
-/// Time fetched beyond `evaluation_periods`, at least, in seconds.
-///
-/// Inferred from recordings with a period of 10 s, where 3 periods have a range of 9.
-const MORE_SECS: u32 = 60;
-
-/// How far behind the clock a high-resolution alarm looks. Seen in 19 recordings.
-const HIGH_RESOLUTION_LAG_MILLIS: i64 = 10_000;
-
-/// The minute of the hour in which an alarm over more than a day is evaluated: the guide's example runs at :03.
-const HOURLY_MINUTE: u64 = 3;
 
 /// How often an alarm is evaluated.
 ///
@@ -95,21 +84,83 @@ pub fn evaluation_range(period_secs: u32, evaluation_periods: u32) -> u32 {
 
 /// Where the newest slot of an evaluation at `query_date` begins.
 ///
-/// Slots slide with the evaluations instead of being aligned to multiples of the period.
-pub fn newest_slot(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Timestamp {
+/// Slots slide with the evaluations instead of being aligned to multiples of the period. Alarms on metric math do not lag
+/// behind as those on one metric of high resolution do.
+pub fn newest_slot(period_secs: u32, evaluation_periods: u32, query_date: Timestamp, math: bool) -> Timestamp {
     let cadence = Cadence::of(period_secs, evaluation_periods);
-    let lag = if cadence == Cadence::TenSeconds { HIGH_RESOLUTION_LAG_MILLIS } else { 0 };
+    let lag = if cadence == Cadence::TenSeconds && !math { HIGH_RESOLUTION_LAG_MILLIS } else { 0 };
     let every = cadence.every_millis();
     let end = (query_date.as_millis() - lag).div_euclid(every) * every;
     Timestamp::from_millis(end - i64::from(period_secs) * 1000)
 }
 
 /// All slots that an evaluation at `query_date` fetches.
-pub fn slots(period_secs: u32, evaluation_periods: u32, query_date: Timestamp) -> Slots {
+pub fn slots(period_secs: u32, evaluation_periods: u32, query_date: Timestamp, math: bool) -> Slots {
     let count = evaluation_range(period_secs, evaluation_periods);
-    let newest = newest_slot(period_secs, evaluation_periods, query_date);
+    let newest = newest_slot(period_secs, evaluation_periods, query_date, math);
     let before = i64::from(period_secs) * 1000 * i64::from(count - 1);
     Slots { first: Timestamp::from_millis(newest.as_millis() - before), period_secs, count }
+}
+
+/// How the slots of an evaluation lie.
+///
+/// Source: CloudWatch User Guide, "Alarm evaluation window".
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum EvaluationWindow {
+    /// They move on with each evaluation.
+    #[default]
+    Sliding,
+    /// They are the minutes, hours, days or weeks of a clock in a time zone, and only those that are over count.
+    WallClock(Zone),
+}
+
+impl EvaluationWindow {
+    /// The periods that a clock has, in seconds.
+    pub const WALL_CLOCK_PERIODS: &[u32] = &[60, 300, 3600, DAY_SECS as u32, 7 * DAY_SECS as u32];
+
+    /// As the API names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sliding => "SlidingWindow",
+            Self::WallClock(_) => "WallClockWindow",
+        }
+    }
+}
+
+/// The newest periods of a clock in `zone` that are over at `query_date`, oldest first. They are no longer than their name
+/// says, save days and weeks in which the clock is put forward or back.
+pub fn complete_periods(
+    zone: &Zone,
+    period_secs: u32,
+    evaluation_periods: u32,
+    query_date: Timestamp,
+) -> Vec<Range<Timestamp>> {
+    let mut ends = Vec::new();
+    let mut end = query_date;
+    for _ in 0..=evaluation_periods {
+        end = period_start(zone, period_secs, end);
+        ends.push(end);
+        end = end - Duration::from_millis(1);
+    }
+    ends.reverse();
+    ends.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+/// The start of the period that `at` lies in.
+fn period_start(zone: &Zone, period_secs: u32, at: Timestamp) -> Timestamp {
+    if u64::from(period_secs) < DAY_SECS {
+        let offset = i64::from(zone.tz().to_offset(at.jiff()).seconds()) * 1000;
+        let step = i64::from(period_secs) * 1000;
+        return Timestamp::from_millis((at.as_millis() + offset).div_euclid(step) * step - offset);
+    }
+    let mut day = zone.tz().to_datetime(at.jiff()).date();
+    if u64::from(period_secs) > DAY_SECS {
+        for _ in 0..DAYS_INTO_WEEK(day.weekday()) {
+            day = day.yesterday().unwrap_or(day);
+        }
+    }
+    let start = zone.tz().to_timestamp(day.to_datetime(Time::midnight()));
+    start.map_or(at, |start| Timestamp::from_millis(start.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -148,7 +199,42 @@ mod tests {
             (10, 3, "2026-09-14T05:43:07.551Z", "2026-09-14T05:42:40Z"),
             (10, 3, "2026-09-14T05:47:38.775Z", "2026-09-14T05:47:10Z"),
         ] {
-            assert_eq!(newest_slot(period, n, at(query_date)), at(start), "{period} s x {n} at {query_date}");
+            assert_eq!(newest_slot(period, n, at(query_date), false), at(start), "{period} s x {n} at {query_date}");
+        }
+    }
+
+    /// Recorded from AWS: an expression with a period of 10 s.
+    #[test]
+    fn math_does_not_lag_behind() {
+        let newest = newest_slot(10, 1, at("2026-09-14T07:58:33.125Z"), true);
+        assert_eq!(newest, at("2026-09-14T07:58:20Z"));
+    }
+
+    /// The zone, the period, when, and how the newest two periods begin and the newest one ends.
+    #[test]
+    fn the_periods_of_a_clock_are_those_of_its_zone() {
+        for (zone, period, query_date, starts) in [
+            ("UTC", 300, "2026-08-03T12:16:30Z", ["2026-08-03T12:05", "2026-08-03T12:10", "2026-08-03T12:15"]),
+            ("+05:30", 3600, "2026-08-03T12:16:30Z", ["2026-08-03T09:30", "2026-08-03T10:30", "2026-08-03T11:30"]),
+            (
+                "Asia/Tokyo",
+                86_400,
+                "2026-08-03T12:15:00Z",
+                ["2026-07-31T15:00", "2026-08-01T15:00", "2026-08-02T15:00"],
+            ),
+            // The clocks of New York went forward on 8 March.
+            (
+                "America/New_York",
+                86_400,
+                "2026-03-09T12:00:00Z",
+                ["2026-03-07T05:00", "2026-03-08T05:00", "2026-03-09T04:00"],
+            ),
+            ("UTC", 604_800, "2026-08-05T00:00:00Z", ["2026-07-20T00:00", "2026-07-27T00:00", "2026-08-03T00:00"]),
+        ] {
+            let periods = complete_periods(&Zone::parse(zone).unwrap(), period, 2, at(query_date));
+            let bounds = [periods[0].start, periods[1].start, periods[1].end].map(|at| at.format("%Y-%m-%dT%H:%M"));
+            assert_eq!(bounds, starts, "{zone} {period} s at {query_date}");
+            assert_eq!(periods[0].end, periods[1].start);
         }
     }
 
@@ -157,7 +243,8 @@ mod tests {
         for (period, n, range) in [(300, 3, 5), (900, 8, 10), (900, 1, 3), (60, 5, 7), (10, 3, 9)] {
             assert_eq!(evaluation_range(period, n), range, "{period} s x {n}");
         }
-        let starts: Vec<_> = slots(300, 3, at("2026-01-01T12:15:07Z")).starts().map(|s| s.format("%H:%M")).collect();
+        let starts: Vec<_> =
+            slots(300, 3, at("2026-01-01T12:15:07Z"), false).starts().map(|s| s.format("%H:%M")).collect();
         assert_eq!(starts, ["11:50", "11:55", "12:00", "12:05", "12:10"]);
     }
 

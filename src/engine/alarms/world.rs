@@ -1,5 +1,7 @@
 //! What API calls do with alarms, with the actions they set off carried on. All methods of [`World`].
 
+use super::composite::life::other_type;
+use super::composite::{CompositeAlarm, name_of};
 use super::{AlarmState, MetricAlarm, Tags, validate};
 use crate::clock::Timestamp;
 use crate::engine::names::AlarmName;
@@ -12,10 +14,24 @@ impl World {
     /// Creates an alarm, with tags, or replaces the whole configuration of an existing one, whose state and tags stay.
     ///
     /// # Errors
-    /// Tags that AWS does not take.
+    /// Tags that AWS does not take, and the name of a composite alarm.
     pub fn put_metric_alarm(&mut self, now: Timestamp, alarm: MetricAlarm, tags: Tags) -> Result<(), Refusal> {
         check_tags(&tags)?;
+        if self.alarms.composites().get(&alarm.name).is_some() {
+            return Err(other_type(&alarm.name));
+        }
         self.alarms.put(now, alarm, tags);
+        Ok(())
+    }
+
+    /// Creates a composite alarm, with tags, or replaces the whole configuration of an existing one; evaluates it at once.
+    ///
+    /// # Errors
+    /// Tags that AWS does not take, the name of a metric alarm, and alarms in the rule that are not there.
+    pub fn put_composite_alarm(&mut self, now: Timestamp, alarm: CompositeAlarm, tags: Tags) -> Result<(), Refusal> {
+        check_tags(&tags)?;
+        let firings = self.alarms.put_composite(now, alarm, tags)?;
+        self.route_firings(now, firings);
         Ok(())
     }
 
@@ -39,10 +55,25 @@ impl World {
     /// Removes alarms; those that do not exist are passed over.
     ///
     /// # Errors
-    /// A name that no alarm can have; then nothing is removed.
+    /// A name that no alarm can have, an alarm that a composite alarm names (even one that is to go as well), and two
+    /// composite alarms at once; then nothing is removed.
     pub fn delete_alarms(&mut self, now: Timestamp, names: &[AlarmName]) -> Result<(), Refusal> {
         names.iter().try_for_each(|name| validate::check_name(name.as_str()))?;
-        names.iter().for_each(|name| self.alarms.delete(now, name));
+        let composites = self.alarms.composites();
+        if let Some(name) = names.iter().find(|name| composites.parents(name).next().is_some()) {
+            // Text recorded from AWS.
+            let text = format!("Cannot delete {name} as there are composite alarm(s) depending on it.");
+            return Err(Refusal::validation(text));
+        }
+        let unique: std::collections::BTreeSet<_> =
+            names.iter().filter(|name| composites.get(name).is_some()).collect();
+        if unique.len() > 1 {
+            return Err(Refusal::validation("Only one composite alarm can be deleted in one call"));
+        }
+        for name in names {
+            self.alarms.delete(now, name);
+            self.alarms.delete_composite(now, name);
+        }
         Ok(())
     }
 
@@ -51,13 +82,11 @@ impl World {
     /// # Errors
     /// `ResourceNotFoundException`, or tags that AWS does not take; then nothing changes.
     pub fn tag_alarm(&mut self, arn: &str, tags: Tags) -> Result<(), Refusal> {
-        let name = self.tagged_alarm(arn)?;
-        let Some(alarm) = self.alarms.get_mut(&name) else { return Err(no_such_resource()) };
+        let mut all = self.alarm_tags(arn)?.clone();
         check_tags(&tags)?;
-        let mut all = alarm.tags.clone();
         all.extend(tags);
         check_tags(&all)?;
-        alarm.tags = all;
+        *self.alarm_tags_mut(arn)? = all;
         Ok(())
     }
 
@@ -66,9 +95,7 @@ impl World {
     /// # Errors
     /// `ResourceNotFoundException`.
     pub fn untag_alarm(&mut self, arn: &str, keys: &[String]) -> Result<(), Refusal> {
-        let name = self.tagged_alarm(arn)?;
-        let alarm = self.alarms.get_mut(&name).ok_or_else(no_such_resource)?;
-        alarm.tags.retain(|key, _| !keys.contains(key));
+        self.alarm_tags_mut(arn)?.retain(|key, _| !keys.contains(key));
         Ok(())
     }
 
@@ -76,12 +103,19 @@ impl World {
     /// `ResourceNotFoundException`.
     pub fn alarm_tags(&self, arn: &str) -> Result<&Tags, Refusal> {
         let name = self.tagged_alarm(arn)?;
-        self.alarms.get(&name).map(|alarm| &alarm.tags).ok_or_else(no_such_resource)
+        let metric = self.alarms.get(&name).map(|alarm| &alarm.tags);
+        let composite = || self.alarms.composites().get(&name).map(|alarm| &alarm.tags);
+        metric.or_else(composite).ok_or_else(no_such_resource)
+    }
+
+    fn alarm_tags_mut(&mut self, arn: &str) -> Result<&mut Tags, Refusal> {
+        let name = self.tagged_alarm(arn)?;
+        self.alarms.tags_mut(&name).ok_or_else(no_such_resource)
     }
 
     fn tagged_alarm(&self, arn: &str) -> Result<AlarmName, Refusal> {
         let prefix = self.place.arn("cloudwatch", "alarm:");
-        arn.strip_prefix(&prefix).map(AlarmName::from).ok_or_else(no_such_resource)
+        if arn.starts_with(&prefix) { Ok(name_of(arn)) } else { Err(no_such_resource()) }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::activity::{Activity, ActivityKind, ActivityStatus};
 use crate::clock::Timestamp;
-use crate::engine::alarms::{AlarmSnapshot, Firing};
+use crate::engine::alarms::{AlarmSnapshot, Firing, Subject};
 use crate::engine::names::{GroupName, Place};
 use crate::engine::topics::Notice;
 
@@ -121,7 +121,8 @@ pub fn test_notice(place: &Place, now: Timestamp, group: &GroupName, group_arn: 
 
 /// The alarm as `InvokingAlarms` shows it: its message's fields, with times in milliseconds since 1970.
 pub fn invoking_alarm(place: &Place, policy_arn: &str, alarm: &AlarmSnapshot) -> Value {
-    let firing = Firing { action_arn: policy_arn.to_string(), alarm: alarm.clone() };
+    let alarm_of = Subject::Metric(alarm.clone());
+    let firing = Firing { action_arn: policy_arn.to_string(), alarm: alarm_of, after_mute_window: None };
     let message: Map<String, Value> = serde_json::from_str(&firing.notice(place).message).unwrap_or_default();
     let field = |name: &str| message.get(name).cloned().unwrap_or_default();
     json!({

@@ -2,6 +2,7 @@
 //! Start at [`Metrics`]; leaves out alarms and who may publish.
 
 pub mod bucket;
+pub mod math;
 pub mod publish;
 pub mod query;
 pub mod series;
@@ -36,6 +37,42 @@ pub struct MetricKey {
     pub namespace: String,
     pub name: String,
     pub dimensions: BTreeMap<String, String>,
+}
+
+/// One metric, aggregated over periods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricStat {
+    pub key: MetricKey,
+    pub statistic: Statistic,
+    pub period_secs: u32,
+    /// Only data published with this unit counts; `None` takes all.
+    pub unit: Option<String>,
+}
+
+impl MetricStat {
+    /// The data points of `grid`, oldest first.
+    pub fn read(&self, metrics: &Metrics, grid: Grid<'_>) -> Vec<Point> {
+        let mut points = Vec::new();
+        match grid {
+            Grid::Even(slots) => self.read_into(metrics, slots, &mut points),
+            Grid::Uneven(periods) => {
+                let mut one = Vec::new();
+                for period in periods {
+                    let period_secs = u32::try_from(period.end.as_secs() - period.start.as_secs()).unwrap_or(0);
+                    self.read_into(metrics, Slots { first: period.start, period_secs, count: 1 }, &mut one);
+                    points.append(&mut one);
+                }
+            }
+        }
+        points
+    }
+
+    fn read_into(&self, metrics: &Metrics, slots: Slots, points: &mut Vec<Point>) {
+        match metrics.find(&self.key) {
+            Some(id) => metrics.read(id, self.unit.as_deref(), self.statistic, slots, points),
+            None => slots.without_data(points),
+        }
+    }
 }
 
 /// What one PutMetricData datum says: a value and how often it occurred, or a statistic set.
@@ -82,6 +119,37 @@ impl Slots {
     pub fn starts(self) -> impl Iterator<Item = Timestamp> {
         let (first, period) = (self.first.as_millis(), i64::from(self.period_secs) * 1000);
         (0..i64::from(self.count)).map(move |n| Timestamp::from_millis(first + n * period))
+    }
+
+    /// Fills `points` with nothing measured.
+    pub fn without_data(self, points: &mut Vec<Point>) {
+        points.clear();
+        points.extend(self.starts().map(|start| Point { start, value: None, sample_count: 0.0 }));
+    }
+}
+
+/// The stretches of time that a query asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Grid<'a> {
+    Even(Slots),
+    /// Days and weeks of a clock, which are not all of one length; oldest first.
+    Uneven(&'a [Range<Timestamp>]),
+}
+
+impl Grid<'_> {
+    pub fn count(self) -> usize {
+        match self {
+            Self::Even(slots) => slots.count as usize,
+            Self::Uneven(periods) => periods.len(),
+        }
+    }
+
+    /// Where each begins, oldest first.
+    pub fn starts(self) -> Vec<Timestamp> {
+        match self {
+            Self::Even(slots) => slots.starts().collect(),
+            Self::Uneven(periods) => periods.iter().map(|period| period.start).collect(),
+        }
     }
 }
 

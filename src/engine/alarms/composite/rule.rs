@@ -2,22 +2,41 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::Refusal;
 use crate::engine::alarms::AlarmState;
 
 /// Source: CloudWatch API Reference, PutCompositeAlarm.
-const RULE_CHARS: usize = 10_240;
-const CHILDREN: usize = 100;
+pub const RULE_CHARS: usize = 10_240;
+pub const CHILDREN: usize = 100;
+/// Children, `TRUE`, `FALSE` and pairs of parentheses together.
+pub const ELEMENTS: usize = 500;
 
 /// How deep parentheses and negations may nest; AWS has no such limit, but a rule names at most a hundred alarms.
 const DEPTH: usize = 200;
 
 const OPERAND: &str = "'(', 'NOT', AT_LEAST, TRUE or FALSE, ALARM, OK, or INSUFFICIENT_DATA";
 
-/// A rule that was understood.
-#[derive(Debug, Clone, PartialEq)]
+/// A rule that was understood; read and written as its text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AlarmRule {
+    text: String,
     expression: Expression,
+}
+
+impl TryFrom<String> for AlarmRule {
+    type Error = Refusal;
+    fn try_from(text: String) -> Result<Self, Refusal> {
+        Self::parse(&text)
+    }
+}
+
+impl From<AlarmRule> for String {
+    fn from(rule: AlarmRule) -> Self {
+        rule.text
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -48,10 +67,13 @@ impl AlarmRule {
         if text.chars().count() > RULE_CHARS {
             return Err(Refusal::validation(format!("AlarmRule must not be longer than {RULE_CHARS} characters")));
         }
-        let mut parser = Parser { tokens: tokens(text), next: 0, depth: 0 };
+        let mut parser = Parser { tokens: tokens(text), next: 0, depth: 0, elements: 0 };
         let expression = parser.any()?;
         parser.expect_end()?;
-        let rule = Self { expression };
+        let rule = Self { text: text.to_string(), expression };
+        if parser.elements > ELEMENTS {
+            return Err(Refusal::validation(format!("AlarmRule must not have more than {ELEMENTS} elements")));
+        }
         if rule.children().len() > CHILDREN {
             return Err(Refusal::validation(format!("AlarmRule must not name more than {CHILDREN} alarms")));
         }
@@ -61,6 +83,20 @@ impl AlarmRule {
     /// Whether the rule holds, which puts the alarm into ALARM. `state_of` takes names and ARNs as they stand in the rule.
     pub fn holds(&self, state_of: &dyn Fn(&str) -> AlarmState) -> bool {
         self.expression.holds(state_of)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The children that explain why the rule holds or does not, each once, in the order in which the rule names them:
+    /// those whose own condition comes to what the rule comes to. Recorded from AWS for `AT_LEAST` and `OR`.
+    pub fn explains(&self, holds: bool, state_of: &dyn Fn(&str) -> AlarmState) -> Vec<&str> {
+        let mut found = Vec::new();
+        self.expression.explain(holds, state_of, &mut found);
+        let mut seen = BTreeSet::new();
+        found.retain(|child| seen.insert(*child));
+        found
     }
 
     /// The alarms that the rule names, by name or ARN as it does.
@@ -83,8 +119,24 @@ impl Expression {
                 let holding = children.iter().filter(|child| (state_of(child) == *state) != *negated).count();
                 match least {
                     Least::Count(count) => holding >= *count,
-                    Least::Percent(percent) => holding * 100 >= percent * children.len(),
+                    Least::Percent(percent) => holding * 100 >= percent.saturating_mul(children.len()),
                 }
+            }
+        }
+    }
+
+    fn explain<'a>(&'a self, outcome: bool, state_of: &dyn Fn(&str) -> AlarmState, into: &mut Vec<&'a str>) {
+        if self.holds(state_of) != outcome {
+            return;
+        }
+        match self {
+            Self::Constant(_) => {}
+            Self::Is(_, child) => into.push(child),
+            Self::Not(inner) => inner.explain(!outcome, state_of, into),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.explain(outcome, state_of, into)),
+            Self::AtLeast { negated, state, children, .. } => {
+                let speaks = |child: &&String| ((state_of(child) == *state) != *negated) == outcome;
+                into.extend(children.iter().filter(speaks).map(String::as_str));
             }
         }
     }
@@ -144,6 +196,7 @@ struct Parser {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    elements: usize,
 }
 
 impl Parser {
@@ -178,6 +231,7 @@ impl Parser {
             return Ok(Expression::Not(Box::new(self.operand()?)));
         }
         if self.take("(") {
+            self.elements += 1;
             let inner = self.any()?;
             return self.expect(")", "')', 'AND', 'OR'").map(|()| inner);
         }
@@ -190,21 +244,23 @@ impl Parser {
             self.expect(")", "')'")?;
             return Ok(Expression::Is(state, child));
         }
-        match (self.take("TRUE"), self.take("FALSE")) {
-            (true, _) => Ok(Expression::Constant(true)),
-            (_, true) => Ok(Expression::Constant(false)),
-            _ => Err(self.unsupported(OPERAND)),
+        self.elements += 1;
+        if self.take("TRUE") {
+            return Ok(Expression::Constant(true));
         }
+        if self.take("FALSE") {
+            return Ok(Expression::Constant(false));
+        }
+        Err(self.unsupported(OPERAND))
     }
 
     /// `(2, NOT OK, (a, b, c))` or `(50%, ALARM, (a, b))`.
     fn at_least(&mut self) -> Result<Expression, Refusal> {
         self.expect("(", "'('")?;
-        let amount = self.next;
         let least = self.least()?;
         self.expect(",", "','")?;
         let negated = self.take("NOT");
-        let state = self.state().ok_or_else(|| self.unsupported("ALARM, OK, or INSUFFICIENT_DATA"))?;
+        let state = self.state().ok_or_else(|| self.unsupported("'NOT', ALARM, OK, or INSUFFICIENT_DATA"))?;
         self.expect(",", "','")?;
         self.expect("(", "'('")?;
         let mut children = vec![self.child()?];
@@ -213,24 +269,30 @@ impl Parser {
         }
         self.expect(")", "',', ')'")?;
         self.expect(")", "')'")?;
-        let fits = match least {
-            Least::Count(count) => (1..=children.len()).contains(&count),
-            Least::Percent(percent) => (1..=100).contains(&percent),
+        let wrong = match least {
+            Least::Count(count) if !(1..=children.len()).contains(&count) => {
+                let alarms = children.len();
+                Some(format!("AT_LEAST absolute threshold must be between 1 and number of alarms ({alarms})"))
+            }
+            Least::Percent(percent) if !(1..=100).contains(&percent) => {
+                Some("AT_LEAST percentage threshold must be between 1 and 100".to_string())
+            }
+            _ => None,
         };
-        if !fits {
-            self.next = amount;
-            return Err(self.unsupported("1 to the number of alarms, or 1% to 100%"));
+        if let Some(wrong) = wrong {
+            return Err(Refusal::validation(format!("Error in AlarmRule [{wrong}]")));
         }
         Ok(Expression::AtLeast { least, negated, state, children })
     }
 
     fn least(&mut self) -> Result<Least, Refusal> {
         let text = self.here().text.clone();
+        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let least = match text.strip_suffix('%') {
-            Some(percent) => percent.parse().ok().map(Least::Percent),
-            None => text.parse().ok().map(Least::Count),
+            Some(percent) => number(percent).map(Least::Percent),
+            None => number(&text).map(Least::Count),
         };
-        let least = least.ok_or_else(|| self.unsupported("a number or a percentage"))?;
+        let least = least.ok_or_else(|| self.unsupported("NUMBER, PERCENTAGE NUMBER"))?;
         self.next += 1;
         Ok(least)
     }
@@ -248,6 +310,7 @@ impl Parser {
         }
         let child = token.text.clone();
         self.next += 1;
+        self.elements += 1;
         Ok(child)
     }
 
@@ -267,7 +330,12 @@ impl Parser {
     }
 
     fn expect_end(&self) -> Result<(), Refusal> {
-        if self.next + 1 == self.tokens.len() { Ok(()) } else { Err(self.unsupported("<EOF>, 'AND', 'OR'")) }
+        if self.next + 1 == self.tokens.len() {
+            return Ok(());
+        }
+        // As recorded: what looks like an operator is answered with the operators, anything else only with the end.
+        let looks_like_operator = ["and", "or", "&&", "||"].contains(&self.here().text.to_lowercase().as_str());
+        Err(self.unsupported(if looks_like_operator { "<EOF>, 'AND', 'OR'" } else { "<EOF>" }))
     }
 
     fn unsupported(&self, expected: &str) -> Refusal {
@@ -365,6 +433,50 @@ mod tests {
             "ALARM(an alarm with spaces)",
             "Error in AlarmRule [Unsupported token 'alarm' at char 9, must be: ')']",
         );
+    }
+
+    /// Texts recorded from AWS.
+    #[test]
+    fn a_quorum_has_a_number_of_alarms_it_can_reach() {
+        let absolute = "Error in AlarmRule [AT_LEAST absolute threshold must be between 1 and number of alarms (2)]";
+        let percentage = "Error in AlarmRule [AT_LEAST percentage threshold must be between 1 and 100]";
+        let token = |token: &str| {
+            format!("Error in AlarmRule [Unsupported token '{token}' at char 9, must be: NUMBER, PERCENTAGE NUMBER]")
+        };
+        for (least, text) in [
+            ("0", absolute.to_string()),
+            ("3", absolute.to_string()),
+            ("0%", percentage.to_string()),
+            ("101%", percentage.to_string()),
+            ("-1", token("-1")),
+            ("1.5", token("1.5")),
+            ("50.5%", token("50.5%")),
+        ] {
+            refused(&format!("AT_LEAST({least}, ALARM, (a,b))"), &text);
+        }
+        refused(
+            "AT_LEAST(1, BOGUS, (a,b))",
+            "Error in AlarmRule [Unsupported token 'BOGUS' at char 12, must be: 'NOT', ALARM, OK, or INSUFFICIENT_DATA]",
+        );
+        refused("TRUE FALSE", "Error in AlarmRule [Unsupported token 'FALSE' at char 5, must be: <EOF>]");
+    }
+
+    /// Recorded from AWS: A is in ALARM and B is OK.
+    #[test]
+    fn the_children_that_agree_with_the_outcome_explain_it() {
+        let state_of = |child: &str| if child == "A" { AlarmState::Alarm } else { AlarmState::Ok };
+        for (rule, holds, children) in [
+            ("AT_LEAST(2, ALARM, (A, A, B))", true, vec!["A"]),
+            ("AT_LEAST(67%, ALARM, (A, A, B))", false, vec!["B"]),
+            ("ALARM(B) OR ALARM(A)", true, vec!["A"]),
+            ("ALARM(B) AND ALARM(A)", false, vec!["B"]),
+            ("NOT (ALARM(B) OR OK(A))", true, vec!["B", "A"]),
+            ("FALSE", false, vec![]),
+        ] {
+            let parsed = AlarmRule::parse(rule).unwrap();
+            assert_eq!(parsed.holds(&state_of), holds, "{rule}");
+            assert_eq!(parsed.explains(holds, &state_of), children, "{rule}");
+        }
     }
 
     #[test]

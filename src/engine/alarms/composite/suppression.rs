@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 /// the state the composite alarm then has whenever an answer is [`Verdict::Act`].
 ///
 /// Source: CloudWatch User Guide, "Suppressing composite alarm actions", with its six examples.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
     wait: Duration,
     extension: Duration,
@@ -51,6 +51,11 @@ impl Suppression {
     pub fn new(wait: Duration, extension: Duration, suppressor_in_alarm: bool) -> Self {
         let phase = if suppressor_in_alarm { Phase::Alarm } else { Phase::Open };
         Self { wait, extension, phase, pending: false }
+    }
+
+    /// Takes the lengths of another; the period under way keeps its end.
+    pub fn set_periods(&mut self, other: Self) {
+        (self.wait, self.extension) = (other.wait, other.extension);
     }
 
     pub fn phase(&self) -> Phase {

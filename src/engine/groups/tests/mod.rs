@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::policy::{AdjustmentType, Limits, Policy, PolicyKind};
 use super::target_tracking::{AlarmNames, PredefinedMetric, TargetTracking, TrackedMetric};
 use super::*;
-use crate::engine::alarms::{AlarmSnapshot, AlarmState, Comparison, MetricAlarm, MetricStat};
+use crate::engine::alarms::{AlarmSnapshot, AlarmState, AlarmTiming, Comparison, MetricAlarm, MetricStat};
 use crate::engine::metrics::Statistic;
 use crate::engine::names::{PolicyArn, SubnetId, Zone};
 
@@ -226,13 +226,14 @@ fn alarm(now: Timestamp, value: f64) -> AlarmSnapshot {
         ok_actions: vec![],
         alarm_actions: vec![],
         insufficient_data_actions: vec![],
-        metric,
+        watched: metric.into(),
         evaluation_periods: 1,
         datapoints_to_alarm: None,
         threshold: 50.0,
         comparison: Comparison::GreaterThanOrEqualToThreshold,
         treat_missing_data: None,
         evaluate_low_sample_count_percentile: None,
+        timing: AlarmTiming::default(),
     };
     AlarmSnapshot {
         config: Arc::new(config),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
+use crate::engine::alarms::Watched;
 use crate::engine::groups::notice::NotificationType;
 
 use crate::engine::topics::{DeliveryOutcome, Links, SubscribeRequest};
@@ -57,7 +58,8 @@ impl Course {
         let arn = self.world.with_groups(self.now, |groups| groups.put_policy(&"web".into(), policy)).unwrap();
         let mut config = (*alarm(self.now, 0.0).config).clone();
         config.name = name.into();
-        config.metric.key.dimensions = BTreeMap::from([("AutoScalingGroupName".to_string(), "web".to_string())]);
+        let Watched::Metric(stat) = &mut config.watched else { panic!("the alarm is on one metric") };
+        stat.key.dimensions = BTreeMap::from([("AutoScalingGroupName".to_string(), "web".to_string())]);
         config.evaluation_periods = 2;
         config.comparison = comparison;
         config.threshold = threshold;

@@ -1,9 +1,11 @@
 //! Alarms: put, describe, set, delete, tag.
 
-use super::{dimensions, page_size, pairs, position, tags, token};
+use super::{composites, dimensions, page_size, pairs, position, queries, tags, token};
 use crate::engine::Refusal;
+use crate::engine::alarms::composite::name_of;
 use crate::engine::alarms::validate::AlarmRequest;
-use crate::engine::alarms::{Alarm, AlarmState};
+use crate::engine::alarms::window::EvaluationWindow;
+use crate::engine::alarms::{Alarm, AlarmState, Composite};
 use crate::engine::metrics::{MetricKey, Statistic};
 use crate::engine::names::AlarmName;
 use crate::sandbox::models::cloudwatch as model;
@@ -11,11 +13,12 @@ use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
 
 const METRIC_ALARM: &str = "MetricAlarm";
+const COMPOSITE_ALARM: &str = "CompositeAlarm";
 
 pub fn register(operations: &mut Operations) {
     operations.on(
         "PutMetricAlarm",
-        "Creates an alarm on one metric or replaces its configuration; metric math, anomaly detection and PromQL are refused.",
+        "Creates an alarm on a metric or an expression or replaces its configuration; anomaly detection and PromQL are refused.",
         &[
             "AlarmName",
             "AlarmDescription",
@@ -36,14 +39,28 @@ pub fn register(operations: &mut Operations) {
             "ComparisonOperator",
             "TreatMissingData",
             "EvaluateLowSampleCountPercentile",
+            "Metrics",
+            "ThresholdMetricId",
+            "EvaluationWindow",
+            "WarmUpConfiguration",
             "Tags",
         ],
         put_metric_alarm,
     );
     operations.on(
         "DescribeAlarms",
-        "Lists alarms by names, prefix, state or action, in the order of their names.",
-        &["AlarmNames", "AlarmNamePrefix", "AlarmTypes", "StateValue", "ActionPrefix", "MaxRecords", "NextToken"],
+        "Lists alarms by names, prefix, type, state, action, parent or child, in the order of their names.",
+        &[
+            "AlarmNames",
+            "AlarmNamePrefix",
+            "AlarmTypes",
+            "ChildrenOfAlarmName",
+            "ParentsOfAlarmName",
+            "StateValue",
+            "ActionPrefix",
+            "MaxRecords",
+            "NextToken",
+        ],
         describe_alarms,
     );
     operations.on(
@@ -72,6 +89,11 @@ fn put_metric_alarm(
     input: model::PutMetricAlarmInput,
 ) -> Result<model::PutMetricAlarmOutput, Refusal> {
     let tags = tags(input.tags);
+    let wall_clock = input.evaluation_window.map(wall_clock).transpose()?.flatten();
+    let (warm_up_minutes, whole_warm_up) = input.warm_up_configuration.map_or((None, false), |warm_up| {
+        let whole = warm_up.only_start_evaluating_after_warm_up_period_ends.unwrap_or(false);
+        (warm_up.warm_up_period_duration_in_minutes, whole)
+    });
     let request = AlarmRequest {
         name: input.alarm_name.unwrap_or_default(),
         description: input.alarm_description,
@@ -92,9 +114,71 @@ fn put_metric_alarm(
         comparison: input.comparison_operator,
         treat_missing_data: input.treat_missing_data,
         evaluate_low_sample_count_percentile: input.evaluate_low_sample_count_percentile,
+        metrics: queries::requests(input.metrics.unwrap_or_default(), &region.world.place.account)?,
+        threshold_metric_id: input.threshold_metric_id,
+        wall_clock,
+        warm_up_minutes,
+        whole_warm_up,
     };
     region.world.put_metric_alarm(call.now, request.into_alarm()?, tags)?;
     Ok(model::PutMetricAlarmOutput {})
+}
+
+/// The time zone of a wall-clock window.
+fn wall_clock(window: model::EvaluationWindow) -> Result<Option<String>, Refusal> {
+    match (window.sliding_window, window.wall_clock_window) {
+        (Some(_), None) => Ok(None),
+        (None, Some(clock)) => Ok(Some(clock.timezone.unwrap_or_else(|| "UTC".to_string()))),
+        _ => Err(Refusal::validation("Exactly one member of EvaluationWindow must be set")),
+    }
+}
+
+/// An alarm of either kind.
+enum Either<'a> {
+    Metric(&'a Alarm),
+    Composite(&'a Composite),
+}
+
+impl Either<'_> {
+    fn name(&self) -> &AlarmName {
+        match self {
+            Self::Metric(alarm) => &alarm.config.name,
+            Self::Composite(alarm) => &alarm.config.name,
+        }
+    }
+
+    fn state(&self) -> AlarmState {
+        match self {
+            Self::Metric(alarm) => alarm.state.value,
+            Self::Composite(alarm) => alarm.state.value,
+        }
+    }
+
+    fn acts(&self, prefix: &str) -> bool {
+        let actions = |state: &AlarmState| match self {
+            Self::Metric(alarm) => alarm.config.actions(*state),
+            Self::Composite(alarm) => alarm.config.actions(*state),
+        };
+        AlarmState::ALL.iter().flat_map(actions).any(|arn| arn.starts_with(prefix))
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        match self {
+            Self::Metric(_) => kind == METRIC_ALARM,
+            Self::Composite(_) => kind == COMPOSITE_ALARM,
+        }
+    }
+}
+
+/// All alarms of both kinds in the order of their names, from `first` on.
+fn all<'a>(region: &'a Region, first: &str) -> impl Iterator<Item = Either<'a>> {
+    let mut metric = region.world.alarms.from_name(first).peekable();
+    let mut composite = region.world.alarms.composites().from_name(first).peekable();
+    std::iter::from_fn(move || match (metric.peek(), composite.peek()) {
+        (Some(a), Some(b)) if a.config.name < b.config.name => metric.next().map(Either::Metric),
+        (_, Some(_)) => composite.next().map(Either::Composite),
+        _ => metric.next().map(Either::Metric),
+    })
 }
 
 fn describe_alarms(
@@ -102,42 +186,103 @@ fn describe_alarms(
     _call: &Call,
     input: model::DescribeAlarmsInput,
 ) -> Result<model::DescribeAlarmsOutput, Refusal> {
+    if input.children_of_alarm_name.is_some() || input.parents_of_alarm_name.is_some() {
+        return describe_relatives(region, input);
+    }
     let names = input.alarm_names.unwrap_or_default();
     let prefix = input.alarm_name_prefix.unwrap_or_default();
     let state = input.state_value.as_deref().map(parse_state).transpose()?;
-    let metric_alarms = input.alarm_types.is_none_or(|types| types.iter().any(|kind| kind == METRIC_ALARM));
-    let wanted = |alarm: &&Alarm| {
-        let config = &alarm.config;
-        let acts = |prefix: &String| {
-            AlarmState::ALL
-                .iter()
-                .any(|state| config.actions(*state).iter().any(|arn| arn.starts_with(prefix.as_str())))
-        };
-        metric_alarms
-            && (names.is_empty() || names.iter().any(|name| *name == config.name.0))
-            && config.name.0.starts_with(&prefix)
-            && state.is_none_or(|state| state == alarm.state.value)
-            && input.action_prefix.as_ref().is_none_or(acts)
+    // Recorded from AWS: composite alarms are shown only to those who ask for their type.
+    let types = input.alarm_types.unwrap_or_else(|| vec![METRIC_ALARM.to_string()]);
+    let wanted = |alarm: &Either<'_>| {
+        let name = alarm.name();
+        types.iter().any(|kind| alarm.is(kind))
+            && (names.is_empty() || names.iter().any(|wanted| *wanted == name.0))
+            && name.0.starts_with(&prefix)
+            && state.is_none_or(|state| state == alarm.state())
+            && input.action_prefix.as_ref().is_none_or(|prefix| alarm.acts(prefix))
     };
     let first = position(input.next_token.as_deref())?.unwrap_or_else(|| prefix.clone());
-    let size = page_size(input.max_records);
-    let all = region.world.alarms.from_name(&first);
-    let near = all.take_while(|alarm| prefix.is_empty() || alarm.config.name.0.starts_with(&prefix));
-    let mut found: Vec<&Alarm> = near.filter(wanted).take(size + 1).collect();
-    let next = found.get(size).map(|alarm| token(alarm.config.name.as_str()));
+    let near = all(region, &first).take_while(|alarm| prefix.is_empty() || alarm.name().0.starts_with(&prefix));
+    Ok(page_of(near.filter(wanted), page_size(input.max_records)))
+}
+
+/// The children or the parents of one composite alarm, of which AWS says little more than their names.
+fn describe_relatives(
+    region: &Region,
+    input: model::DescribeAlarmsInput,
+) -> Result<model::DescribeAlarmsOutput, Refusal> {
+    let others = [
+        input.alarm_names.is_some(),
+        input.alarm_name_prefix.is_some(),
+        input.alarm_types.is_some(),
+        input.state_value.is_some(),
+        input.action_prefix.is_some(),
+        input.children_of_alarm_name.is_some() && input.parents_of_alarm_name.is_some(),
+    ];
+    if others.contains(&true) {
+        return Err(Refusal::validation(
+            "ChildrenOfAlarmName and ParentsOfAlarmName cannot be used with other parameters than MaxRecords and NextToken",
+        ));
+    }
+    let composites = region.world.alarms.composites();
+    let child_of = input.children_of_alarm_name.map(|name| name_of(&name));
+    let parent_of = input.parents_of_alarm_name.map(|name| name_of(&name));
+    let children: Vec<AlarmName> = match child_of.as_ref().map(|name| composites.get(name)) {
+        Some(Some(parent)) => parent.config.rule.children().into_iter().map(name_of).collect(),
+        Some(None) => return Err(Refusal::new("ResourceNotFound", 404, "")),
+        None => Vec::new(),
+    };
+    let wanted = |alarm: &Either<'_>| match (alarm, &parent_of) {
+        (Either::Composite(parent), Some(child)) => {
+            parent.config.rule.children().iter().any(|name| name_of(name) == *child)
+        }
+        (alarm, None) => children.contains(alarm.name()),
+        _ => false,
+    };
+    let first = position(input.next_token.as_deref())?.unwrap_or_default();
+    let mut output = page_of(all(region, &first).filter(wanted), page_size(input.max_records));
+    let of_composite = if parent_of.is_some() { composites::as_parent } else { composites::as_child };
+    output.composite_alarms = output.composite_alarms.map(|all| all.into_iter().map(of_composite).collect());
+    output.metric_alarms = output.metric_alarms.map(|all| all.into_iter().map(as_child).collect());
+    Ok(output)
+}
+
+fn as_child(alarm: model::MetricAlarm) -> model::MetricAlarm {
+    model::MetricAlarm {
+        alarm_name: alarm.alarm_name,
+        alarm_arn: alarm.alarm_arn,
+        state_value: alarm.state_value,
+        state_updated_timestamp: alarm.state_updated_timestamp,
+        ..model::MetricAlarm::default()
+    }
+}
+
+fn page_of<'a>(wanted: impl Iterator<Item = Either<'a>>, size: usize) -> model::DescribeAlarmsOutput {
+    let mut found: Vec<Either<'_>> = wanted.take(size + 1).collect();
+    let next_token = found.get(size).map(|alarm| token(alarm.name().as_str()));
     found.truncate(size);
-    Ok(model::DescribeAlarmsOutput {
-        composite_alarms: Some(Vec::new()),
-        metric_alarms: Some(found.into_iter().map(describe).collect()),
+    let (mut metric_alarms, mut composite_alarms) = (Vec::new(), Vec::new());
+    for alarm in found {
+        match alarm {
+            Either::Metric(alarm) => metric_alarms.push(describe(alarm)),
+            Either::Composite(alarm) => composite_alarms.push(composites::describe(alarm)),
+        }
+    }
+    model::DescribeAlarmsOutput {
+        composite_alarms: Some(composite_alarms),
+        metric_alarms: Some(metric_alarms),
         log_alarms: Some(Vec::new()),
-        next_token: next,
-    })
+        next_token,
+    }
 }
 
 fn describe(alarm: &Alarm) -> model::MetricAlarm {
-    let (config, stat) = (&alarm.config, &alarm.config.metric);
-    let statistic = Some(stat.statistic.to_string());
-    let (plain, extended) = if stat.statistic.is_extended() { (None, statistic) } else { (statistic, None) };
+    let config = &alarm.config;
+    let stat = config.watched.metric();
+    let statistic = stat.map(|stat| stat.statistic.to_string());
+    let is_extended = stat.is_some_and(|stat| stat.statistic.is_extended());
+    let (plain, extended) = if is_extended { (None, statistic) } else { (statistic, None) };
     model::MetricAlarm {
         alarm_name: Some(config.name.0.clone()),
         alarm_arn: Some(alarm.arn.clone()),
@@ -152,13 +297,19 @@ fn describe(alarm: &Alarm) -> model::MetricAlarm {
         state_reason_data: alarm.state.reason_data.clone(),
         state_updated_timestamp: Some(alarm.state_updated_at),
         state_transitioned_timestamp: Some(alarm.state_updated_at),
-        metric_name: Some(stat.key.name.clone()),
-        namespace: Some(stat.key.namespace.clone()),
+        metric_name: stat.map(|stat| stat.key.name.clone()),
+        namespace: stat.map(|stat| stat.key.namespace.clone()),
         statistic: plain,
         extended_statistic: extended,
-        dimensions: Some(dimensions(&stat.key.dimensions)),
-        period: Some(stat.period_secs.into()),
-        unit: stat.unit.clone(),
+        dimensions: Some(stat.map_or_else(Vec::new, |stat| dimensions(&stat.key.dimensions))),
+        period: stat.map(|stat| stat.period_secs.into()),
+        unit: stat.and_then(|stat| stat.unit.clone()),
+        metrics: config.watched.queries().map(|all| all.map(queries::describe).collect()),
+        evaluation_window: evaluation_window(&config.timing.window),
+        warm_up_configuration: config.timing.warm_up.map(|warm_up| model::WarmUpConfiguration {
+            warm_up_period_duration_in_minutes: Some(warm_up.minutes.into()),
+            only_start_evaluating_after_warm_up_period_ends: Some(warm_up.whole),
+        }),
         evaluation_periods: Some(config.evaluation_periods.into()),
         datapoints_to_alarm: config.datapoints_to_alarm.map(Into::into),
         threshold: Some(config.threshold),
@@ -166,6 +317,16 @@ fn describe(alarm: &Alarm) -> model::MetricAlarm {
         treat_missing_data: config.treat_missing_data.map(|treatment| treatment.to_string()),
         evaluate_low_sample_count_percentile: config.evaluate_low_sample_count_percentile.map(|low| low.to_string()),
         ..model::MetricAlarm::default()
+    }
+}
+
+fn evaluation_window(window: &EvaluationWindow) -> Option<model::EvaluationWindow> {
+    match window {
+        EvaluationWindow::Sliding => None,
+        EvaluationWindow::WallClock(zone) => Some(model::EvaluationWindow {
+            wall_clock_window: Some(model::WallClockWindow { timezone: Some(zone.as_str().to_string()) }),
+            sliding_window: None,
+        }),
     }
 }
 
@@ -181,7 +342,7 @@ fn describe_alarms_for_metric(
     };
     let statistic = input.statistic.or(input.extended_statistic).map(|text| Statistic::parse(&text));
     let wanted = |alarm: &&Alarm| {
-        let stat = &alarm.config.metric;
+        let Some(stat) = alarm.config.watched.metric() else { return false };
         stat.key == key
             && statistic.is_none_or(|statistic| statistic == Some(stat.statistic))
             && input.period.is_none_or(|period| period == i64::from(stat.period_secs))

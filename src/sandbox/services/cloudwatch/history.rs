@@ -2,7 +2,7 @@
 
 use super::{offset, page, page_size};
 use crate::engine::Refusal;
-use crate::engine::alarms::history::HistoryItem;
+use crate::engine::alarms::history::{AlarmKind, HistoryItem};
 use crate::sandbox::models::cloudwatch as model;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -21,9 +21,10 @@ fn describe_alarm_history(
     call: &Call,
     input: model::DescribeAlarmHistoryInput,
 ) -> Result<model::DescribeAlarmHistoryOutput, Refusal> {
-    let metric_alarms = input.alarm_types.as_ref().is_none_or(|types| types.iter().any(|kind| kind == "MetricAlarm"));
+    // Recorded from AWS: composite alarms are shown only to those who ask for their type.
+    let types = input.alarm_types.unwrap_or_else(|| vec![AlarmKind::MetricAlarm.as_str().to_string()]);
     let wanted = |item: &&HistoryItem| {
-        metric_alarms
+        types.iter().any(|kind| kind == item.kind.as_str())
             && input.alarm_name.as_ref().is_none_or(|name| *name == item.alarm.0)
             && input.history_item_type.as_ref().is_none_or(|kind| kind == item.item_type())
             && input.start_date.is_none_or(|start| item.at >= start)
@@ -43,7 +44,7 @@ fn describe_alarm_history(
 fn describe(item: &HistoryItem) -> model::AlarmHistoryItem {
     model::AlarmHistoryItem {
         alarm_name: Some(item.alarm.0.clone()),
-        alarm_type: Some("MetricAlarm".to_string()),
+        alarm_type: Some(item.kind.as_str().to_string()),
         timestamp: Some(item.at),
         history_item_type: Some(item.item_type().to_string()),
         history_summary: Some(item.summary()),

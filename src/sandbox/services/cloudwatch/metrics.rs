@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{dimensions, offset, page, pairs, token};
+use super::{dimensions, offset, page, pairs, queries, token};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
+use crate::engine::metrics::math::{Queries, Series};
 use crate::engine::metrics::publish::{Datum, StatisticSet};
 use crate::engine::metrics::query::{check_datapoints, slots_between};
-use crate::engine::metrics::{Bucket, MetricKey, Metrics, Statistic};
+use crate::engine::metrics::{Bucket, Grid, MetricKey, Statistic};
 use crate::sandbox::models::cloudwatch as model;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -49,7 +50,7 @@ pub fn register(operations: &mut Operations) {
     );
     operations.on(
         "GetMetricData",
-        "Gives one statistic of each of several metrics by period; metric math and dynamic labels are refused.",
+        "Gives statistics of metrics and expressions by period; dynamic labels and functions outside of the list are refused.",
         &["MetricDataQueries", "StartTime", "EndTime", "NextToken", "ScanBy", "MaxDatapoints"],
         get_metric_data,
     );
@@ -190,13 +191,30 @@ fn get_metric_data(
     call: &Call,
     input: model::GetMetricDataInput,
 ) -> Result<model::GetMetricDataOutput, Refusal> {
-    let queries = input.metric_data_queries.unwrap_or_default();
-    check_queries(&queries)?;
+    let requests = input.metric_data_queries.unwrap_or_default();
+    if requests.len() > QUERIES_PER_CALL {
+        let text = format!("The collection MetricDataQueries must not have a size greater than {QUERIES_PER_CALL}.");
+        return Err(Refusal::validation(text));
+    }
+    let dynamic = |query: &model::MetricDataQuery| query.label.as_ref().is_some_and(|label| label.contains("${"));
+    if let Some(at) = requests.iter().position(dynamic) {
+        let member = format!("MetricDataQueries.member.{}", at + 1);
+        return Err(Refusal::validation(format!("A dynamic {member}.Label is not reproduced by this endpoint.")));
+    }
+    let requests = queries::requests(requests, &region.world.place.account)?;
+    let queries = Queries::check(requests, "MetricDataQueries")?;
     let (start, end) = (input.start_time.unwrap_or_default(), input.end_time.unwrap_or_default());
+    let slots = |period_secs: u32| {
+        let slots = slots_between(start, end, period_secs.into(), call.now);
+        slots.map_err(|refusal| Refusal::validation(refusal.message))
+    };
     let ascending = input.scan_by.as_deref() == Some("TimestampAscending");
     let mut results = Vec::new();
-    for query in queries.into_iter().filter(|query| query.return_data.unwrap_or(true)) {
-        results.push(read(&region.world.metrics, query, (start, end), ascending, call.now)?);
+    for place in (0..queries.len()).filter(|place| queries.get(*place).returns_data()) {
+        let slots = slots(queries.period_secs(place))?;
+        let (grid, series) = queries.results(place, &region.world.metrics, &|_| Grid::Even(slots))?;
+        let starts = grid.starts();
+        results.extend(series.into_iter().map(|series| result(&queries.get(place).id, series, &starts, ascending)));
     }
     let from = offset(input.next_token.as_deref())?;
     let size = input.max_datapoints.unwrap_or(DATAPOINTS_PER_PAGE).clamp(1, DATAPOINTS_PER_PAGE) as usize;
@@ -204,78 +222,21 @@ fn get_metric_data(
     Ok(model::GetMetricDataOutput { metric_data_results: Some(results), next_token, messages: Some(Vec::new()) })
 }
 
-fn check_queries(queries: &[model::MetricDataQuery]) -> Result<(), Refusal> {
-    if queries.len() > QUERIES_PER_CALL {
-        let text = format!("The collection MetricDataQueries must not have a size greater than {QUERIES_PER_CALL}.");
-        return Err(Refusal::validation(text));
-    }
-    for (at, query) in queries.iter().enumerate() {
-        let member = format!("MetricDataQueries.member.{}", at + 1);
-        let id = query.id.as_deref().unwrap_or_default();
-        if !id.starts_with(|c: char| c.is_ascii_lowercase()) {
-            let text = format!(
-                "The value {id} for parameter {member}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
-            );
-            return Err(Refusal::validation(text));
-        }
-        if queries[..at].iter().any(|other| other.id == query.id) {
-            return Err(Refusal::validation("The values for parameter id in MetricDataQueries are not unique."));
-        }
-        if query.expression.is_some() {
-            return Err(Refusal::validation(format!("{member}.Expression is not reproduced by this endpoint.")));
-        }
-        if query.metric_stat.is_none() {
-            return Err(Refusal::validation(format!("{member} must specify MetricStat or Expression.")));
-        }
-        if query.period.is_some() {
-            return Err(Refusal::validation(format!(
-                "The parameters {member}.Period and {member}.MetricStat are mutually exclusive and you have specified both."
-            )));
-        }
-        if query.label.as_ref().is_some_and(|label| label.contains("${")) {
-            return Err(Refusal::validation(format!("A dynamic {member}.Label is not reproduced by this endpoint.")));
-        }
-    }
-    Ok(())
-}
-
-fn read(
-    metrics: &Metrics,
-    query: model::MetricDataQuery,
-    (start, end): (Timestamp, Timestamp),
-    ascending: bool,
-    now: Timestamp,
-) -> Result<model::MetricDataResult, Refusal> {
-    let stat = query.metric_stat.unwrap_or_default();
-    let metric = stat.metric.unwrap_or_default();
-    let name = metric.metric_name.unwrap_or_default();
-    let key = MetricKey {
-        namespace: metric.namespace.unwrap_or_default(),
-        name: name.clone(),
-        dimensions: pairs(metric.dimensions).into_iter().collect(),
-    };
-    let text = stat.stat.unwrap_or_default();
-    let statistic = Statistic::parse(&text).ok_or_else(|| {
-        Refusal::validation(format!("The value {text} for parameter MetricStat.Stat is not supported."))
-    })?;
-    let slots = slots_between(start, end, stat.period.unwrap_or_default(), now)
-        .map_err(|refusal| Refusal::validation(refusal.message))?;
-    let mut points = Vec::new();
-    if let Some(id) = metrics.find(&key) {
-        metrics.read(id, stat.unit.as_deref(), statistic, slots, &mut points);
-    }
-    points.retain(|point| point.value.is_some());
+fn result(id: &str, series: Series, starts: &[Timestamp], ascending: bool) -> model::MetricDataResult {
+    let present = starts.iter().zip(series.values).filter_map(|(start, value)| Some((*start, value?)));
+    let mut points: Vec<(Timestamp, f64)> = present.collect();
     if !ascending {
         points.reverse();
     }
-    Ok(model::MetricDataResult {
-        id: query.id,
-        label: Some(query.label.unwrap_or(name)),
-        timestamps: Some(points.iter().map(|point| point.start).collect()),
-        values: Some(points.iter().filter_map(|point| point.value).collect()),
+    let (timestamps, values) = points.into_iter().unzip();
+    model::MetricDataResult {
+        id: Some(id.to_string()),
+        label: Some(series.label),
+        timestamps: Some(timestamps),
+        values: Some(values),
         status_code: Some("Complete".to_string()),
         messages: None,
-    })
+    }
 }
 
 /// Keeps the data points of one page, counted through all results; those that go on later are `PartialData`.

@@ -1,10 +1,13 @@
 //! CloudWatch: metrics and alarms. Everything is decided in [`crate::engine`]; here it is translated.
 //!
-//! Not reproduced: metric math, composite alarms, anomaly detection, dashboards, mute rules. Start at [`operations`].
+//! Not reproduced: anomaly detection, PromQL and log alarms, dashboards. Start at [`operations`].
 
 mod alarms;
+mod composites;
 mod history;
 mod metrics;
+mod mutes;
+mod queries;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +24,8 @@ pub fn operations() -> Operations {
     let mut operations = Operations::default();
     metrics::register(&mut operations);
     alarms::register(&mut operations);
+    composites::register(&mut operations);
+    mutes::register(&mut operations);
     history::register(&mut operations);
     operations
 }

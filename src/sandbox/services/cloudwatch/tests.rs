@@ -315,11 +315,34 @@ fn metric_data_come_newest_first_and_whole_over_pages() {
 }
 
 #[test]
+fn expressions_are_computed_from_the_other_queries_an_array_as_several_results() {
+    let mut region = region();
+    for (metric, ago, value) in [("a", 300, 1.0), ("a", 100, 3.0), ("b", 300, 4.0)] {
+        publish(&mut region, metric, ago, value);
+    }
+    let hidden = |id, metric| model::MetricDataQuery { return_data: Some(false), ..query(id, metric) };
+    let math = |id: &str, text: &str| model::MetricDataQuery {
+        id: Some(id.into()),
+        expression: Some(text.into()),
+        label: Some(id.into()),
+        ..Default::default()
+    };
+    let queries = vec![hidden("a", "a"), hidden("b", "b"), math("sum", "a + b"), math("twice", "METRICS() * 2")];
+    let expected = [
+        ("sum".to_string(), vec![3.0, 5.0]),
+        ("twice a".to_string(), vec![6.0, 2.0]),
+        ("twice b".to_string(), vec![8.0]),
+    ];
+    let all: std::collections::BTreeMap<_, _> = data(&mut region, queries).unwrap().into_iter().collect();
+    assert_eq!(all, expected.into_iter().collect());
+}
+
+#[test]
 fn a_query_that_is_not_reproduced_is_refused_by_name() {
-    let math = model::MetricDataQuery { metric_stat: None, expression: Some("a*2".into()), ..query("e1", "a") };
+    let math = model::MetricDataQuery { metric_stat: None, expression: Some("LOG(a)".into()), ..query("e1", "a") };
     let dynamic = model::MetricDataQuery { label: Some("${AVG}".into()), ..query("q1", "a") };
     for (queries, text) in [
-        (vec![math], "MetricDataQueries.member.1.Expression is not reproduced by this endpoint."),
+        (vec![math], "Error in expression 'e1': The function LOG is not reproduced by this endpoint"),
         (vec![dynamic], "A dynamic MetricDataQueries.member.1.Label is not reproduced by this endpoint."),
         (vec![query("q", "a"), query("q", "b")], "The values for parameter id in MetricDataQueries are not unique."),
     ] {
