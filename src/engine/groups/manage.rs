@@ -163,6 +163,7 @@ impl Groups {
         let Some(mut group) = self.groups.remove(name) else { return };
         self.agenda.cancel(&mut group.converge_due);
         self.agenda.cancel(&mut group.rebalance_due);
+        self.refreshing.remove(name);
         for refresh in &mut group.refreshes {
             self.agenda.cancel(&mut refresh.due);
         }

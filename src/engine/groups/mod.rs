@@ -94,6 +94,8 @@ pub struct Groups {
     /// to look at turns them off: every instance that ever ran would leave a series behind.
     #[serde(default = "yes")]
     pub measures_instances: bool,
+    /// Groups with an instance refresh that goes on.
+    refreshing: BTreeSet<GroupName>,
     /// Zones in which EC2 has no machine to spare.
     exhausted_zones: BTreeSet<Zone>,
     /// How often a policy was asked by an alarm, so that an observer knows when to look.
@@ -133,6 +135,7 @@ impl Groups {
             agenda: Agenda::default(),
             minute_due: None,
             measures_instances: true,
+            refreshing: BTreeSet::new(),
             exhausted_zones: BTreeSet::new(),
             policies_asked: 0,
             outcomes: Vec::new(),

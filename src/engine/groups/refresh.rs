@@ -151,6 +151,7 @@ impl Groups {
             self.resolve_launch(source)?;
         }
         let id = self.ids.arns.uuid();
+        self.refreshing.insert(name.clone());
         let Some(group) = self.groups.get_mut(name) else { return Ok(id) };
         group.refreshes.retain(|refresh| refresh.ended_at.is_none_or(|end| now.since(end) < SHOWN_FOR));
         group.refreshes.push(InstanceRefresh {
@@ -220,7 +221,8 @@ impl Groups {
 
     /// The alarms that refreshes watch, with their groups.
     pub fn watched_alarms(&self) -> Vec<(GroupName, AlarmName)> {
-        let active = self.groups.values().filter_map(|group| Some((group, group.active_refresh()?)));
+        let groups = self.refreshing.iter().filter_map(|name| self.groups.get(name));
+        let active = groups.filter_map(|group| Some((group, group.active_refresh()?)));
         let watched =
             active.filter(|(_, refresh)| matches!(refresh.status, RefreshStatus::InProgress | RefreshStatus::Baking));
         watched
@@ -266,6 +268,7 @@ impl Groups {
     fn end_refresh(&mut self, now: Timestamp, name: &GroupName, status: RefreshStatus, reason: Option<String>) {
         let Some(group) = self.groups.get_mut(name) else { return };
         let Some(refresh) = group.active_refresh_mut() else { return };
+        self.refreshing.remove(name);
         refresh.status = status;
         refresh.status_reason = reason;
         refresh.ended_at = Some(now);
