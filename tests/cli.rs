@@ -3,5 +3,5 @@
 
 #[test]
 fn transcripts_say_what_the_program_says() {
-    trycmd::TestCases::new().case("tests/cli/*.md").case("README.md").case("docs/spec.md");
+    trycmd::TestCases::new().case("tests/cli/*.md").case("README.md").case("docs/spec.md").case("docs/simulate.md");
 }
