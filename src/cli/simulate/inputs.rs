@@ -24,6 +24,8 @@ use crate::spec::values::{Span, Text};
 
 /// Ours: two million rows with room.
 const MOST_BYTES: u64 = 256 << 20;
+/// Ours: an evening's patience, and what their summaries take in memory.
+const MOST_SEEDS: u32 = 100_000;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Ours: ten years.
 const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
@@ -105,6 +107,9 @@ pub fn read(args: &Simulate) -> Result<Inputs, Failure> {
         .filter(|_| !axes.is_empty())
         .and_then(|(spec, _)| keep(&mut flags, sweep::variants(&axes, &map, &read_files(spec, &dir))));
     let last_seed = args.seed.checked_add(u64::from(args.seeds.get() - 1));
+    if args.seeds.get() > MOST_SEEDS {
+        flags.push(format!("--seeds {}: {MOST_SEEDS} at most", args.seeds));
+    }
     if last_seed.is_none() {
         flags.push(format!("--seed {} leaves no room for {} seeds", args.seed, args.seeds));
     }
