@@ -67,7 +67,7 @@ fn build_alarm(spec: &Spec, key: &str, alarm: &AlarmSpec, builder: &mut Builder)
 }
 
 /// `CPUUtilization Average >= 50 in 2 of 2 periods of 1m`.
-fn rule_in_words(alarm: &Alarm) -> String {
+pub fn rule_in_words(alarm: &Alarm) -> String {
     format!(
         "{} {} {} {} in {} of {} periods of {}",
         alarm.metric_name,

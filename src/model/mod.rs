@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use crate::spec::values::{AdjustmentType, Comparison, GroupEvent};
+pub use alarms::rule_in_words;
 pub use build::{Files, build_stack};
 pub use lints::lint_stack;
 pub use load::{Boot, CreditModeWord, LoadModel, Slo};

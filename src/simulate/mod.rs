@@ -5,7 +5,9 @@
 //! told what happened. Nothing here reads a clock or a file. Same stack, options and load: same bytes, on any machine.
 //! Start at [`Simulation`].
 
+pub mod chart;
 pub mod csv;
+pub mod history;
 pub mod k6;
 pub mod lints;
 pub mod load;
@@ -287,4 +289,4 @@ fn looks_back(stack: &Stack) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
