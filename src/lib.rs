@@ -8,6 +8,7 @@ pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod expect;
 pub mod model;
 pub mod render;
 pub mod sandbox;

@@ -23,6 +23,7 @@ mod simulate;
 pub mod spec_file;
 mod stages;
 mod status;
+mod test;
 mod validate;
 mod verify;
 mod wire;
@@ -52,6 +53,7 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     Simulate(simulate::Simulate),
     Status(status::Status),
+    Test(test::Test),
     Validate(validate::Validate),
     Verify(verify::Verify),
     Wire(wire::Wire),
@@ -84,6 +86,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => in_runtime(status::run(&args)),
+        Command::Test(args) => test::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Verify(args) => in_runtime(verify::run(&args)),
         Command::Wire(args) => in_runtime(wire::run(&args)),

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure};
+use crate::expect::build_cases;
 use crate::model::{Files, Stack, build_stack, lint_stack};
 use crate::simulate::lints::lint_machines;
 use crate::spec::{Problem, Severity, Spec, SpecMap, parse_spec, tree::MAX_BYTES};
@@ -71,6 +72,8 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
                 if problems.is_empty() {
                     problems = lint_stack(&built, &map);
                     problems.extend(lint_machines(&built, &map));
+                    problems
+                        .extend(spec.tests.iter().filter_map(|tests| build_cases(tests, &built, &map).err()).flatten());
                 }
                 stack = Some(built);
             }
@@ -84,7 +87,7 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
 }
 
 /// Reads a little more than is allowed at most, so that a device or a wrong file cannot fill the memory.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     if path == Path::new("-") {

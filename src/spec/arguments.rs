@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::expectations::TestSpec;
 use super::problem::{Kind, quote};
 use super::reader::{Keyed, NAME_PATTERN, Read, Reader, arguments};
 use super::shape::Shape;
@@ -42,6 +43,8 @@ arguments! {
         pub load: Option<LoadSpec>,
         /// What users are promised, for simulate. Nothing at AWS comes from it.
         pub slo: Option<SloSpec>,
+        /// Tests by name: values or a load, and what the alarms and the group have to make of it. `scaleproof test` runs them.
+        pub tests: Option<Keyed<TestSpec>>,
     }
 }
 

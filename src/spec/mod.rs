@@ -6,10 +6,12 @@
 
 pub mod arguments;
 pub mod change;
+pub mod expectations;
 mod map;
 pub mod problem;
 pub mod reader;
 mod schema;
+pub mod series;
 pub mod shape;
 #[cfg(test)]
 mod tests;
@@ -22,13 +24,14 @@ pub use problem::{Kind, Place, Problem, Severity};
 pub use schema::{Explanation, explain, json_schema};
 
 use arguments::KeyPairSpec;
+use expectations::TestFile;
 use reader::{Read, Reader};
 
 /// What came of a text.
 #[derive(Debug, Clone)]
-pub struct Parsed {
+pub struct Parsed<T = Spec> {
     /// Present when enough could be read to go on checking; not a sign that all is well.
-    pub spec: Option<Spec>,
+    pub spec: Option<T>,
     /// In the order of the file.
     pub problems: Vec<Problem>,
     pub map: SpecMap,
@@ -36,6 +39,15 @@ pub struct Parsed {
 
 /// Reads a spec from the bytes of a file; `file` is its name for messages.
 pub fn parse_spec(file: &str, bytes: &[u8]) -> Parsed {
+    parse_bytes(file, bytes)
+}
+
+/// Reads a file of tests in the same way.
+pub fn parse_test_file(file: &str, bytes: &[u8]) -> Parsed<TestFile> {
+    parse_bytes(file, bytes)
+}
+
+fn parse_bytes<T: Read>(file: &str, bytes: &[u8]) -> Parsed<T> {
     let refuse = |kind, place, fact: String, remedy: &str| Parsed {
         spec: None,
         problems: vec![Problem { kind, place, path: String::new(), fact, remedy: remedy.into() }],
@@ -55,7 +67,7 @@ pub fn parse_spec(file: &str, bytes: &[u8]) -> Parsed {
     }
 }
 
-fn parse_text(file: &str, text: &str) -> Parsed {
+fn parse_text<T: Read>(file: &str, text: &str) -> Parsed<T> {
     let (root, mut problems) = tree::parse_tree(text);
     let mut reader = Reader::new(SpecMap::new(file, text));
     let spec = match &root {
@@ -63,7 +75,7 @@ fn parse_text(file: &str, text: &str) -> Parsed {
             problems.push(empty_problem());
             None
         }
-        Some(root) => Spec::read(root, &mut reader),
+        Some(root) => T::read(root, &mut reader),
         None => {
             if problems.is_empty() {
                 problems.push(empty_problem());

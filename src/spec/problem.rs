@@ -115,6 +115,10 @@ kinds! {
         "An alarm action is one word, so a word may not name two things.";
     TooManyActions        Error   "too-many-actions"        "more than five actions for one state"
         "CloudWatch takes five actions for each of an alarm's states.";
+    UnknownInTest         Error   "unknown-in-test"         "the test names nothing in this spec"
+        "A test of something that is not there would pass for ever.";
+    TestInput             Error   "test-input"              "the test cannot be run as it is written"
+        "A test feeds values or a load, and says at least once what has to be true.";
     DuplicateEntry        Error   "duplicate-entry"         "the same entry twice"
         "AWS refuses or silently merges the second one.";
     SshOpen               Warning "ssh-open"                "SSH is open to everybody"

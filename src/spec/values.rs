@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::problem::{Kind, did_you_mean, quote};
 use super::reader::{NAME_PATTERN, Read, Reader, is_name, name_remedy};
+use super::series::SeriesText;
 use super::shape::Shape;
 use super::tree::{Node, Value, is_number};
 
@@ -68,7 +69,7 @@ macro_rules! text_values {
 text_values!(StackName, Region, Cidr, Span, Threshold, ImageName, InstanceType, PairName, FileName, Email, ActionName);
 text_values!(Recurrence, Instant, TimeZone);
 text_values!(Script, Description, RuleDescription, Letter, Namespace, MetricName, TagValue);
-text_values!(Shape);
+text_values!(Shape, SeriesText);
 
 /// Whole numbers with their limits.
 macro_rules! integers {
@@ -108,6 +109,8 @@ integers! {
     /// A number of periods; the upper limit is what fits into AWS's longest window, a week of minutes.
     Periods(u32) from 1 to 10_080;
     Port(u16) from 1 to 65_535;
+    /// Of random numbers; the upper limit is what JSON's readers keep exactly.
+    Seed(u64) from 0 to 9_007_199_254_740_991_i64;
     /// How many instances a policy adds, or removes when negative.
     Adjustment(i32) from -10_000 to 10_000;
     /// How many zones; no region has more than six.
@@ -269,6 +272,10 @@ words! {
 words! {
     /// How the machines' datapoints become one, for a step policy.
     Aggregation { Average = "Average", Minimum = "Minimum", Maximum = "Maximum" }
+}
+words! {
+    /// The states of an alarm, as CloudWatch writes them.
+    AlarmStateWord { Ok = "OK", Alarm = "ALARM", InsufficientData = "INSUFFICIENT_DATA" }
 }
 words! {
     /// What happens when CPU credits run out: held to the baseline, or surplus credits that may cost money.

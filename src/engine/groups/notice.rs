@@ -56,7 +56,7 @@ impl NotificationType {
     }
 
     /// Recorded for launch, launch error, termination and test; the fourth by analogy.
-    fn subject(self, group: &GroupName) -> String {
+    pub fn subject(self, group: &GroupName) -> String {
         let what = match self {
             Self::Launch => "launch",
             Self::LaunchError => "failed launch",
