@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, flags in, a view (text or JSON) and an exit code out.
 //! The only module that prints or exits, and the only one that strings stages together.
 
+mod backtest;
 mod completions;
 mod confirm;
 mod connection;
@@ -44,6 +45,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backtest(backtest::Backtest),
     Completions(completions::Completions),
     Demo(demo::Demo),
     Destroy(destroy::Destroy),
@@ -86,6 +88,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Sandbox(args) => in_runtime(sandbox::run(&args)),
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => in_runtime(status::run(&args)),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Verify(args) => in_runtime(verify::run(&args)),

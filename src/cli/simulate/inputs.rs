@@ -214,7 +214,7 @@ fn read_load(text: &str, unit: Option<csv::Unit>) -> Result<Loaded, Vec<String>>
     })
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
+pub(in crate::cli) fn read_file(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
     read.map_err(|error| error.to_string())?;

@@ -4,7 +4,8 @@
 //! `report` is the text.
 
 mod condition;
-mod inputs;
+mod drawing;
+pub(in crate::cli) mod inputs;
 mod report;
 mod sweep;
 
@@ -63,6 +64,12 @@ pub struct Simulate {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    /// Draw the run of the first seed as SVG too; for a sweep, price against minutes over the objective
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
+    svg: Option<PathBuf>,
+    /// Write the run of the first seed as one HTML page too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sweep", "compare"])]
+    html: Option<PathBuf>,
 }
 
 /// What came of it, for both forms.
@@ -96,6 +103,7 @@ pub fn run(args: &Simulate) -> Result<Exit, Failure> {
         (Some(condition), Outcomes::Runs(runs)) => condition.first_that_holds(runs),
         _ => None,
     };
+    drawing::write(args, &inputs, &outcome)?;
     if args.json {
         let failed =
             failed.as_ref().map(|held| json!({ "condition": held.condition, "value": held.value, "seed": held.seed }));
