@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use super::case::{Case, Check, Moment, Sender, Subject, Wanted, cpu_key};
 use crate::engine::alarms::message::subject;
-use crate::engine::alarms::window::slots;
 use crate::engine::alarms::{Alarm, AlarmState};
 use crate::engine::groups::LifecycleState;
 use crate::engine::groups::notice::NotificationType;
-use crate::engine::metrics::Point;
 use crate::model::{self, ActionRef, Stack, rule_in_words};
 use crate::simulate::load::Plan;
 use crate::simulate::{Event, Happening, Options, Record, SetupError, Simulation};
@@ -205,15 +203,7 @@ impl Scene<'_> {
     fn evidence(&self, alarm: &model::Alarm) -> Option<Evidence> {
         let (now, start) = (self.simulation.now(), self.case.start);
         let state = self.alarm(alarm)?;
-        let (config, metrics) = (&state.config, &self.simulation.world().metrics);
-        let range = slots(config.metric.period_secs, config.evaluation_periods, now);
-        let mut points = Vec::new();
-        match metrics.find(&config.metric.key) {
-            Some(id) => metrics.read(id, config.metric.unit.as_deref(), config.metric.statistic, range, &mut points),
-            None => {
-                points.extend(range.starts().map(|start| Point { start, value: None, sample_count: 0.0 }));
-            }
-        }
+        let points = state.config.evaluation_points(now, &self.simulation.world().metrics);
         let of_test = points.iter().filter(|point| point.start >= start);
         Some(Evidence {
             alarm: alarm.key.clone(),

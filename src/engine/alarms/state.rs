@@ -186,7 +186,7 @@ impl Alarm {
     fn fetch(&mut self, plan: &Plan, now: Timestamp, metrics: &Metrics, points: &mut Vec<Point>) {
         let config = &*self.config;
         let (Watched::Metric(stat), EvaluationWindow::Sliding) = (&config.watched, &config.timing.window) else {
-            *points = fetch_any(config, now, metrics);
+            *points = config.evaluation_points(now, metrics);
             return;
         };
         let slots = slots(plan.period_secs, plan.rule.evaluation_periods, now, false);
@@ -264,16 +264,18 @@ impl Alarm {
     }
 }
 
-/// The evaluation range of an alarm on math or with the periods of a clock.
-fn fetch_any(config: &MetricAlarm, now: Timestamp, metrics: &Metrics) -> Vec<Point> {
-    let (period, n) = (config.period_secs(), config.evaluation_periods);
-    match &config.timing.window {
-        EvaluationWindow::Sliding => config.watched.read(metrics, Grid::Even(slots(period, n, now, config.is_math()))),
-        // Each period of a clock stands for itself: the guide has every day judged by its own data, so that older periods
-        // do not fill gaps here.
-        EvaluationWindow::WallClock(zone) => {
-            let periods: Vec<Range<Timestamp>> = complete_periods(zone, period, n, now);
-            config.watched.read(metrics, Grid::Uneven(&periods))
+impl MetricAlarm {
+    /// What an evaluation at `now` looks at, oldest first; periods without data included.
+    pub fn evaluation_points(&self, now: Timestamp, metrics: &Metrics) -> Vec<Point> {
+        let (period, n) = (self.period_secs(), self.evaluation_periods);
+        match &self.timing.window {
+            EvaluationWindow::Sliding => self.watched.read(metrics, Grid::Even(slots(period, n, now, self.is_math()))),
+            // Each period of a clock stands for itself: the guide has every day judged by its own data, so that older
+            // periods do not fill gaps here.
+            EvaluationWindow::WallClock(zone) => {
+                let periods: Vec<Range<Timestamp>> = complete_periods(zone, period, n, now);
+                self.watched.read(metrics, Grid::Uneven(&periods))
+            }
         }
     }
 }

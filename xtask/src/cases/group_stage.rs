@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scaleproof::clock::Timestamp;
-use scaleproof::engine::alarms::{AlarmSnapshot, AlarmState, Comparison, MetricAlarm, MetricStat};
+use scaleproof::engine::alarms::{AlarmSnapshot, AlarmState, AlarmTiming, Comparison, MetricAlarm, MetricStat};
 use scaleproof::engine::groups::activity::Activity;
 use scaleproof::engine::groups::group::DEFAULT_COOLDOWN_SECS;
 use scaleproof::engine::groups::hook::{ActionResult, LifecycleHook, Transition};
@@ -201,13 +201,14 @@ impl GroupStage {
             ok_actions: Vec::new(),
             alarm_actions: Vec::new(),
             insufficient_data_actions: Vec::new(),
-            metric,
+            watched: metric.into(),
             evaluation_periods: 1,
             datapoints_to_alarm: None,
             threshold: 50.0,
             comparison: Comparison::GreaterThanOrEqualToThreshold,
             treat_missing_data: None,
             evaluate_low_sample_count_percentile: None,
+            timing: AlarmTiming::default(),
         };
         let now = self.now;
         let alarm = AlarmSnapshot {
