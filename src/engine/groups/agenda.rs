@@ -21,6 +21,8 @@ pub(super) enum Due {
     Running(InstanceId),
     /// An instance that runs takes up its work in its group.
     InService(InstanceId),
+    /// An EC2 instance has stopped.
+    Stopped(InstanceId),
     /// An EC2 instance has shut down.
     Terminated(InstanceId),
     /// A terminated instance is no longer shown.

@@ -49,7 +49,7 @@ impl Groups {
     fn terminate_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
         let state = |groups: &Self| groups.instances.get(id).map_or(Ec2State::Terminated, |instance| instance.state);
         let before = state(self);
-        if matches!(before, Ec2State::Pending | Ec2State::Running) {
+        if !matches!(before, Ec2State::ShuttingDown | Ec2State::Terminated) {
             let lifecycle = self.instances.get(id).and_then(|instance| instance.lifecycle());
             if lifecycle.is_some_and(LifecycleState::is_moving_out) {
                 self.on_moved_out(now, id);

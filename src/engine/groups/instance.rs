@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::agenda::DueKey;
 use super::cause::HealthFinding;
 use super::hook::LifecycleAction;
+use super::launch_template::LaunchArguments;
 use super::workload::Machine;
 use crate::clock::Timestamp;
 use crate::engine::names::{ActivityId, GroupName, InstanceId, SubnetId, Zone};
@@ -51,6 +52,15 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
     /// The launch arguments in force, in the words of the launch template API.
     pub launch_data: serde_json::Value,
+    /// Its place among the instances of its reservation.
+    #[serde(default)]
+    pub launch_index: i64,
+    /// The token of the call that launched it.
+    #[serde(default)]
+    pub client_token: Option<String>,
+    /// Its public address is an Elastic IP, which it keeps while it is stopped.
+    #[serde(default)]
+    pub elastic_ip: bool,
     /// Its part in a group, until it has left it.
     pub membership: Option<Membership>,
     /// Its working side, once it has run.
@@ -63,6 +73,11 @@ pub struct Instance {
 impl Instance {
     pub fn is_running(&self) -> bool {
         self.state == Ec2State::Running
+    }
+
+    /// Whether it is launched, and started again, with a public address.
+    pub fn gets_public_ip(&self) -> bool {
+        LaunchArguments::read(&self.launch_data).public_ip.unwrap_or(self.placement.public_ip)
     }
 
     /// The group that it belongs to now.
@@ -83,6 +98,8 @@ pub enum Ec2State {
     Running,
     ShuttingDown,
     Terminated,
+    Stopping,
+    Stopped,
 }
 
 impl Ec2State {
@@ -92,6 +109,8 @@ impl Ec2State {
             Self::Running => "running",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -101,6 +120,8 @@ impl Ec2State {
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
         }
     }
 }

@@ -74,7 +74,7 @@ impl LaunchTemplates {
         match wanted {
             TemplateRef::Id(id) => self.by_id.get(id).ok_or_else(|| unknown_id(id)),
             TemplateRef::Name(name) => self.iter().find(|template| template.name == name).ok_or_else(|| {
-                let text = "At least one of the launch templates specified in the request does not exist.";
+                let text = format!("The specified launch template, with template name {name}, does not exist.");
                 Refusal::new("InvalidLaunchTemplateName.NotFoundException", 400, text)
             }),
         }
@@ -99,7 +99,7 @@ impl LaunchTemplates {
         tags: BTreeMap<String, String>,
     ) -> Result<&LaunchTemplate, Refusal> {
         if self.get(TemplateRef::Name(name)).is_ok() {
-            let text = format!("Launch template name already in use. {name}");
+            let text = "Launch template name already in use.";
             return Err(Refusal::new("InvalidLaunchTemplateName.AlreadyExistsException", 400, text));
         }
         let id = ids.ec2("lt");

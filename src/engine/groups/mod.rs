@@ -30,6 +30,7 @@ pub mod refresh;
 mod refresh_preferences;
 mod scaling;
 pub mod schedule;
+mod standalone;
 mod standby;
 pub mod steps;
 pub mod target_tracking;
@@ -59,6 +60,7 @@ pub use launch_template::{
     LaunchArguments, LaunchTemplate, LaunchTemplateVersion, LaunchTemplates, TemplateRef, version_or_refuse,
 };
 use measure::Touched;
+pub use standalone::Launch;
 pub use timing::Timing;
 pub use workload::Workload;
 
@@ -209,6 +211,7 @@ impl Groups {
                 Due::Converge(group) => self.converge(now, &group),
                 Due::Running(id) => self.on_running(now, &id),
                 Due::InService(id) => self.on_in_service(now, &id),
+                Due::Stopped(id) => self.on_stopped(now, &id),
                 Due::Terminated(id) => self.on_terminated(now, &id),
                 Due::Forget(id) => self.forget(&id),
                 Due::HealthCheck(id) => self.on_health_check(now, &id),

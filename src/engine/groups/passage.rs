@@ -104,7 +104,7 @@ impl Groups {
             // Its end is planned, unless something else was planned for it in the meantime.
             Ec2State::ShuttingDown => self.timing.shut_down().saturating_sub(now.since(instance.state_changed_at)),
             Ec2State::Terminated => Duration::ZERO,
-            Ec2State::Pending | Ec2State::Running => {
+            Ec2State::Pending | Ec2State::Running | Ec2State::Stopping | Ec2State::Stopped => {
                 instance.state = Ec2State::ShuttingDown;
                 instance.state_changed_at = now;
                 let text = "Client.UserInitiatedShutdown: User initiated shutdown";

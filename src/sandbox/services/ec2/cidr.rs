@@ -71,6 +71,14 @@ pub fn canonical_ipv6(text: &str) -> Option<String> {
     Some(format!("{}/{prefix}", Ipv6Addr::from(u128::from(address) & mask)))
 }
 
+/// Whether the IPv6 block `outer` contains the block `inner`; `false` if either is none.
+pub fn ipv6_contains(outer: &str, inner: &str) -> bool {
+    let prefix = |block: &str| block.split_once('/').and_then(|(_, prefix)| parse_prefix(prefix, 128));
+    let (Some(outer_prefix), Some(inner_prefix)) = (prefix(outer), prefix(inner)) else { return false };
+    let widened = inner.split_once('/').and_then(|(address, _)| canonical_ipv6(&format!("{address}/{outer_prefix}")));
+    outer_prefix <= inner_prefix && widened.is_some() && widened == canonical_ipv6(outer)
+}
+
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", Ipv4Addr::from(self.base), self.prefix)
@@ -116,6 +124,9 @@ mod tests {
         assert_eq!(canonical_ipv6("::/0").as_deref(), Some("::/0"));
         assert_eq!(canonical_ipv6("2001:db8::1/32").as_deref(), Some("2001:db8::/32"));
         assert_eq!(canonical_ipv6("2001:db8::/129"), None);
+        assert!(ipv6_contains("2001:db8:1:100::/56", "2001:db8:1:1ff::/64"));
+        assert!(!ipv6_contains("2001:db8:1:100::/56", "2001:db8:1:200::/64"));
+        assert!(!ipv6_contains("2001:db8:1:100::/64", "2001:db8:1:100::/56"));
     }
 
     #[test]

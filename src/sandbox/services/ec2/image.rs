@@ -22,6 +22,15 @@ pub fn missing(ids: &[&str]) -> Refusal {
     refuse("InvalidAMIID.NotFound", message)
 }
 
+/// Refuses what cannot be the id of an image.
+pub fn check_id(id: &str) -> Result<(), Refusal> {
+    let digits = id.strip_prefix("ami-").unwrap_or_default();
+    match !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(()),
+        false => Err(refuse("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")"))),
+    }
+}
+
 /// Whether machines can be launched from this image in this region.
 pub fn image_exists(region: &str, id: &str) -> bool {
     public_image(region, id).is_some()
@@ -67,14 +76,15 @@ fn show(image: &PublicImage) -> model::Image {
         creation_date: Some(image.creation_date.clone()),
         public: Some(true),
         state: Some("available".into()),
-        platform_details: Some("Linux/UNIX".into()),
-        usage_operation: Some("RunInstances".into()),
+        platform: line.platform().map(Into::into),
+        platform_details: Some(line.platform_details().into()),
+        usage_operation: Some(line.usage_operation().into()),
         block_device_mappings: Some(block_devices(image)),
         product_codes: Some(Vec::new()),
         ena_support: Some(true),
         sriov_net_support: Some("simple".into()),
         hypervisor: Some("xen".into()),
-        virtualization_type: Some("hvm".into()),
+        virtualization_type: Some(line.virtualization().into()),
         root_device_name: Some(line.root_device().into()),
         root_device_type: Some("ebs".into()),
         boot_mode: line.boot_mode(image.architecture).map(Into::into),
@@ -146,6 +156,7 @@ fn is_of(image: &model::Image, owners: &[String]) -> bool {
 }
 
 fn describe(region: &mut Region, _: &Call, input: DescribeImagesInput) -> Result<DescribeImagesOutput, Refusal> {
+    input.image_ids.iter().flatten().try_for_each(|id| check_id(id))?;
     let owners = input.owners.unwrap_or_default();
     // Everyone may launch public images: "all" asks for exactly these, an account or "self" for those shared by name.
     let executable_by = input.executable_users.unwrap_or_default();

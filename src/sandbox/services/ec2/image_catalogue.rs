@@ -1,4 +1,4 @@
-//! The public images of a region: Canonical's LTS releases of Ubuntu, and Amazon Linux. Start at [`Line`].
+//! The public images of a region: Canonical's LTS releases of Ubuntu, Amazon Linux, and three old ones for tests. Start at [`Line`].
 //! Identifiers follow from region and name, so they are the same in every run and differ between regions, as on AWS.
 
 use crate::engine::ids::Ids;
@@ -45,6 +45,8 @@ pub struct Line {
     /// The name, in which `{arch}` and `{release}` are filled in.
     name: &'static str,
     description: &'static str,
+    /// The id that it has in every region; others follow from region and name.
+    fixed_id: Option<&'static str>,
     distribution: Distribution,
     pub volume_type: &'static str,
     pub volume_gib: i64,
@@ -61,6 +63,8 @@ pub struct Line {
 enum Distribution {
     Ubuntu,
     AmazonLinux,
+    Windows,
+    Suse,
 }
 
 impl Line {
@@ -69,19 +73,21 @@ impl Line {
         match self.distribution {
             Distribution::Ubuntu => "099720109477",
             Distribution::AmazonLinux => "137112412989",
+            Distribution::Windows => "801119661308",
+            Distribution::Suse => "013907871322",
         }
     }
 
     pub fn owner_alias(&self) -> Option<&'static str> {
         match self.distribution {
             Distribution::Ubuntu => None,
-            Distribution::AmazonLinux => Some("amazon"),
+            Distribution::AmazonLinux | Distribution::Windows | Distribution::Suse => Some("amazon"),
         }
     }
 
     pub fn root_device(&self) -> &'static str {
         match self.distribution {
-            Distribution::Ubuntu => "/dev/sda1",
+            Distribution::Ubuntu | Distribution::Windows | Distribution::Suse => "/dev/sda1",
             Distribution::AmazonLinux => "/dev/xvda",
         }
     }
@@ -90,7 +96,37 @@ impl Line {
     pub fn ephemeral_devices(&self) -> &'static [(&'static str, &'static str)] {
         match self.distribution {
             Distribution::Ubuntu => &[("/dev/sdb", "ephemeral0"), ("/dev/sdc", "ephemeral1")],
-            Distribution::AmazonLinux => &[],
+            Distribution::AmazonLinux | Distribution::Windows | Distribution::Suse => &[],
+        }
+    }
+
+    /// EC2 shows a platform for Windows only.
+    pub fn platform(&self) -> Option<&'static str> {
+        (self.distribution == Distribution::Windows).then_some("windows")
+    }
+
+    /// What EC2 bills it as.
+    pub fn platform_details(&self) -> &'static str {
+        match self.distribution {
+            Distribution::Ubuntu | Distribution::AmazonLinux => "Linux/UNIX",
+            Distribution::Windows => "Windows",
+            Distribution::Suse => "SUSE Linux",
+        }
+    }
+
+    /// The operation code of that bill. Source: EC2 User Guide, "AMI billing information fields".
+    pub fn usage_operation(&self) -> &'static str {
+        match self.distribution {
+            Distribution::Ubuntu | Distribution::AmazonLinux => "RunInstances",
+            Distribution::Windows => "RunInstances:0002",
+            Distribution::Suse => "RunInstances:000g",
+        }
+    }
+
+    pub fn virtualization(&self) -> &'static str {
+        match self.distribution {
+            Distribution::Suse => "paravirtual",
+            Distribution::Ubuntu | Distribution::AmazonLinux | Distribution::Windows => "hvm",
         }
     }
 
@@ -104,7 +140,7 @@ impl Line {
     fn filled_in(&self, template: &str, architecture: Architecture, release: &str) -> String {
         let arch = match self.distribution {
             Distribution::Ubuntu => architecture.ubuntu(),
-            Distribution::AmazonLinux => architecture.ec2(),
+            _ => architecture.ec2(),
         };
         template.replace("{arch}", arch).replace("{release}", release)
     }
@@ -115,7 +151,8 @@ impl Line {
             for architecture in self.architectures {
                 let name = self.filled_in(self.name, *architecture, release);
                 let mut ids = Ids::new(0, &format!("image {region} {name}"));
-                let (id, snapshot_id) = (ids.ec2("ami"), ids.ec2("snap"));
+                let (drawn, snapshot_id) = (ids.ec2("ami"), ids.ec2("snap"));
+                let id = self.fixed_id.map_or(drawn, str::to_string);
                 let second = ids.next_u64() % 3600;
                 images.push(PublicImage {
                     id,
@@ -133,11 +170,13 @@ impl Line {
 }
 
 const BOTH: &[Architecture] = &[Architecture::Amd64, Architecture::Arm64];
+const X86: &[Architecture] = &[Architecture::Amd64];
 
 static LINES: &[Line] = &[
     Line {
         name: "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{arch}-server-{release}",
         description: "Canonical, Ubuntu, 24.04, {arch} noble image",
+        fixed_id: None,
         distribution: Distribution::Ubuntu,
         volume_type: "gp3",
         volume_gib: 8,
@@ -149,6 +188,7 @@ static LINES: &[Line] = &[
     Line {
         name: "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-{arch}-server-{release}",
         description: "Canonical, Ubuntu, 22.04 LTS, {arch} jammy image",
+        fixed_id: None,
         distribution: Distribution::Ubuntu,
         volume_type: "gp2",
         volume_gib: 8,
@@ -160,6 +200,7 @@ static LINES: &[Line] = &[
     Line {
         name: "ubuntu/images/hvm-ssd/ubuntu-focal-20.04-{arch}-server-{release}",
         description: "Canonical, Ubuntu, 20.04 LTS, {arch} focal image",
+        fixed_id: None,
         distribution: Distribution::Ubuntu,
         volume_type: "gp2",
         volume_gib: 8,
@@ -171,6 +212,7 @@ static LINES: &[Line] = &[
     Line {
         name: "al2023-ami-2023.{release}-kernel-6.1-{arch}",
         description: "Amazon Linux 2023 AMI 2023.{release} {arch} HVM kernel-6.1",
+        fixed_id: None,
         distribution: Distribution::AmazonLinux,
         volume_type: "gp3",
         volume_gib: 8,
@@ -182,6 +224,7 @@ static LINES: &[Line] = &[
     Line {
         name: "amzn2-ami-hvm-2.0.{release}-{arch}-gp2",
         description: "Amazon Linux 2 AMI 2.0.{release} {arch} HVM gp2",
+        fixed_id: None,
         distribution: Distribution::AmazonLinux,
         volume_type: "gp2",
         volume_gib: 8,
@@ -193,6 +236,7 @@ static LINES: &[Line] = &[
     Line {
         name: "amzn2-ami-kernel-5.10-hvm-2.0.{release}-{arch}-gp2",
         description: "Amazon Linux 2 LTS {arch} AMI 2.0.{release} {arch} HVM gp2",
+        fixed_id: None,
         distribution: Distribution::AmazonLinux,
         volume_type: "gp2",
         volume_gib: 8,
@@ -200,6 +244,67 @@ static LINES: &[Line] = &[
         boot_mode: None,
         releases: &[("20250610.0", "2025-06-10"), ("20250818.2", "2025-08-18")],
         architectures: BOTH,
+    },
+    Line {
+        name: "amzn-ami-hvm-2018.03.0.{release}-{arch}-gp2",
+        description: "Amazon Linux AMI 2018.03.0.{release} {arch} HVM gp2",
+        fixed_id: None,
+        distribution: Distribution::AmazonLinux,
+        volume_type: "gp2",
+        volume_gib: 8,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("20181129", "2018-11-29")],
+        architectures: X86,
+    },
+    Line {
+        name: "amzn-ami-minimal-hvm-2018.03.0.{release}-{arch}-ebs",
+        description: "Amazon Linux AMI 2018.03.0.{release} {arch} Minimal HVM ebs",
+        fixed_id: None,
+        distribution: Distribution::AmazonLinux,
+        volume_type: "standard",
+        volume_gib: 2,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("20181129", "2018-11-29")],
+        architectures: X86,
+    },
+    // Old images that the tests of other emulators launch from, in whichever region they are.
+    Line {
+        name: "Windows_Server-2008-R2_SP1-English-64Bit-Base-{release}",
+        description: "Microsoft Windows Server 2008 R2 SP1 Datacenter 64-bit Locale English Base AMI provided by Amazon",
+        fixed_id: Some("ami-12c6146b"),
+        distribution: Distribution::Windows,
+        volume_type: "gp2",
+        volume_gib: 30,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("2017.10.13", "2017-10-13")],
+        architectures: X86,
+    },
+    Line {
+        name: "Windows_Server-2016-English-Nano-Base-{release}",
+        description: "Microsoft Windows Server 2016 Nano Locale English AMI provided by Amazon",
+        fixed_id: Some("ami-03cf127a"),
+        distribution: Distribution::Windows,
+        volume_type: "gp2",
+        volume_gib: 8,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("2017.10.13", "2017-10-13")],
+        architectures: X86,
+    },
+    Line {
+        name: "suse-sles-11-sp4-v{release}-pv-ssd-{arch}",
+        description: "SUSE Linux Enterprise Server 11 Service Pack 4 ((PV, 64-bit, SSD-Backed)",
+        fixed_id: Some("ami-fa7cdd89"),
+        distribution: Distribution::Suse,
+        volume_type: "gp2",
+        volume_gib: 10,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("20151207", "2015-12-07")],
+        architectures: X86,
     },
 ];
 
@@ -222,7 +327,8 @@ mod tests {
     fn images_are_the_same_in_every_run_and_differ_between_regions() {
         assert_eq!(public_images("ap-northeast-2"), public_images("ap-northeast-2"));
         let ids = |region| public_images(region).into_iter().map(|image| image.id).collect::<BTreeSet<_>>();
-        assert!(ids("ap-northeast-2").is_disjoint(&ids("us-east-1")));
+        let fixed = |id: &String| LINES.iter().any(|line| line.fixed_id == Some(id.as_str()));
+        assert!(ids("ap-northeast-2").intersection(&ids("us-east-1")).all(fixed));
         assert_eq!(ids("us-east-1").len(), public_images("us-east-1").len());
     }
 

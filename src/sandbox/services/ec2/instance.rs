@@ -1,25 +1,24 @@
 //! Instances in EC2's words; the engine runs them ([`crate::engine::groups::Instance`]).
-//! Left out: instances are launched by groups only, so RunInstances is refused.
+//! `run_instances.rs` launches them, `instance_state.rs` and `instance_attribute.rs` change them.
 
-use super::error::{invalid_value, missing_ids, refuse, required};
+use super::error::{missing_ids, refuse};
 use super::image_catalogue::{Architecture, public_image};
 use super::instance_type::instance_type;
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
 use super::tag::tag_set;
-use super::volume::{deletes_on_termination, root_device};
+use super::volume::{Device, deletes_on_termination, devices, root_device};
 use super::zone::zone_id;
 use crate::engine::Refusal;
 use crate::engine::groups::{Ec2State, Instance};
 use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
-    AttributeBooleanValue, AttributeValue, CpuOptions, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
-    DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions, GroupIdentifier,
-    HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping, InstanceMetadataOptionsResponse,
-    InstanceNetworkInterface, InstanceNetworkInterfaceAssociation, InstanceNetworkInterfaceAttachment,
-    InstancePrivateIpAddress, InstanceState, InstanceStateChange, Monitoring, Placement, Reservation, StateReason,
-    TerminateInstancesInput, TerminateInstancesOutput,
+    CpuOptions, DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions,
+    GroupIdentifier, HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping,
+    InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
+    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, Placement, Reservation,
+    StateReason,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -34,7 +33,7 @@ pub fn instance<'a>(region: &'a Region, id: &str) -> Result<&'a Instance, Refusa
     region.world.groups.instance(&InstanceId::from(id)).ok_or_else(|| missing(&[id]))
 }
 
-fn check_id(id: &str) -> Result<(), Refusal> {
+pub fn check_id(id: &str) -> Result<(), Refusal> {
     if !id.starts_with("i-") {
         return Err(refuse("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
     }
@@ -73,10 +72,20 @@ pub fn show_state(state: Ec2State) -> InstanceState {
     InstanceState { code: Some(state.code()), name: Some(state.name().into()) }
 }
 
+/// Who its public address belongs to: AWS, unless it is an Elastic IP address.
+pub fn ip_owner(region: &Region, instance: &Instance) -> String {
+    if instance.elastic_ip { region.world.place.account.clone() } else { "amazon".to_string() }
+}
+
+/// Whether its interface drops what it neither sends nor receives itself.
+pub fn source_dest_check(instance: &Instance) -> bool {
+    instance.launch_data["SourceDestCheck"].as_bool().unwrap_or(true)
+}
+
 fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterface {
     let private_dns_name = private_dns_name(region, instance);
     let association = instance.public_ip.as_ref().map(|ip| InstanceNetworkInterfaceAssociation {
-        ip_owner_id: Some("amazon".into()),
+        ip_owner_id: Some(ip_owner(region, instance)),
         public_dns_name: public_dns_name(region, instance),
         public_ip: Some(ip.clone()),
         ..Default::default()
@@ -108,7 +117,7 @@ fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterf
         private_dns_name,
         private_ip_address: instance.private_ip.clone(),
         private_ip_addresses: Some(address.into_iter().collect()),
-        source_dest_check: Some(true),
+        source_dest_check: Some(source_dest_check(instance)),
         status: Some("in-use".into()),
         subnet_id: Some(instance.placement.subnet.to_string()),
         vpc_id: Some(instance.placement.vpc.clone()),
@@ -116,18 +125,21 @@ fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterf
     }
 }
 
-fn show_root_volume(region: &Region, instance: &Instance) -> InstanceBlockDeviceMapping {
-    let device = root_device(region, instance);
+fn show_volume(instance: &Instance, device: Device) -> InstanceBlockDeviceMapping {
     InstanceBlockDeviceMapping {
         ebs: Some(EbsInstanceBlockDevice {
             attach_time: Some(instance.launched_at),
-            delete_on_termination: Some(deletes_on_termination(instance, &device)),
+            delete_on_termination: Some(deletes_on_termination(instance, &device.name)),
             status: Some("attached".into()),
-            volume_id: Some(instance.root_volume_id.clone()),
+            volume_id: Some(device.volume_id),
             ..Default::default()
         }),
-        device_name: Some(device),
+        device_name: Some(device.name),
     }
+}
+
+fn show_volumes(region: &Region, instance: &Instance) -> Vec<InstanceBlockDeviceMapping> {
+    devices(region, instance).into_iter().map(|device| show_volume(instance, device)).collect()
 }
 
 fn show_profile(region: &Region, instance: &Instance) -> Option<IamInstanceProfile> {
@@ -153,9 +165,10 @@ fn show_metadata_options(instance: &Instance, imds_v2: bool) -> InstanceMetadata
     }
 }
 
-fn show(region: &Region, instance: &Instance) -> model::Instance {
+pub fn show(region: &Region, instance: &Instance) -> model::Instance {
     let place = &region.world.place;
     let image = public_image(&place.region, &instance.image_id);
+    let line = image.as_ref().map(|image| image.line);
     let kind = instance_type(&instance.instance_type);
     let gone = instance.state == Ec2State::Terminated;
     let (code, reason) = instance.state_reason.clone().unzip();
@@ -174,15 +187,15 @@ fn show(region: &Region, instance: &Instance) -> model::Instance {
         private_ip_address: instance.private_ip.clone(),
         public_ip_address: instance.public_ip.clone(),
         key_name: instance.key_name.clone(),
-        ami_launch_index: Some(0),
+        ami_launch_index: Some(instance.launch_index),
         product_codes: Some(Vec::new()),
         instance_type: Some(instance.instance_type.clone()),
         launch_time: Some(instance.launched_at),
         placement: Some(Placement {
             availability_zone: Some(instance.placement.zone.to_string()),
             availability_zone_id: zone_id(&place.region, &instance.placement.zone),
-            group_name: Some(String::new()),
-            tenancy: Some("default".into()),
+            group_name: Some(instance.launch_data["Placement"]["GroupName"].as_str().unwrap_or_default().into()),
+            tenancy: Some(instance.launch_data["Placement"]["Tenancy"].as_str().unwrap_or("default").into()),
             ..Default::default()
         }),
         monitoring: Some(Monitoring {
@@ -193,28 +206,34 @@ fn show(region: &Region, instance: &Instance) -> model::Instance {
         vpc_id: (!gone).then(|| instance.placement.vpc.clone()),
         security_groups: Some(if gone { Vec::new() } else { group_identifiers(region, &instance.security_groups) }),
         network_interfaces: Some(if gone { Vec::new() } else { vec![show_interface(region, instance)] }),
-        block_device_mappings: Some(if gone { Vec::new() } else { vec![show_root_volume(region, instance)] }),
+        block_device_mappings: Some(if gone { Vec::new() } else { show_volumes(region, instance) }),
         architecture: Some(image.as_ref().map_or(Architecture::Amd64, |image| image.architecture).ec2().into()),
-        client_token: Some(String::new()),
+        client_token: Some(instance.client_token.clone().unwrap_or_default()),
         ebs_optimized: Some(instance.launch_data["EbsOptimized"].as_bool().unwrap_or(false)),
         ena_support: Some(true),
         hypervisor: Some("xen".into()),
         iam_instance_profile: show_profile(region, instance),
         root_device_name: Some(root_device(region, instance)),
         root_device_type: Some("ebs".into()),
-        source_dest_check: (!gone).then_some(true),
-        tags: Some(tag_set(&instance.tags)),
-        virtualization_type: Some("hvm".into()),
+        source_dest_check: (!gone).then(|| source_dest_check(instance)),
+        // Unlike most resources, an instance without tags shows no set.
+        tags: (!instance.tags.is_empty()).then(|| tag_set(&instance.tags)),
+        virtualization_type: Some(line.map_or("hvm", |line| line.virtualization()).into()),
         cpu_options: kind.map(|kind| CpuOptions {
             core_count: Some((kind.vcpus / kind.threads_per_core()).max(1)),
             threads_per_core: Some(kind.threads_per_core()),
             ..Default::default()
         }),
-        hibernation_options: Some(HibernationOptions { configured: Some(false) }),
+        hibernation_options: Some(HibernationOptions {
+            configured: Some(instance.launch_data["HibernationOptions"]["Configured"] == true),
+        }),
         metadata_options: Some(show_metadata_options(instance, image.as_ref().is_some_and(|image| image.line.imds_v2))),
-        enclave_options: Some(EnclaveOptions { enabled: Some(false) }),
-        platform_details: Some("Linux/UNIX".into()),
-        usage_operation: Some("RunInstances".into()),
+        enclave_options: Some(EnclaveOptions {
+            enabled: Some(instance.launch_data["EnclaveOptions"]["Enabled"] == true),
+        }),
+        platform: line.and_then(|line| line.platform()).map(Into::into),
+        platform_details: Some(line.map_or("Linux/UNIX", |line| line.platform_details()).into()),
+        usage_operation: Some(line.map_or("RunInstances", |line| line.usage_operation()).into()),
         usage_operation_update_time: Some(instance.launched_at),
         ..Default::default()
     }
@@ -307,7 +326,9 @@ pub fn check_ids(ids: &Option<Vec<String>>) -> Result<(), Refusal> {
 fn describe(region: &mut Region, _: &Call, input: DescribeInstancesInput) -> Result<DescribeInstancesOutput, Refusal> {
     check_ids(&input.instance_ids)?;
     let owner_id = &region.world.place.account;
-    let all = region.world.groups.instances().map(|instance| Reserved {
+    let mut launched: Vec<&Instance> = region.world.groups.instances().collect();
+    launched.sort_by_key(|instance| (instance.launched_at, instance.launch_index));
+    let all = launched.into_iter().map(|instance| Reserved {
         reservation_id: instance.reservation_id.clone(),
         owner_id: owner_id.clone(),
         instance: show(region, instance),
@@ -330,90 +351,9 @@ fn describe(region: &mut Region, _: &Call, input: DescribeInstancesInput) -> Res
     Ok(DescribeInstancesOutput { next_token: page.next_token, reservations: Some(reservations) })
 }
 
-fn terminate(
-    region: &mut Region,
-    call: &Call,
-    input: TerminateInstancesInput,
-) -> Result<TerminateInstancesOutput, Refusal> {
-    check_ids(&input.instance_ids)?;
-    let wanted = required(input.instance_ids, "InstanceId")?;
-    let unknown: Vec<&str> = wanted.iter().map(String::as_str).filter(|id| instance(region, id).is_err()).collect();
-    if !unknown.is_empty() {
-        return Err(missing(&unknown));
-    }
-    let mut ids: Vec<InstanceId> = Vec::new();
-    for id in wanted {
-        if instance(region, &id)?.launch_data["DisableApiTermination"] == true {
-            let message = format!(
-                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and \
-                 try again."
-            );
-            return Err(refuse("OperationNotPermitted", message));
-        }
-        let id = InstanceId(id);
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    let changes = region.world.with_groups(call.now, |groups| groups.terminate_instances(call.now, &ids))?;
-    let shown = changes.into_iter().map(|(id, previous, current)| InstanceStateChange {
-        instance_id: Some(id.0),
-        current_state: Some(show_state(current)),
-        previous_state: Some(show_state(previous)),
-    });
-    Ok(TerminateInstancesOutput { terminating_instances: Some(shown.collect()) })
-}
-
-fn describe_attribute(
-    region: &mut Region,
-    _: &Call,
-    input: DescribeInstanceAttributeInput,
-) -> Result<DescribeInstanceAttributeOutput, Refusal> {
-    let id = required(input.instance_id, "instanceId")?;
-    let kept = instance(region, &id)?;
-    let shown = show(region, kept);
-    let text = |value: Option<String>| Some(AttributeValue { value });
-    let flag = |value: bool| Some(AttributeBooleanValue { value: Some(value) });
-    let data = &kept.launch_data;
-    let given = |key: &str| data[key].as_str().map(str::to_string);
-    let switch = |key: &str| data[key].as_bool().unwrap_or(false);
-    let mut output = DescribeInstanceAttributeOutput { instance_id: Some(id), ..Default::default() };
-    match required(input.attribute, "attribute")?.as_str() {
-        "instanceType" => output.instance_type = text(shown.instance_type),
-        "kernel" => output.kernel_id = text(None),
-        "ramdisk" => output.ramdisk_id = text(None),
-        "userData" => output.user_data = text(given("UserData")),
-        "disableApiTermination" => output.disable_api_termination = flag(switch("DisableApiTermination")),
-        "disableApiStop" => output.disable_api_stop = flag(switch("DisableApiStop")),
-        "instanceInitiatedShutdownBehavior" => {
-            let behavior = given("InstanceInitiatedShutdownBehavior").unwrap_or_else(|| "stop".into());
-            output.instance_initiated_shutdown_behavior = text(Some(behavior));
-        }
-        "rootDeviceName" => output.root_device_name = text(shown.root_device_name),
-        "blockDeviceMapping" => output.block_device_mappings = shown.block_device_mappings,
-        "productCodes" => output.product_codes = Some(Vec::new()),
-        "sourceDestCheck" => output.source_dest_check = flag(true),
-        "groupSet" => output.groups = shown.security_groups,
-        "ebsOptimized" => output.ebs_optimized = flag(switch("EbsOptimized")),
-        "sriovNetSupport" => output.sriov_net_support = text(Some("simple".into())),
-        "enaSupport" => output.ena_support = flag(true),
-        "enclaveOptions" => output.enclave_options = shown.enclave_options,
-        other => return Err(invalid_value(other, "attribute", "Unknown attribute.")),
-    }
-    Ok(output)
-}
-
 pub fn register(operations: &mut Operations) {
     operation!(operations, describe, DescribeInstancesInput "DescribeInstances":
         "Lists instances, also those that terminated within the last hour.",
         takes InstanceIds Filters MaxResults NextToken
-    );
-    operation!(operations, terminate, TerminateInstancesInput "TerminateInstances":
-        "Terminates instances; their groups replace them.",
-        takes InstanceIds
-    );
-    operation!(operations, describe_attribute, DescribeInstanceAttributeInput "DescribeInstanceAttribute":
-        "Shows one attribute of an instance.",
-        takes InstanceId Attribute
     );
 }

@@ -63,23 +63,38 @@ struct Imported {
 }
 
 impl Imported {
-    /// Reads `ssh-rsa AAAA... comment` or its Ed25519 sister.
+    /// Reads `ssh-rsa AAAA... comment` or its Ed25519 sister, or an SSH2 public key file as of RFC 4716.
     fn read(material: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(material).ok()?.trim();
-        let mut words = text.split_whitespace();
-        let (kind, encoded) = (words.next()?, words.next()?);
-        let blob = BASE64_STANDARD.decode(encoded).or_else(|_| BASE64_STANDARD_NO_PAD.decode(encoded)).ok()?;
-        let mut fields = ssh_fields(&blob)?.into_iter();
-        if fields.next()? != kind.as_bytes() {
-            return None;
-        }
-        let (key_type, fingerprint) = match kind {
-            "ssh-rsa" => (KeyType::Rsa, rsa_fingerprint(fields.next()?, fields.next()?)),
-            "ssh-ed25519" => (KeyType::Ed25519, ed25519_fingerprint(&blob)),
+        let (encoded, public_key) = match rfc4716_body(text) {
+            Some(encoded) => (encoded, None),
+            None => (text.split_whitespace().nth(1)?.to_string(), Some(text.to_string())),
+        };
+        let blob = BASE64_STANDARD.decode(&encoded).or_else(|_| BASE64_STANDARD_NO_PAD.decode(&encoded)).ok()?;
+        let fields = ssh_fields(&blob)?;
+        let kind = std::str::from_utf8(fields.first()?).ok()?;
+        let (key_type, fingerprint) = match (kind, &fields[1..]) {
+            ("ssh-rsa", [exponent, modulus]) => (KeyType::Rsa, rsa_fingerprint(exponent, modulus)),
+            ("ssh-ed25519", [_]) => (KeyType::Ed25519, ed25519_fingerprint(&blob)),
             _ => return None,
         };
-        fields.next().is_none().then(|| Self { key_type, fingerprint, public_key: text.to_string() })
+        let public_key = public_key.unwrap_or_else(|| format!("{kind} {encoded}"));
+        (public_key.split_whitespace().next() == Some(kind)).then_some(Self { key_type, fingerprint, public_key })
     }
+}
+
+/// The base64 text of a key file between its marker lines, without headers, which a backslash continues.
+fn rfc4716_body(text: &str) -> Option<String> {
+    let inner = text.strip_prefix("---- BEGIN SSH2 PUBLIC KEY ----")?.strip_suffix("---- END SSH2 PUBLIC KEY ----")?;
+    let (mut body, mut in_header) = (String::new(), false);
+    for line in inner.lines() {
+        let is_header = in_header || line.contains(':');
+        if !is_header {
+            body.push_str(line.trim());
+        }
+        in_header = is_header && line.ends_with('\\');
+    }
+    Some(body)
 }
 
 /// The length-prefixed fields of an SSH key blob.
@@ -253,4 +268,29 @@ pub fn register(operations: &mut Operations) {
         "Lists key pairs.",
         takes KeyNames KeyPairIds IncludePublicKey Filters
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of RFC 8032's first test, as `ssh-keygen` writes it.
+    const ED25519: &str = "AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+
+    fn key_type(material: &str) -> Option<&'static str> {
+        Imported::read(material.as_bytes()).map(|key| key.key_type.name())
+    }
+
+    #[test]
+    fn keys_are_read_in_both_forms() {
+        assert_eq!(key_type(&format!("ssh-ed25519 {ED25519} me@example.com")), Some("ed25519"));
+        let (first, second) = ED25519.split_at(30);
+        let headers = "Comment: a key that \\\n is long\nx-own: 1\n";
+        let file =
+            format!("---- BEGIN SSH2 PUBLIC KEY ----\n{headers}{first}\n{second}\n---- END SSH2 PUBLIC KEY ----\n");
+        assert_eq!(key_type(&file), Some("ed25519"));
+        assert_eq!(key_type(&format!("ssh-rsa {ED25519}")), None);
+        assert_eq!(key_type("ssh-ed25519 AAAA"), None);
+        assert_eq!(key_type("garbage"), None);
+    }
 }

@@ -20,6 +20,11 @@ pub fn shown(data: &Json) -> ResponseLaunchTemplateData {
     ResponseLaunchTemplateData::from_value(value(&RESPONSE_LAUNCH_TEMPLATE_DATA, data))
 }
 
+/// The members of a call in the words of its own request.
+pub fn words(input: impl IntoValue) -> Json {
+    json(input.into_value())
+}
+
 fn json(value: Value) -> Json {
     match value {
         Value::Null => Json::Null,

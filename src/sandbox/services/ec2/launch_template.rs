@@ -229,7 +229,12 @@ fn describe(
     let ids = input.launch_template_ids.unwrap_or_default();
     let names = input.launch_template_names.unwrap_or_default();
     let by_id = ids.iter().map(|id| templates.get(TemplateRef::Id(id)));
-    let by_name = names.iter().map(|name| templates.get(TemplateRef::Name(name)));
+    let by_name = names.iter().map(|name| {
+        templates.get(TemplateRef::Name(name)).map_err(|refusal| {
+            // Of several names this call does not say which.
+            refuse(&refusal.code, "At least one of the launch templates specified in the request does not exist.")
+        })
+    });
     let wanted = by_id.chain(by_name).map(|found| found.map(|template| template.id.clone()));
     let ask = Ask {
         ids: Some(wanted.collect::<Result<_, _>>()?),
@@ -326,7 +331,11 @@ fn data_of_instance(
     input: GetLaunchTemplateDataInput,
 ) -> Result<GetLaunchTemplateDataOutput, Refusal> {
     let id = required(input.instance_id, "InstanceId")?;
-    let data = shown(&instance(region, &id)?.launch_data);
+    let instance = instance(region, &id)?;
+    let mut data = shown(&instance.launch_data);
+    // What the instance is now, also where its launch left that to EC2.
+    data.image_id = Some(instance.image_id.clone());
+    data.instance_type = Some(instance.instance_type.clone());
     Ok(GetLaunchTemplateDataOutput { launch_template_data: Some(data) })
 }
 

@@ -5,10 +5,11 @@
 //! Launch templates and instances are the engine's ([`crate::engine::groups`]), since groups launch from them; the
 //! files here only speak EC2 for them.
 //!
-//! Left out on purpose, and refused: IPv6 networks, NAT and other gateways besides the internet gateway, peering,
-//! network interfaces and volumes of their own (those of instances are shown).
+//! Left out on purpose, and refused: IPv6 addresses of machines, NAT and other gateways besides the internet gateway,
+//! peering, endpoints, network interfaces and volumes of their own (those of instances are shown).
 
 mod account;
+mod address;
 mod cidr;
 mod create_key;
 mod default_network;
@@ -18,6 +19,8 @@ mod gateway;
 mod image;
 mod image_catalogue;
 mod instance;
+mod instance_attribute;
+mod instance_state;
 mod instance_status;
 mod instance_type;
 mod key_pair;
@@ -31,13 +34,17 @@ mod route;
 mod route_table;
 mod rule;
 mod rule_calls;
+mod run_instances;
 mod security_group;
 mod select;
 mod subnet;
 mod tag;
+#[cfg(test)]
+mod testing;
 mod token;
 mod volume;
 mod vpc;
+mod vpc_cidr;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -50,7 +57,9 @@ use crate::engine::names::{
     InternetGatewayId, NetworkAclId, Place, RouteTableId, SecurityGroupId, SubnetId, VpcId, Zone,
 };
 use crate::sandbox::operations::Operations;
+use address::ElasticIp;
 pub use cidr::Cidr;
+use dhcp_options::DhcpSet;
 use gateway::InternetGateway;
 pub use image::image_exists;
 pub use instance_type::is_offered;
@@ -69,8 +78,11 @@ pub use zone::zones;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ec2 {
     place: Place,
-    /// The set of DHCP options that every VPC here uses.
+    /// The set of DHCP options that a new VPC uses.
     dhcp_options_id: String,
+    dhcp_options: BTreeMap<String, DhcpSet>,
+    /// By allocation id.
+    addresses: BTreeMap<String, ElasticIp>,
     vpcs: BTreeMap<VpcId, Vpc>,
     subnets: BTreeMap<SubnetId, Subnet>,
     internet_gateways: BTreeMap<InternetGatewayId, InternetGateway>,
@@ -89,9 +101,12 @@ impl Ec2 {
         let stream = |purpose: &str| Ids::new(seed, &format!("ec2 {purpose} {} {}", place.account, place.region));
         // The default network draws from a stream of its own, so that what is made later does not depend on it.
         let mut ids = stream("default network");
+        let dhcp_options_id = ids.ec2("dopt");
         let mut ec2 = Self {
             place: place.clone(),
-            dhcp_options_id: ids.ec2("dopt"),
+            dhcp_options: BTreeMap::from([(dhcp_options_id.clone(), DhcpSet::of_new_account(&place.region))]),
+            dhcp_options_id,
+            addresses: BTreeMap::new(),
             vpcs: BTreeMap::new(),
             subnets: BTreeMap::new(),
             internet_gateways: BTreeMap::new(),
@@ -109,7 +124,7 @@ impl Ec2 {
     }
 
     /// How many resources of each kind there are besides those of `fresh`, which holds the default network.
-    pub fn made_since(&self, fresh: &Ec2) -> [(&'static str, usize); 7] {
+    pub fn made_since(&self, fresh: &Ec2) -> [(&'static str, usize); 9] {
         fn more<K: Ord, V>(now: &BTreeMap<K, V>, fresh: &BTreeMap<K, V>) -> usize {
             now.keys().filter(|id| !fresh.contains_key(id)).count()
         }
@@ -120,6 +135,8 @@ impl Ec2 {
             ("route table", more(&self.route_tables, &fresh.route_tables)),
             ("security group", more(&self.security_groups, &fresh.security_groups)),
             ("network ACL", more(&self.network_acls, &fresh.network_acls)),
+            ("set of DHCP options", more(&self.dhcp_options, &fresh.dhcp_options)),
+            ("Elastic IP address", more(&self.addresses, &fresh.addresses)),
             ("key pair", more(&self.key_pairs, &fresh.key_pairs)),
         ]
     }
@@ -163,7 +180,9 @@ impl Ec2 {
 pub fn operations() -> Operations {
     let mut operations = Operations::default();
     account::register(&mut operations);
+    address::register(&mut operations);
     vpc::register(&mut operations);
+    vpc_cidr::register(&mut operations);
     subnet::register(&mut operations);
     gateway::register(&mut operations);
     route_table::register(&mut operations);
@@ -177,6 +196,9 @@ pub fn operations() -> Operations {
     image::register(&mut operations);
     launch_template::register(&mut operations);
     instance::register(&mut operations);
+    instance_attribute::register(&mut operations);
+    instance_state::register(&mut operations);
+    run_instances::register(&mut operations);
     instance_status::register(&mut operations);
     instance_type::register(&mut operations);
     network_interface::register(&mut operations);

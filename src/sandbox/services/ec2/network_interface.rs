@@ -1,7 +1,7 @@
 //! Network interfaces: those of the instances, one each. There are no others here.
 
 use super::error::missing_ids;
-use super::instance::{group_identifiers, private_dns_name, public_dns_name};
+use super::instance::{group_identifiers, ip_owner, private_dns_name, public_dns_name, source_dest_check};
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
 use super::zone::zone_id;
@@ -23,7 +23,7 @@ pub fn interfaces(region: &Region) -> Vec<NetworkInterface> {
 fn show(region: &Region, instance: &Instance) -> NetworkInterface {
     let place = &region.world.place;
     let association = instance.public_ip.as_ref().map(|ip| NetworkInterfaceAssociation {
-        ip_owner_id: Some("amazon".into()),
+        ip_owner_id: Some(ip_owner(region, instance)),
         public_dns_name: public_dns_name(region, instance),
         public_ip: Some(ip.clone()),
         ..Default::default()
@@ -61,7 +61,7 @@ fn show(region: &Region, instance: &Instance) -> NetworkInterface {
         private_ip_address: instance.private_ip.clone(),
         private_ip_addresses: Some(address.into_iter().collect()),
         requester_managed: Some(false),
-        source_dest_check: Some(true),
+        source_dest_check: Some(source_dest_check(instance)),
         status: Some("in-use".into()),
         subnet_id: Some(instance.placement.subnet.to_string()),
         tag_set: Some(Vec::new()),

@@ -55,16 +55,20 @@ impl Ec2 {
         self.route_tables.get(id).ok_or_else(|| missing(&[id]))
     }
 
-    fn create_route_table(&mut self, vpc: &VpcId, cidr: Cidr) -> RouteTableId {
+    fn create_route_table(&mut self, vpc: &VpcId, blocks: &[String]) -> RouteTableId {
         let id = RouteTableId(self.ids.ec2("rtb"));
-        let local = Route { destination: cidr.to_string(), target: Target::Local, origin: Origin::CreateRouteTable };
-        let table = RouteTable { vpc: vpc.clone(), routes: vec![local], associations: BTreeMap::new() };
+        let local = |block: &String| {
+            let origin = Origin::CreateRouteTable;
+            Route { destination: block.clone(), target: Target::Local, origin }
+        };
+        let routes = blocks.iter().map(local).collect();
+        let table = RouteTable { vpc: vpc.clone(), routes, associations: BTreeMap::new() };
         self.route_tables.insert(id.clone(), table);
         id
     }
 
     pub fn create_main_route_table(&mut self, vpc: &VpcId, cidr: Cidr) {
-        let id = self.create_route_table(vpc, cidr);
+        let id = self.create_route_table(vpc, &[cidr.to_string()]);
         self.associate(&id, Associated::Main);
     }
 
@@ -182,10 +186,12 @@ fn create(region: &mut Region, _: &Call, input: CreateRouteTableInput) -> Result
     let tags = new_tags(input.tag_specifications, "route-table")?;
     let vpc = VpcId(required(input.vpc_id, "vpcId")?);
     let ec2 = &mut region.ec2;
-    let cidr = ec2.vpc(vpc.as_str())?.cidr;
+    let own = ec2.vpc(vpc.as_str())?;
+    let ipv6 = own.ipv6.iter().map(|association| association.block.clone());
+    let blocks: Vec<String> = own.cidrs().map(|cidr| cidr.to_string()).chain(ipv6).collect();
     let id = match ec2.made_before(&input.client_token) {
         Some(id) => RouteTableId(id),
-        None => ec2.create_route_table(&vpc, cidr),
+        None => ec2.create_route_table(&vpc, &blocks),
     };
     ec2.remember_token(input.client_token.clone(), id.as_str());
     ec2.tags.put(id.as_str(), tags);

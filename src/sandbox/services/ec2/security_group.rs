@@ -103,6 +103,12 @@ impl Ec2 {
         })
     }
 
+    /// The group that came with the VPC.
+    pub fn default_security_group(&self, vpc: &str) -> Option<String> {
+        let mut groups = self.security_groups.iter().filter(|(_, group)| group.vpc.as_str() == vpc);
+        groups.find(|(_, group)| group.is_default()).map(|(id, _)| id.to_string())
+    }
+
     fn show_group(&self, id: &SecurityGroupId, group: &SecurityGroup) -> model::SecurityGroup {
         let of = |egress: bool| {
             let rules = group.rules.values().filter(|rule| rule.egress == egress);

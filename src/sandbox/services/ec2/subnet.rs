@@ -1,14 +1,17 @@
 //! Subnets: where in a VPC and in which zone, and how many addresses are left. Start at [`Subnet`].
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
-use super::cidr::Cidr;
+use super::cidr::{Cidr, canonical_ipv6, ipv6_contains};
 use super::error::{dependency, invalid_value, missing_ids, refuse, required};
 use super::network_interface::interfaces;
 use super::register::{ask, operation, operation_without_dry_run};
-use super::select::{Kind, one};
+use super::select::{Kind, each, one};
 use super::tag::new_tags;
 use super::vpc::{PREFIXES, read_cidr};
+use super::vpc_cidr::CidrAssociation;
 use super::zone::{zone_id, zones};
 use super::{Ec2, error};
 use crate::engine::Refusal;
@@ -17,7 +20,7 @@ use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
     AttributeBooleanValue, CreateDefaultSubnetInput, CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput,
     DeleteSubnetInput, DeleteSubnetOutput, DescribeSubnetsInput, DescribeSubnetsOutput, ModifySubnetAttributeInput,
-    ModifySubnetAttributeOutput, PrivateDnsNameOptionsOnLaunch,
+    ModifySubnetAttributeOutput, PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState, SubnetIpv6CidrBlockAssociation,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -29,6 +32,7 @@ pub struct Subnet {
     pub cidr: Cidr,
     pub default_for_az: bool,
     pub map_public_ip_on_launch: bool,
+    pub ipv6: Option<CidrAssociation>,
 }
 
 /// "The first four IP addresses and the last IP address in each subnet CIDR block are not available."
@@ -36,6 +40,10 @@ const RESERVED_ADDRESSES: u64 = 5;
 
 pub fn missing(ids: &[&str]) -> Refusal {
     missing_ids("InvalidSubnetID.NotFound", "subnet", ids)
+}
+
+fn outside() -> Refusal {
+    refuse("InvalidParameterValue", "Address does not fall within the subnet's address range")
 }
 
 impl Ec2 {
@@ -52,6 +60,7 @@ impl Ec2 {
             cidr,
             default_for_az: false,
             map_public_ip_on_launch: false,
+            ipv6: None,
         };
         self.subnets.insert(id.clone(), subnet);
         self.join_default_network_acl(vpc, &id);
@@ -60,7 +69,7 @@ impl Ec2 {
 
     fn check_block(&self, vpc: &VpcId, text: &str) -> Result<Cidr, Refusal> {
         let cidr = read_cidr(text, "cidrBlock")?;
-        if !PREFIXES.contains(&cidr.prefix()) || !self.vpc(vpc.as_str())?.cidr.contains(cidr) {
+        if !PREFIXES.contains(&cidr.prefix()) || !self.vpc(vpc.as_str())?.cidrs().any(|own| own.contains(cidr)) {
             return Err(refuse("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")));
         }
         if self.subnets.values().any(|other| other.vpc == *vpc && other.cidr.overlaps(cidr)) {
@@ -68,6 +77,23 @@ impl Ec2 {
             return Err(refuse("InvalidSubnet.Conflict", message));
         }
         Ok(cidr)
+    }
+
+    /// A /64 of the VPC's IPv6 block that no other subnet has.
+    fn check_ipv6_block(&self, vpc: &VpcId, text: &str) -> Result<String, Refusal> {
+        let block = canonical_ipv6(text)
+            .ok_or_else(|| invalid_value(text, "ipv6CidrBlock", "This is not a valid CIDR block."))?;
+        let own = self.vpc(vpc.as_str())?.ipv6.as_ref();
+        if !block.ends_with("/64") || !own.is_some_and(|own| ipv6_contains(&own.block, &block)) {
+            return Err(refuse("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")));
+        }
+        let mut others =
+            self.subnets.values().filter(|other| other.vpc == *vpc).filter_map(|other| other.ipv6.as_ref());
+        if others.any(|other| other.block == block) {
+            let message = format!("The CIDR '{text}' conflicts with another subnet");
+            return Err(refuse("InvalidSubnet.Conflict", message));
+        }
+        Ok(block)
     }
 
     fn check_zone(&self, name: Option<String>, id: Option<String>) -> Result<Zone, Refusal> {
@@ -94,6 +120,39 @@ impl Ec2 {
         })
     }
 
+    /// The address as a free one of the subnet.
+    ///
+    /// # Errors
+    /// EC2's for what is no address, one outside of the block, one of AWS's own, and one that is taken.
+    pub fn check_free_address(&self, region: &Region, id: &SubnetId, text: &str) -> Result<Ipv4Addr, Refusal> {
+        let subnet = self.subnet(id.as_str())?;
+        let address: Ipv4Addr =
+            text.parse().map_err(|_| invalid_value(text, "privateIpAddress", "This is not a valid IPv4 address."))?;
+        let last = subnet.cidr.size() - 1;
+        let offset = u64::from(u32::from(address)).checked_sub(u64::from(u32::from(subnet.cidr.address(0))));
+        match offset {
+            Some(offset) if offset > last => Err(outside()),
+            None => Err(outside()),
+            Some(offset) if offset < 4 || offset == last => {
+                Err(refuse("InvalidParameterValue", "Address is in subnet's reserved address range"))
+            }
+            Some(_) => {
+                let taken = interfaces(region).iter().any(|interface| {
+                    interface.subnet_id.as_deref() == Some(id.as_str())
+                        && interface
+                            .private_ip_addresses
+                            .iter()
+                            .flatten()
+                            .any(|ip| ip.private_ip_address.as_deref() == Some(text))
+                });
+                match taken {
+                    true => Err(refuse("InvalidIPAddress.InUse", format!("Address {text} is in use."))),
+                    false => Ok(address),
+                }
+            }
+        }
+    }
+
     fn show_subnet(&self, id: &SubnetId, subnet: &Subnet, used: u64) -> model::Subnet {
         let free = subnet.cidr.size().saturating_sub(RESERVED_ADDRESSES).saturating_sub(used);
         model::Subnet {
@@ -105,7 +164,7 @@ impl Ec2 {
             availability_zone: Some(subnet.zone.to_string()),
             availability_zone_id: zone_id(&self.place.region, &subnet.zone),
             cidr_block: Some(subnet.cidr.to_string()),
-            ipv6_cidr_block_association_set: Some(Vec::new()),
+            ipv6_cidr_block_association_set: Some(subnet.ipv6.iter().map(show_ipv6).collect()),
             available_ip_address_count: i64::try_from(free).ok(),
             default_for_az: Some(subnet.default_for_az),
             map_public_ip_on_launch: Some(subnet.map_public_ip_on_launch),
@@ -121,6 +180,16 @@ impl Ec2 {
             tags: self.tags.of(id.as_str()),
             ..Default::default()
         }
+    }
+}
+
+fn show_ipv6(association: &CidrAssociation) -> SubnetIpv6CidrBlockAssociation {
+    SubnetIpv6CidrBlockAssociation {
+        association_id: Some(association.id.clone()),
+        ipv6_cidr_block: Some(association.block.clone()),
+        ipv6_cidr_block_state: Some(SubnetCidrBlockState { state: Some("associated".into()), ..Default::default() }),
+        ip_source: Some("amazon".into()),
+        ipv6_address_attribute: Some("public".into()),
     }
 }
 
@@ -142,9 +211,16 @@ const SUBNETS: Kind<model::Subnet> = Kind {
         ("default-for-az", |s| one(&s.default_for_az)),
         ("defaultForAz", |s| one(&s.default_for_az)),
         ("enable-dns64", |s| one(&s.enable_dns64)),
-        ("ipv6-cidr-block-association.association-id", |_| Vec::new()),
-        ("ipv6-cidr-block-association.ipv6-cidr-block", |_| Vec::new()),
-        ("ipv6-cidr-block-association.state", |_| Vec::new()),
+        ("ipv6-cidr-block-association.association-id", |s| {
+            each(&s.ipv6_cidr_block_association_set, |a| &a.association_id)
+        }),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |s| {
+            each(&s.ipv6_cidr_block_association_set, |a| &a.ipv6_cidr_block)
+        }),
+        ("ipv6-cidr-block-association.state", |s| {
+            let associations = s.ipv6_cidr_block_association_set.iter().flatten();
+            associations.flat_map(|a| a.ipv6_cidr_block_state.iter().flat_map(|state| one(&state.state))).collect()
+        }),
         ("ipv6-native", |s| one(&s.ipv6_native)),
         ("map-customer-owned-ip-on-launch", |s| one(&s.map_customer_owned_ip_on_launch)),
         ("map-public-ip-on-launch", |s| one(&s.map_public_ip_on_launch)),
@@ -174,7 +250,14 @@ fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<Cre
     ec2.vpc(vpc.as_str())?;
     let zone = ec2.check_zone(input.availability_zone, input.availability_zone_id)?;
     let cidr = ec2.check_block(&vpc, &required(input.cidr_block, "cidrBlock")?)?;
+    let ipv6 = input.ipv6_cidr_block.map(|text| ec2.check_ipv6_block(&vpc, &text)).transpose()?;
     let id = ec2.create_subnet(&vpc, &zone, cidr);
+    if let Some(block) = ipv6 {
+        let association = CidrAssociation { id: ec2.ids.ec2("subnet-cidr-assoc"), block };
+        if let Some(subnet) = ec2.subnets.get_mut(&id) {
+            subnet.ipv6 = Some(association);
+        }
+    }
     ec2.tags.put(id.as_str(), tags);
     Ok(CreateSubnetOutput { subnet: Some(show(region, &id)?) })
 }
@@ -189,8 +272,8 @@ fn create_default(
     let Some(vpc) = ec2.default_vpc().cloned() else {
         return Err(refuse("DefaultVpcDoesNotExist", "No default VPC exists for this account in this region."));
     };
-    if ec2.default_subnet(&zone).is_some() {
-        let message = format!("A default subnet already exists in {zone}.");
+    if let Some(there) = ec2.default_subnet(&zone) {
+        let message = format!("'{there}' is already the default subnet in {zone}.");
         return Err(refuse("DefaultSubnetAlreadyExistsInAvailabilityZone", message));
     }
     let cidr = ec2.vpc(vpc.as_str())?.cidr;
@@ -249,7 +332,7 @@ fn modify_attribute(
 pub fn register(operations: &mut Operations) {
     operation!(operations, create, CreateSubnetInput "CreateSubnet":
         "Creates a subnet in one zone.",
-        takes VpcId CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications
+        takes VpcId CidrBlock Ipv6CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications
     );
     operation!(operations, create_default, CreateDefaultSubnetInput "CreateDefaultSubnet":
         "Brings back the default subnet of a zone.",

@@ -124,6 +124,7 @@ fn remove_from(tags: &mut Tags, wanted: &[Tag]) {
 const TAGGABLE: &[(&str, &str, &str, &str)] = &[
     ("acl", "network-acl", "InvalidNetworkAclID.NotFound", "networkAcl"),
     ("dopt", "dhcp-options", "InvalidDhcpOptionID.NotFound", "dhcpOption"),
+    ("eipalloc", "elastic-ip", "InvalidAllocationID.NotFound", "allocation"),
     ("i", "instance", "InvalidInstanceID.NotFound", "instance"),
     ("igw", "internet-gateway", "InvalidInternetGatewayID.NotFound", "internetGateway"),
     ("key", "key-pair", "InvalidKeyPair.NotFound", "key"),
@@ -147,7 +148,8 @@ impl Ec2 {
     fn exists(&self, id: &str) -> bool {
         match prefix_of(id) {
             "acl" => self.network_acls.contains_key(id),
-            "dopt" => self.dhcp_options_id == id,
+            "dopt" => self.dhcp_options.contains_key(id),
+            "eipalloc" => self.addresses.contains_key(id),
             "igw" => self.internet_gateways.contains_key(id),
             "key" => self.key_pairs.values().any(|pair| pair.id == id),
             "rtb" => self.route_tables.contains_key(id),

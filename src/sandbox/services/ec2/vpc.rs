@@ -7,6 +7,7 @@ use super::error::{dependency, invalid_value, missing_ids, refuse, required};
 use super::register::{ask, operation, operation_without_dry_run};
 use super::select::{Ask, Kind, each, one};
 use super::tag::new_tags;
+use super::vpc_cidr::CidrAssociation;
 use super::{Ec2, error};
 use crate::engine::Refusal;
 use crate::engine::names::VpcId;
@@ -16,7 +17,7 @@ use crate::sandbox::models::ec2::{
     CreateVpcOutput, DeleteVpcInput, DeleteVpcOutput, DescribeVpcAttributeInput, DescribeVpcAttributeOutput,
     DescribeVpcClassicLinkDnsSupportInput, DescribeVpcClassicLinkDnsSupportOutput, DescribeVpcClassicLinkInput,
     DescribeVpcClassicLinkOutput, DescribeVpcsInput, DescribeVpcsOutput, ModifyVpcAttributeInput,
-    ModifyVpcAttributeOutput, VpcCidrBlockAssociation, VpcCidrBlockState, VpcClassicLink,
+    ModifyVpcAttributeOutput, VpcClassicLink,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -25,11 +26,23 @@ use crate::sandbox::region::Region;
 pub struct Vpc {
     pub cidr: Cidr,
     pub cidr_association: String,
+    pub more_cidrs: Vec<CidrAssociation>,
+    pub ipv6: Option<CidrAssociation>,
     pub is_default: bool,
     pub tenancy: String,
     pub dns_support: bool,
     pub dns_hostnames: bool,
     pub usage_metrics: bool,
+    /// `default` is no set at all.
+    pub dhcp_options_id: String,
+}
+
+impl Vpc {
+    /// All IPv4 blocks.
+    pub fn cidrs(&self) -> impl Iterator<Item = Cidr> {
+        let more = self.more_cidrs.iter().filter_map(|association| Cidr::parse(&association.block));
+        std::iter::once(self.cidr).chain(more)
+    }
 }
 
 /// The sizes that AWS allows: "between a /28 netmask and /16 netmask".
@@ -54,12 +67,15 @@ impl Ec2 {
         let vpc = Vpc {
             cidr,
             cidr_association: self.ids.ec2("vpc-cidr-assoc"),
+            more_cidrs: Vec::new(),
+            ipv6: None,
             is_default,
             tenancy: tenancy.to_string(),
             dns_support: true,
             // "True for the default VPC, false for others."
             dns_hostnames: is_default,
             usage_metrics: false,
+            dhcp_options_id: self.dhcp_options_id.clone(),
         };
         self.vpcs.insert(id.clone(), vpc);
         self.create_main_route_table(&id, cidr);
@@ -103,18 +119,17 @@ impl Ec2 {
     }
 
     fn show_vpc(&self, id: &VpcId, vpc: &Vpc) -> model::Vpc {
-        let association = VpcCidrBlockAssociation {
-            association_id: Some(vpc.cidr_association.clone()),
-            cidr_block: Some(vpc.cidr.to_string()),
-            cidr_block_state: Some(VpcCidrBlockState { state: Some("associated".into()), ..Default::default() }),
-        };
+        let first = CidrAssociation { id: vpc.cidr_association.clone(), block: vpc.cidr.to_string() };
+        let associations = std::iter::once(&first).chain(&vpc.more_cidrs).map(|own| own.show("associated"));
+        let ipv6 = vpc.ipv6.iter().map(|own| own.show_ipv6("associated", &self.place.region));
         model::Vpc {
             vpc_id: Some(id.to_string()),
             owner_id: Some(self.place.account.clone()),
             state: Some("available".into()),
             cidr_block: Some(vpc.cidr.to_string()),
-            cidr_block_association_set: Some(vec![association]),
-            dhcp_options_id: Some(self.dhcp_options_id.clone()),
+            cidr_block_association_set: Some(associations.collect()),
+            ipv6_cidr_block_association_set: vpc.ipv6.is_some().then(|| ipv6.collect()),
+            dhcp_options_id: Some(vpc.dhcp_options_id.clone()),
             instance_tenancy: Some(vpc.tenancy.clone()),
             is_default: Some(vpc.is_default),
             tags: self.tags.of(id.as_str()),
@@ -147,10 +162,17 @@ const VPCS: Kind<model::Vpc> = Kind {
         }),
         ("dhcp-options-id", |vpc| one(&vpc.dhcp_options_id)),
         ("dhcpOptionsId", |vpc| one(&vpc.dhcp_options_id)),
-        ("ipv6-cidr-block-association.association-id", |_| Vec::new()),
-        ("ipv6-cidr-block-association.ipv6-cidr-block", |_| Vec::new()),
-        ("ipv6-cidr-block-association.ipv6-pool", |_| Vec::new()),
-        ("ipv6-cidr-block-association.state", |_| Vec::new()),
+        ("ipv6-cidr-block-association.association-id", |vpc| {
+            each(&vpc.ipv6_cidr_block_association_set, |a| &a.association_id)
+        }),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |vpc| {
+            each(&vpc.ipv6_cidr_block_association_set, |a| &a.ipv6_cidr_block)
+        }),
+        ("ipv6-cidr-block-association.ipv6-pool", |vpc| each(&vpc.ipv6_cidr_block_association_set, |a| &a.ipv6_pool)),
+        ("ipv6-cidr-block-association.state", |vpc| {
+            let associations = vpc.ipv6_cidr_block_association_set.iter().flatten();
+            associations.flat_map(|a| a.ipv6_cidr_block_state.iter().flat_map(|s| one(&s.state))).collect()
+        }),
         ("is-default", |vpc| one(&vpc.is_default)),
         ("isDefault", |vpc| one(&vpc.is_default)),
         ("owner-id", |vpc| one(&vpc.owner_id)),
@@ -174,6 +196,9 @@ fn create(region: &mut Region, _: &Call, input: CreateVpcInput) -> Result<Create
     let ec2 = &mut region.ec2;
     let id = ec2.create_vpc(cidr, input.instance_tenancy.as_deref().unwrap_or("default"), false);
     ec2.tags.put(id.as_str(), tags);
+    if input.amazon_provided_ipv6_cidr_block == Some(true) {
+        ec2.associate_ipv6(&id)?;
+    }
     let mut shown = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc))?;
     shown.state = Some("pending".into());
     Ok(CreateVpcOutput { vpc: Some(shown) })
@@ -284,7 +309,7 @@ fn describe_classic_link_dns_support(
 pub fn register(operations: &mut Operations) {
     operation!(operations, create, CreateVpcInput "CreateVpc":
         "Creates a VPC with its main route table, default network ACL and default security group.",
-        takes CidrBlock InstanceTenancy TagSpecifications
+        takes CidrBlock AmazonProvidedIpv6CidrBlock InstanceTenancy TagSpecifications
     );
     operation!(operations, create_default, CreateDefaultVpcInput "CreateDefaultVpc":
         "Brings back a default VPC that was deleted.",

@@ -153,7 +153,8 @@ fn silent_stage(sizes: (u32, u32, u32)) -> Result<GroupStage, Failure> {
 /// One value of the metric that a policy tracks, for the minute that ends now.
 fn measure(stage: &mut GroupStage, value: f64) -> Result<(), Failure> {
     let config = stage.world.alarms.from_name("").next().map(|alarm| alarm.config.clone());
-    let key = config.ok_or("the policy has no alarm")?.metric.key.clone();
+    let config = config.ok_or("the policy has no alarm")?;
+    let key = config.watched.returned_metric().ok_or("the policy's alarm watches no metric")?.key.clone();
     stage.world.metrics.record(key, stage.now - Duration::from_secs(60), Sample::one(value, "None"));
     Ok(())
 }

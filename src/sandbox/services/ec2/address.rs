@@ -1,0 +1,351 @@
+//! Elastic IP addresses: allocated by an account, associated with an instance. Start at [`ElasticIp`].
+//! Left out, and refused: interfaces of their own, address pools, transfers, reverse names.
+
+use serde::{Deserialize, Serialize};
+
+use super::Ec2;
+use super::error::{invalid_value, missing_ids, refuse};
+use super::instance::instance;
+use super::register::operation;
+use super::select::{Ask, Kind, one};
+use super::tag::new_tags;
+use crate::engine::Refusal;
+use crate::engine::groups::Ec2State;
+use crate::engine::groups::address::public_address;
+use crate::engine::names::InstanceId;
+use crate::sandbox::models::ec2::{
+    Address, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput, AssociateAddressOutput,
+    DescribeAddressesInput, DescribeAddressesOutput, DisassociateAddressInput, DisassociateAddressOutput,
+    ReleaseAddressInput, ReleaseAddressOutput,
+};
+use crate::sandbox::operations::{Call, Operations};
+use crate::sandbox::region::Region;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElasticIp {
+    pub public_ip: String,
+    pub association: Option<Association>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Association {
+    pub id: String,
+    pub instance: InstanceId,
+}
+
+fn missing(ids: &[&str]) -> Refusal {
+    let message = match ids {
+        [id] => format!("The allocation ID '{id}' does not exist"),
+        ids => format!("The allocation IDs '{}' do not exist", ids.join(", ")),
+    };
+    refuse("InvalidAllocationID.NotFound", message)
+}
+
+impl Ec2 {
+    /// The allocation id of the address that a call names by allocation or by itself.
+    fn named_address(&self, allocation: Option<String>, public_ip: Option<String>) -> Result<String, Refusal> {
+        match (allocation, public_ip) {
+            (Some(id), _) if self.addresses.contains_key(&id) => Ok(id),
+            (Some(id), _) => Err(missing(&[&id])),
+            (None, Some(ip)) => {
+                let found = self.addresses.iter().find(|(_, address)| address.public_ip == ip);
+                found.map(|(id, _)| id.clone()).ok_or_else(|| not_found(&ip))
+            }
+            (None, None) => {
+                let message = "Invalid request, expect PublicIp/AllocationId parameter.";
+                Err(refuse("MissingParameter", message))
+            }
+        }
+    }
+
+    /// The association of an address that is not gone with its instance.
+    fn association(&self, id: &str) -> Option<&str> {
+        let found = self
+            .addresses
+            .iter()
+            .find(|(_, address)| address.association.as_ref().is_some_and(|association| association.id == id));
+        found.map(|(id, _)| id.as_str())
+    }
+}
+
+fn not_found(ip: &str) -> Refusal {
+    refuse("InvalidAddress.NotFound", format!("Address '{ip}' not found."))
+}
+
+/// The association in force: it ends with its instance.
+fn live<'a>(region: &Region, address: &'a ElasticIp) -> Option<&'a Association> {
+    address.association.as_ref().filter(|association| {
+        let instance = region.world.groups.instance(&association.instance);
+        instance.is_some_and(|instance| instance.state != Ec2State::Terminated)
+    })
+}
+
+fn show(region: &Region, id: &str, address: &ElasticIp) -> Address {
+    let ec2 = &region.ec2;
+    let association = live(region, address);
+    let instance = association.and_then(|association| region.world.groups.instance(&association.instance));
+    Address {
+        allocation_id: Some(id.to_string()),
+        association_id: association.map(|association| association.id.clone()),
+        domain: Some("vpc".into()),
+        // Empty where there is none, as in the API reference's example.
+        instance_id: Some(association.map(|association| association.instance.to_string()).unwrap_or_default()),
+        network_border_group: Some(ec2.place.region.clone()),
+        network_interface_id: instance.map(|instance| instance.eni_id.clone()),
+        network_interface_owner_id: instance.map(|_| ec2.place.account.clone()),
+        private_ip_address: instance.and_then(|instance| instance.private_ip.clone()),
+        public_ip: Some(address.public_ip.clone()),
+        public_ipv4_pool: Some("amazon".into()),
+        tags: ec2.tags.of(id),
+        ..Default::default()
+    }
+}
+
+const ADDRESSES: Kind<Address> = Kind {
+    id: |address| &address.allocation_id,
+    id_parameter: "allocationIdSet",
+    missing,
+    tags: |address| &address.tags,
+    filters: &[
+        ("allocation-id", |a| one(&a.allocation_id)),
+        ("association-id", |a| one(&a.association_id)),
+        ("domain", |a| one(&a.domain)),
+        ("instance-id", |a| one(&a.instance_id)),
+        ("network-border-group", |a| one(&a.network_border_group)),
+        ("network-interface-id", |a| one(&a.network_interface_id)),
+        ("network-interface-owner-id", |a| one(&a.network_interface_owner_id)),
+        ("private-ip-address", |a| one(&a.private_ip_address)),
+        ("public-ip", |a| one(&a.public_ip)),
+    ],
+};
+
+fn allocate(region: &mut Region, _: &Call, input: AllocateAddressInput) -> Result<AllocateAddressOutput, Refusal> {
+    if input.domain.as_deref() == Some("standard") {
+        // Source: "Allocate an Elastic IP address": only `vpc` is left since EC2-Classic was retired.
+        return Err(invalid_value("standard", "domain", "EC2-Classic is retired; the only domain is vpc."));
+    }
+    let tags = new_tags(input.tag_specifications, "elastic-ip")?;
+    let ec2 = &mut region.ec2;
+    let public_ip = loop {
+        let drawn = public_address(ec2.ids.next_u64()).to_string();
+        if !ec2.addresses.values().any(|address| address.public_ip == drawn) {
+            break drawn;
+        }
+    };
+    let id = ec2.ids.ec2("eipalloc");
+    ec2.tags.put(&id, tags);
+    ec2.addresses.insert(id.clone(), ElasticIp { public_ip: public_ip.clone(), association: None });
+    Ok(AllocateAddressOutput {
+        allocation_id: Some(id),
+        domain: Some("vpc".into()),
+        network_border_group: Some(ec2.place.region.clone()),
+        public_ip: Some(public_ip),
+        public_ipv4_pool: Some("amazon".into()),
+        ..Default::default()
+    })
+}
+
+fn associate(
+    region: &mut Region,
+    call: &Call,
+    input: AssociateAddressInput,
+) -> Result<AssociateAddressOutput, Refusal> {
+    let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
+    let Some(wanted) = input.instance_id else {
+        let message = "Invalid request, expect InstanceId/NetworkId parameter.";
+        return Err(refuse("MissingParameter", message));
+    };
+    let kept = instance(region, &wanted)?;
+    if matches!(kept.state, Ec2State::ShuttingDown | Ec2State::Terminated) {
+        let message = format!("The instance '{wanted}' is not in a valid state for this operation.");
+        return Err(refuse("IncorrectInstanceState", message));
+    }
+    check_gateway(region, &kept.placement.vpc)?;
+    let (wanted, private_ip) = (kept.id.clone(), kept.private_ip.clone());
+    if let Some(given) = input.private_ip_address.filter(|given| private_ip.as_ref() != Some(given)) {
+        let message = format!("The private IP address {given} is not assigned to the instance");
+        return Err(refuse("InvalidParameterValue", message));
+    }
+    let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
+    match live(region, address) {
+        Some(same) if same.instance == wanted => {
+            return Ok(AssociateAddressOutput { association_id: Some(same.id.clone()) });
+        }
+        // "In a VPC in an account created after 2013-12-04, reassociation is automatic", unless it is ruled out.
+        Some(_) if input.allow_reassociation == Some(false) => {
+            let message = format!("resource {allocation} is already associated with associate-id");
+            return Err(refuse("Resource.AlreadyAssociated", message));
+        }
+        _ => {}
+    }
+    end_association(region, call, &allocation);
+    // An instance has one public address: another Elastic IP of its own lets go.
+    let held =
+        region.ec2.addresses.iter().filter(|(_, address)| {
+            address.association.as_ref().is_some_and(|association| association.instance == wanted)
+        });
+    for other in held.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+        end_association(region, call, &other);
+    }
+    let id = region.ec2.ids.ec2("eipassoc");
+    let Some(address) = region.ec2.addresses.get_mut(&allocation) else { return Err(missing(&[&allocation])) };
+    address.association = Some(Association { id: id.clone(), instance: wanted.clone() });
+    let public_ip = address.public_ip.clone();
+    if let Some(instance) = region.world.groups.instance_mut(&wanted) {
+        instance.public_ip = Some(public_ip);
+        instance.elastic_ip = true;
+    }
+    Ok(AssociateAddressOutput { association_id: Some(id) })
+}
+
+/// A public address needs a way out of the VPC.
+fn check_gateway(region: &Region, vpc: &str) -> Result<(), Refusal> {
+    let attached = region
+        .ec2
+        .internet_gateways
+        .values()
+        .any(|gateway| gateway.vpc.as_ref().is_some_and(|attached| attached.as_str() == vpc));
+    match attached {
+        true => Ok(()),
+        false => Err(refuse("Gateway.NotAttached", format!("Network {vpc} is not attached to any internet gateway"))),
+    }
+}
+
+/// Takes an address from its instance, which gets another one if its subnet gives it one.
+fn end_association(region: &mut Region, _: &Call, allocation: &str) {
+    let Some(address) = region.ec2.addresses.get_mut(allocation) else { return };
+    let Some(association) = address.association.take() else { return };
+    let groups = &mut region.world.groups;
+    let fresh = public_address(groups.ids.instances.next_u64()).to_string();
+    if let Some(instance) = groups.instance_mut(&association.instance) {
+        let runs = matches!(instance.state, Ec2State::Pending | Ec2State::Running);
+        instance.public_ip = (runs && instance.gets_public_ip()).then_some(fresh);
+        instance.elastic_ip = false;
+    }
+}
+
+fn disassociate(
+    region: &mut Region,
+    call: &Call,
+    input: DisassociateAddressInput,
+) -> Result<DisassociateAddressOutput, Refusal> {
+    let allocation = match (input.association_id, input.public_ip) {
+        (Some(id), _) => {
+            let found = region.ec2.association(&id).map(str::to_string);
+            found.ok_or_else(|| missing_ids("InvalidAssociationID.NotFound", "association", &[&id]))?
+        }
+        (None, Some(ip)) => region.ec2.named_address(None, Some(ip))?,
+        (None, None) => {
+            let message = "Invalid request, expect PublicIp/AssociationId parameter.";
+            return Err(refuse("MissingParameter", message));
+        }
+    };
+    end_association(region, call, &allocation);
+    Ok(DisassociateAddressOutput::default())
+}
+
+fn release(region: &mut Region, call: &Call, input: ReleaseAddressInput) -> Result<ReleaseAddressOutput, Refusal> {
+    let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
+    let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
+    if live(region, address).is_some() {
+        let message = format!("Address {} is in use.", address.public_ip);
+        return Err(refuse("InvalidIPAddress.InUse", message));
+    }
+    end_association(region, call, &allocation);
+    region.ec2.addresses.remove(&allocation);
+    region.ec2.tags.forget(&allocation);
+    Ok(ReleaseAddressOutput::default())
+}
+
+fn describe(region: &mut Region, _: &Call, input: DescribeAddressesInput) -> Result<DescribeAddressesOutput, Refusal> {
+    let ec2 = &region.ec2;
+    let wanted = input.public_ips.unwrap_or_default();
+    if let Some(ip) = wanted.iter().find(|ip| !ec2.addresses.values().any(|address| address.public_ip == **ip)) {
+        return Err(not_found(ip));
+    }
+    let named = ec2.addresses.iter().filter(|(_, a)| wanted.is_empty() || wanted.contains(&a.public_ip));
+    let all = named.map(|(id, address)| show(region, id, address)).collect();
+    let ask = Ask { ids: input.allocation_ids, filters: input.filters, ..Default::default() };
+    Ok(DescribeAddressesOutput { addresses: ADDRESSES.select(all, ask)?.set().0 })
+}
+
+pub fn register(operations: &mut Operations) {
+    operation!(operations, allocate, AllocateAddressInput "AllocateAddress":
+        "Allocates an Elastic IP address.",
+        takes Domain TagSpecifications
+    );
+    operation!(operations, associate, AssociateAddressInput "AssociateAddress":
+        "Gives an instance an Elastic IP address.",
+        takes AllocationId PublicIp InstanceId PrivateIpAddress AllowReassociation
+    );
+    operation!(operations, disassociate, DisassociateAddressInput "DisassociateAddress":
+        "Takes an Elastic IP address from its instance.",
+        takes AssociationId PublicIp
+    );
+    operation!(operations, release, ReleaseAddressInput "ReleaseAddress":
+        "Gives an Elastic IP address back.",
+        takes AllocationId PublicIp
+    );
+    operation!(operations, describe, DescribeAddressesInput "DescribeAddresses":
+        "Lists Elastic IP addresses.",
+        takes AllocationIds PublicIps Filters
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::services::ec2::testing::{call, region};
+
+    /// Launches an instance outside of groups, in the default VPC.
+    fn launched(region: &mut Region) -> InstanceId {
+        let zone = crate::engine::names::Zone("eu-west-1a".into());
+        let placement = region.ec2.default_subnet(&zone).and_then(|id| region.ec2.placement(&id)).unwrap();
+        let launch = crate::engine::groups::Launch {
+            data: serde_json::json!({"ImageId": "ami-12c6146b"}),
+            placement,
+            private_ip: None,
+            min_count: 1,
+            max_count: 1,
+            client_token: None,
+        };
+        let now = call().now;
+        region.world.with_groups(now, |groups| groups.run_instances(now, &launch)).unwrap().remove(0)
+    }
+
+    fn give(
+        region: &mut Region,
+        allocation: &str,
+        instance: &InstanceId,
+        again: Option<bool>,
+    ) -> Result<String, Refusal> {
+        let input = AssociateAddressInput {
+            allocation_id: Some(allocation.into()),
+            instance_id: Some(instance.to_string()),
+            allow_reassociation: again,
+            ..Default::default()
+        };
+        Ok(associate(region, &call(), input)?.association_id.unwrap_or_default())
+    }
+
+    #[test]
+    fn an_address_goes_with_its_association_and_ends_with_its_instance() {
+        let mut region = region();
+        let (first, second) = (launched(&mut region), launched(&mut region));
+        let allocated = allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap();
+        let allocation = allocated.allocation_id.unwrap();
+        let association = give(&mut region, &allocation, &first, None).unwrap();
+        assert_eq!(give(&mut region, &allocation, &first, None).unwrap(), association);
+        assert_eq!(region.world.groups.instance(&first).unwrap().public_ip, allocated.public_ip);
+        let refused = give(&mut region, &allocation, &second, Some(false)).unwrap_err();
+        assert_eq!(refused.code, "Resource.AlreadyAssociated");
+        give(&mut region, &allocation, &second, None).unwrap();
+        assert_ne!(region.world.groups.instance(&first).unwrap().public_ip, allocated.public_ip);
+        let input = ReleaseAddressInput { allocation_id: Some(allocation.clone()), ..Default::default() };
+        assert_eq!(release(&mut region, &call(), input.clone()).unwrap_err().code, "InvalidIPAddress.InUse");
+        let now = call().now;
+        region.world.with_groups(now, |groups| groups.terminate_instances(now, &[second])).unwrap();
+        release(&mut region, &call(), input).unwrap();
+        assert!(region.ec2.addresses.is_empty());
+    }
+}
