@@ -274,7 +274,7 @@ proptest! {
             for (minute, value) in values.iter().enumerate() {
                 let at = START + minutes(minute as u64);
                 measure(&mut world, "requests", at, 50.0);
-                value.into_iter().for_each(|value| measure(&mut world, "errors", at, *value));
+                value.iter().for_each(|value| measure(&mut world, "errors", at, *value));
             }
             world
         };

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_zone_is_a_name_an_offset_or_both() {
         for text in ["UTC", "America/New_York", "+05:30", "-08:00", "UTC+05:45", "Asia/Seoul"] {
-            assert_eq!(Zone::parse(text).map(|zone| String::from(zone)).as_deref(), Some(text));
+            assert_eq!(Zone::parse(text).map(String::from).as_deref(), Some(text));
         }
         for text in ["", "+", "Mars/Olympus", "+5:30", "+05:31", "+19:00", "UTC+", "+05", "\u{e9}"] {
             assert_eq!(Zone::parse(text), None, "{text}");

@@ -197,7 +197,7 @@ fn describe_alarms(
     let wanted = |alarm: &Either<'_>| {
         let name = alarm.name();
         types.iter().any(|kind| alarm.is(kind))
-            && (names.is_empty() || names.iter().any(|wanted| *wanted == name.0))
+            && (names.is_empty() || names.contains(&name.0))
             && name.0.starts_with(&prefix)
             && state.is_none_or(|state| state == alarm.state())
             && input.action_prefix.as_ref().is_none_or(|prefix| alarm.acts(prefix))
