@@ -312,10 +312,10 @@ mod tests {
         let result = terraform
             .init(&mut |progress| {
                 if let Progress::Message(line) = progress {
+                    if line == "ready" {
+                        sender.send_replace(1);
+                    }
                     said.push(line);
-                }
-                if said.len() == 1 {
-                    sender.send_replace(1);
                 }
             })
             .await;
