@@ -1,6 +1,6 @@
 //! The control loop in virtual time: a [`Stack`] in the engine, under a load, from due instant to due instant.
 //!
-//! The same engine as the sandbox's, so no rule about alarms or scaling is here: [`translate`] makes the stack's things
+//! The same engine as the sandbox's, so no rule about alarms or scaling is here: `translate` makes the stack's things
 //! by the calls that terraform and `wire` would send, [`Simulation`] moves time and feeds load, and an [`Observer`] is
 //! told what happened. Nothing here reads a clock or a file. Same stack, options and load: same bytes, on any machine.
 //! Start at [`Simulation`].

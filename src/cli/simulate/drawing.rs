@@ -1,4 +1,4 @@
-//! What `simulate` draws: a run as SVG or as a page, a sweep as SVG. Start at [`write`].
+//! What `simulate` draws: a run as SVG or as a page, a sweep as SVG. Start at [`write()`].
 
 use std::path::Path;
 

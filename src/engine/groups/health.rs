@@ -1,4 +1,4 @@
-//! Which instances are unhealthy, and when they are replaced. Start at [`Groups::check_health`].
+//! Which instances are unhealthy, and when they are replaced. Start at `Groups::check_health`.
 //!
 //! An instance that does not run, and one that `SetInstanceHealth` condemns, are replaced at once. One that fails EC2's
 //! status checks or its load balancer's health checks first has its grace period, and then waits for its turn.

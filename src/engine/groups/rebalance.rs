@@ -1,5 +1,5 @@
 //! The balance of zones after the fact: a group whose zones differ launches where it has fewest, then terminates where it
-//! has most. Start at [`Groups::plan_rebalance`].
+//! has most. Start at `Groups::plan_rebalance`.
 //!
 //! Source: User Guide, "Availability Zone rebalancing". Launches and scale-in keep the balance by themselves; it is lost
 //! when instances are detached, terminated by hand or protected, or when the zones of the group change.
