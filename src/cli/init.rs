@@ -38,7 +38,7 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
     let failure = |source| Failure::new(Exit::Usage, CannotWrite { path: path.clone(), source });
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failure)?;
     file.write_all(text.as_bytes()).map_err(failure)?;
-    anstream::println!("{} written; check it after each change with: scaleproof validate", path.display());
+    anstream::println!("{0} written; check it after each change with: scaleproof validate {0}", path.display());
     Ok(Exit::Done)
 }
 

@@ -250,6 +250,10 @@ impl Builder<'_> {
         for (number, name) in one.not_sent.iter().flatten().enumerate() {
             checks.extend(self.sent(&format!("{path}.not_sent[{number}]"), &name.0, CountSpec::Exactly(0)));
         }
+        if !expects_anything(one) {
+            let remedy = "Say what has to be true then, such as alarms: { cpu-high: OK }, or drop the moment.";
+            self.problem(Kind::TestInput, &path, format!("{path} expects nothing."), remedy);
+        }
         Moment { at, since, checks }
     }
 
@@ -291,6 +295,17 @@ fn senders(stack: &Stack) -> BTreeMap<String, Sender> {
     let alarms = stack.alerting.alarms.iter().map(|alarm| (alarm.key.clone(), Sender::Alarm(alarm.key.clone())));
     let topics = stack.alerting.topics.iter().map(|topic| (topic.key.clone(), Sender::Topic(topic.key.clone())));
     events.into_iter().chain(alarms).chain(topics).collect()
+}
+
+/// Whether a moment says anything besides when it is: one that does not would pass for ever.
+fn expects_anything(one: &ExpectSpec) -> bool {
+    let ExpectSpec { at: _, since: _, alarms, fired, sent, not_sent, .. } = one;
+    let counts = [one.desired_capacity, one.in_service, one.activities, one.launches, one.terminations];
+    let named = [fired, sent].into_iter().flatten().any(|names| !names.entries.is_empty());
+    counts.iter().any(Option::is_some)
+        || named
+        || alarms.as_ref().is_some_and(|alarms| !alarms.entries.is_empty())
+        || not_sent.as_ref().is_some_and(|names| !names.is_empty())
 }
 
 fn state_of(word: AlarmStateWord) -> AlarmState {

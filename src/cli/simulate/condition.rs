@@ -52,7 +52,12 @@ impl Condition {
         }
     }
 
-    /// The first run for which it holds. A figure that a run does not have holds nothing.
+    /// The figure, if there is a run that does not have it: a price that is not known, credits of a machine without any.
+    pub fn unknown(&self, runs: &[Summary]) -> Option<&'static str> {
+        runs.iter().any(|run| run.figure(self.figure).is_none()).then_some(self.figure)
+    }
+
+    /// The first run for which it holds. A figure that a run does not have holds nothing; see [`Condition::unknown`].
     pub fn first_that_holds(&self, runs: &[Summary]) -> Option<Held> {
         runs.iter().find_map(|run| {
             let value = run.figure(self.figure)?;

@@ -99,9 +99,9 @@ enum Outcomes {
 pub fn run(args: &Simulate) -> Result<Exit, Failure> {
     let inputs = inputs::read(args)?;
     let outcome = outcome(&inputs).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let failed = match (&inputs.condition, &outcome.result) {
-        (Some(condition), Outcomes::Runs(runs)) => condition.first_that_holds(runs),
-        _ => None,
+    let (failed, unknown) = match (&inputs.condition, &outcome.result) {
+        (Some(condition), Outcomes::Runs(runs)) => (condition.first_that_holds(runs), condition.unknown(runs)),
+        _ => (None, None),
     };
     drawing::write(args, &inputs, &outcome)?;
     if args.json {
@@ -113,9 +113,14 @@ pub fn run(args: &Simulate) -> Result<Exit, Failure> {
     } else {
         anstream::print!("{}", report::text(&inputs, &outcome));
     }
-    match failed {
-        None => Ok(Exit::Done),
-        Some(held) => Err(Failure::new(Exit::NotMet, held.to_string())),
+    match (failed, unknown) {
+        (None, None) => Ok(Exit::Done),
+        (Some(held), _) => Err(Failure::new(Exit::NotMet, held.to_string())),
+        (None, Some(figure)) => {
+            let failure =
+                Failure::new(Exit::Inconclusive, format!("--fail-if cannot be decided: there is no {figure}"));
+            Err(failure.hint("a price that is not in the table can be said with load.price_per_hour"))
+        }
     }
 }
 
