@@ -5,7 +5,6 @@
 //! here. What an adapter did not read fails the case, so that no part of it is passed over. Start at [`run`].
 
 mod api;
-#[allow(dead_code, reason = "what the adapters that are still to come call")]
 mod case;
 mod failure;
 mod file;
