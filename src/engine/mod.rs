@@ -9,6 +9,7 @@
 //! to the next is `route.rs`.
 
 pub mod alarms;
+pub mod faults;
 pub mod groups;
 pub mod ids;
 pub mod metrics;
@@ -30,6 +31,8 @@ pub struct World {
     pub alarms: alarms::Alarms,
     pub groups: groups::Groups,
     pub topics: topics::Topics,
+    #[serde(default)]
+    faults: faults::Faults,
     pub ids: Ids,
 }
 
@@ -76,6 +79,7 @@ impl World {
             alarms: alarms::Alarms::new(&place, seed),
             groups: groups::Groups::new(&place, seed, timing),
             topics: topics::Topics::new(&place, seed),
+            faults: faults::Faults::default(),
             ids: Ids::new(seed, "world"),
             place,
         }
@@ -87,7 +91,8 @@ impl World {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        earlier(self.alarms.next_due(), earlier(self.groups.next_due(), self.topics.next_due()))
+        let by_themselves = earlier(self.groups.next_due(), self.topics.next_due());
+        earlier(earlier(self.alarms.next_due(), self.faults.next_due()), by_themselves)
     }
 
     /// Runs everything due up to and including `now`, each at its own instant, then takes in `event`.
@@ -99,6 +104,6 @@ impl World {
             Event::Tick => {}
             Event::Delivered { delivery, outcome } => self.topics.delivered(now, &delivery, outcome),
         }
-        self.topics.take_outbox().into_iter().map(Effect::Deliver).collect()
+        self.post(now).into_iter().map(Effect::Deliver).collect()
     }
 }

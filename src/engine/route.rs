@@ -4,6 +4,7 @@ use super::World;
 use super::alarms::{ActionOutcome, AlarmSnapshot, AlarmState, Firing, Subject};
 use super::groups::Outcome;
 use super::groups::target_tracking::Reading;
+use super::metrics::Resolution;
 use super::names::AlarmName;
 use super::topics::Publisher;
 use crate::clock::Timestamp;
@@ -11,6 +12,7 @@ use crate::clock::Timestamp;
 impl World {
     /// Runs what is due at exactly `due`: groups first, since they make the metrics that alarms read.
     pub(super) fn run_due(&mut self, due: Timestamp) {
+        self.release_late(due);
         let outcomes = self.groups.run_due(due);
         self.route_outcomes(due, outcomes);
         let firings = self.alarms.run_due(due, &self.metrics);
@@ -78,7 +80,7 @@ impl World {
                     let autoscaling = Publisher { principal: "autoscaling.amazonaws.com", source_arn: None };
                     let _ = self.topics.publish_from_service(now, topic_arn.as_str(), autoscaling, &notice);
                 }
-                Outcome::Measured { key, at, sample } => self.metrics.record(key, at, sample),
+                Outcome::Measured { key, at, sample } => self.store(now, key, at, sample, Resolution::Standard),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
                 Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),
             }

@@ -69,16 +69,16 @@ impl Groups {
     /// Starts an EC2 instance in `placement`; it boots by itself.
     ///
     /// # Errors
-    /// EC2's text if the subnet has no free address.
+    /// EC2's, if the subnet has no free address or the zone no machine.
     pub(super) fn launch_instance(
         &mut self,
         now: Timestamp,
         data: Value,
         placement: Placement,
-    ) -> Result<InstanceId, String> {
+    ) -> Result<InstanceId, Refusal> {
         let arguments = LaunchArguments::read(&data);
-        if self.exhausted_zones.contains(&placement.zone) {
-            let kind = arguments.instance_type.as_deref().unwrap_or(DEFAULT_INSTANCE_TYPE);
+        let kind = arguments.instance_type.as_deref().unwrap_or(DEFAULT_INSTANCE_TYPE);
+        if self.faults.strike(|fault| fault.to_launch(&placement.zone, kind)).is_some() {
             return Err(no_capacity(kind, placement.zone.as_str()));
         }
         let wish = self.ids.instances.next_u64();
@@ -90,9 +90,10 @@ impl Groups {
             .collect();
         let private_ip = free_address(&placement.cidr, &taken, wish).ok_or_else(|| {
             let subnet = &placement.subnet;
-            format!(
+            let text = format!(
                 "There are not enough free addresses in subnet '{subnet}' to satisfy the requested number of instances."
-            )
+            );
+            Refusal::new("InsufficientFreeAddressesInSubnet", 400, text)
         })?;
         let has_public_ip = arguments.public_ip.unwrap_or(placement.public_ip);
         let ids = &mut self.ids.instances;
@@ -168,12 +169,13 @@ fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedF
 }
 
 /// Source: EC2 User Guide, "Troubleshoot instance launch issues", insufficient instance capacity.
-fn no_capacity(instance_type: &str, zone: &str) -> String {
-    format!(
+fn no_capacity(instance_type: &str, zone: &str) -> Refusal {
+    let text = format!(
         "We currently do not have sufficient {instance_type} capacity in the Availability Zone you requested ({zone}). Our \
          system will be working on provisioning additional capacity. You can currently get {instance_type} capacity by not \
          specifying an Availability Zone in your request. Launching EC2 instance failed."
-    )
+    );
+    Refusal::new("InsufficientInstanceCapacity", 500, text)
 }
 
 fn bad_template(reason: &str) -> Refusal {

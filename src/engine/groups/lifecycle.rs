@@ -162,7 +162,7 @@ impl Groups {
                     self.update_activity(&id, ActivityStatus::PreInService, 30);
                     return Ok(id);
                 }
-                Err(reason) => failure = reason,
+                Err(refusal) => failure = refusal.message,
             }
         }
         Err(failure)

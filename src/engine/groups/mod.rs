@@ -45,9 +45,10 @@ use serde::{Deserialize, Serialize};
 use super::Refusal;
 use super::World;
 use super::alarms::MetricAlarm;
+use super::faults::Plan;
 use super::ids::Ids;
 use super::metrics::{MetricKey, Sample};
-use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn, Zone};
+use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn};
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
@@ -98,8 +99,9 @@ pub struct Groups {
     pub measures_instances: bool,
     /// Groups with an instance refresh that goes on.
     refreshing: BTreeSet<GroupName>,
-    /// Zones in which EC2 has no machine to spare.
-    exhausted_zones: BTreeSet<Zone>,
+    /// What goes wrong with launches.
+    #[serde(default)]
+    pub(super) faults: Plan,
     /// How often a policy was asked by an alarm, so that an observer knows when to look.
     #[serde(default)]
     pub policies_asked: u64,
@@ -138,7 +140,7 @@ impl Groups {
             minute_due: None,
             measures_instances: true,
             refreshing: BTreeSet::new(),
-            exhausted_zones: BTreeSet::new(),
+            faults: Plan::default(),
             policies_asked: 0,
             outcomes: Vec::new(),
             ids,
@@ -183,15 +185,6 @@ impl Groups {
         tags: BTreeMap<String, String>,
     ) -> Result<&LaunchTemplate, Refusal> {
         self.launch_templates.create(now, &mut self.ids.launch_templates, name, description, data, tags)
-    }
-
-    /// A fault of EC2's: from now on it has machines in `zone`, or none.
-    pub fn set_zone_capacity(&mut self, zone: Zone, available: bool) {
-        if available {
-            self.exhausted_zones.remove(&zone);
-        } else {
-            self.exhausted_zones.insert(zone);
-        }
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {

@@ -117,9 +117,12 @@ impl Groups {
 
     pub(super) fn on_running(&mut self, now: Timestamp, id: &InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.due = None;
+        if instance.group().is_some_and(|group| self.faults.strike(|fault| fault.to_start_of(group)).is_some()) {
+            return;
+        }
         instance.state = Ec2State::Running;
         instance.state_changed_at = now;
-        instance.due = None;
         let is_member = instance.membership.is_some();
         if is_member && !self.enter_hook(now, id, Transition::Launching, "") {
             self.set_due(id, now + self.timing.in_service(), Due::InService(id.clone()));

@@ -38,24 +38,17 @@ impl Groups {
             match self.launch_instance(now, launch.data.clone(), launch.placement.clone()) {
                 Ok(id) => ids.push(id),
                 Err(_) if ids.len() >= launch.min_count as usize => break,
-                Err(reason) => {
+                Err(refusal) => {
                     for id in ids {
                         self.clear_due(&id);
                         self.forget(&id);
                     }
-                    return Err(self.no_room(&launch.placement, reason));
+                    return Err(refusal);
                 }
             }
         }
         self.share_reservation(&ids, launch);
         Ok(ids)
-    }
-
-    fn no_room(&self, placement: &Placement, reason: String) -> Refusal {
-        match self.exhausted_zones.contains(&placement.zone) {
-            true => Refusal::new("InsufficientInstanceCapacity", 500, reason),
-            false => Refusal::new("InsufficientFreeAddressesInSubnet", 400, reason),
-        }
     }
 
     fn share_reservation(&mut self, ids: &[InstanceId], launch: &Launch) {

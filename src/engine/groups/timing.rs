@@ -1,6 +1,7 @@
 //! How long things take. AWS promises no times; each constant names the samples that it was taken from.
 //! Start at [`Timing`].
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,16 @@ pub struct Delays {
     pub replacement: Duration,
     /// From the call that moves an instance to standby, or out of its group, to the end of the move.
     pub move_out: Duration,
+}
+
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Realistic => "realistic",
+            Self::Instant => "instant",
+            Self::Given(_) => "recorded",
+        })
+    }
 }
 
 impl Delays {

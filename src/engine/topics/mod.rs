@@ -22,6 +22,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
+use super::faults::Plan;
 use super::ids::Ids;
 use super::names::{Place, SubscriptionArn, TopicArn};
 use crate::clock::Timestamp;
@@ -190,6 +191,9 @@ pub struct Topics {
     /// Unconfirmed subscriptions by the time they are given up.
     expiring: BTreeSet<(Timestamp, SubscriptionArn)>,
     outbox: Vec<DeliveryId>,
+    /// Who is kept from publishing on purpose.
+    #[serde(default)]
+    pub(super) faults: Plan,
     ids: Ids,
 }
 
@@ -203,6 +207,7 @@ impl Topics {
             waiting: BTreeSet::new(),
             expiring: BTreeSet::new(),
             outbox: Vec::new(),
+            faults: Plan::default(),
             ids: Ids::new(seed, "topics"),
         }
     }

@@ -13,6 +13,7 @@ use super::policy::{Caller, Request, Verdict};
 use super::{Delivery, DeliveryKind, FifoOrder, Notice, PublishError, Publisher, Topics};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
+use crate::engine::faults::Guard;
 use crate::engine::names::{SubscriptionArn, TopicArn};
 
 /// Of AWS: how long a FIFO topic takes a message with the same deduplication id for the same message.
@@ -75,10 +76,11 @@ impl Topics {
             return Err(PublishError::NoSuchTopic(topic_arn.into()));
         };
         let topic = topic.clone();
-        if !self.lets_in(&topic, publisher) {
+        let denied = self.faults.strike(|fault| fault.to_publication(&topic));
+        if denied == Some(Guard::TopicPolicy) || !self.lets_in(&topic, publisher) {
             return Err(PublishError::NotAuthorized(topic));
         }
-        if self.topics[&topic].locks_services_out() {
+        if denied == Some(Guard::Key) || self.topics[&topic].locks_services_out() {
             return Err(PublishError::NoKeyAccess(topic));
         }
         let publication = Publication {

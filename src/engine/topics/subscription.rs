@@ -56,7 +56,8 @@ impl Subscription {
         self.raw
     }
 
-    pub(super) fn token(&self) -> &str {
+    /// What confirms it.
+    pub fn token(&self) -> &str {
         &self.token
     }
 
