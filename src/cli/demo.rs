@@ -41,7 +41,7 @@ pub async fn run(args: &Demo) -> Result<Exit, Failure> {
     let bug = |error: std::io::Error| Failure::new(Exit::Bug, error);
     let interrupt = watch_signals();
     let options = Options { speed: SPEED, ..Options::at(SystemClock.now()) };
-    let sandbox = Sandbox::start(&options).map_err(bug)?;
+    let sandbox = Sandbox::start_with(&options).map_err(|error| Failure::new(Exit::Bug, error))?;
     let folder = tempfile::Builder::new().prefix("scaleproof-demo-").tempdir().map_err(bug)?;
     std::fs::write(folder.path().join("user-data.sh"), USER_DATA).map_err(bug)?;
     let spec = folder.path().join("course.yaml");

@@ -1,6 +1,7 @@
 //! `sandbox`: the built-in AWS endpoint as a process, and the shell exports that point other tools at it.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -9,7 +10,8 @@ use super::operations::{self, Operations};
 use super::{Exit, Failure};
 use crate::clock::{Clock, Speed, SystemClock};
 use crate::engine::groups::Timing;
-use crate::sandbox::{self, limits::Limits};
+use crate::sandbox::store::StoreError;
+use crate::sandbox::{self, StartError, limits::Limits};
 
 /// Run the built-in AWS endpoint on 127.0.0.1 until Ctrl-C
 #[derive(Debug, Args)]
@@ -35,6 +37,12 @@ pub struct Sandbox {
     /// Request quotas to hold callers to
     #[arg(long, value_enum, default_value_t = Quotas::Off)]
     limits: Quotas,
+    /// Refuse calls that are not signed with the secret key in SCALEPROOF_SANDBOX_SECRET (unset: `test`)
+    #[arg(long)]
+    verify_signatures: bool,
+    /// File that keeps the state, also when the process is killed; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,9 +126,11 @@ async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
             Quotas::Aws => Limits::aws(),
         },
         start: SystemClock.now(),
+        state: args.state.clone(),
+        secret: args.verify_signatures.then(secret),
     };
     let mut interrupt = watch_signals();
-    let running = sandbox::Sandbox::start(&options).map_err(|error| cannot_listen(args.port, error))?;
+    let running = sandbox::Sandbox::start_with(&options).map_err(cannot_start)?;
     anstream::println!("listening on {}", running.url());
     // Whoever reads the first line through a pipe waits for it.
     let _ = std::io::stdout().flush();
@@ -130,14 +140,23 @@ async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on 127.0.0.1:{port}")]
-struct CannotListen {
-    port: u16,
-    source: std::io::Error,
+/// Not an argument, since a process's arguments are everybody's to read.
+fn secret() -> String {
+    std::env::var("SCALEPROOF_SANDBOX_SECRET").unwrap_or_else(|_| "test".into())
 }
 
-fn cannot_listen(port: u16, source: std::io::Error) -> Failure {
-    Failure::new(Exit::Usage, CannotListen { port, source })
-        .hint("take another port with --port, or any free one with --port 0")
+fn cannot_start(error: StartError) -> Failure {
+    let hint = match &error {
+        StartError::Listen { .. } => "take another port with --port, or any free one with --port 0",
+        StartError::State { source: StoreError::InUse { .. } } => "end that one, or name another file",
+        StartError::State { source: StoreError::OtherSettings { .. } } => {
+            "start with those flags (--account, --seed, --instances), or name another file"
+        }
+        StartError::State { source: StoreError::OtherVersion { .. } } => {
+            "start with that version, or name another file"
+        }
+        StartError::State { .. } => "name a file that was made by --state, or one that does not exist",
+        _ => return Failure::new(Exit::Bug, error),
+    };
+    Failure::new(Exit::Usage, error).hint(hint)
 }

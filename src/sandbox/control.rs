@@ -7,12 +7,15 @@ use http::Method;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::load;
 use super::server::Shared;
 use super::services::sns;
+use super::store::What;
 use super::universe::Universe;
 use super::wire::answer::Answer;
+use super::{console, faults, load};
 use crate::clock::{Clock, Speed, Timestamp};
+use crate::engine::groups::cause::HealthFinding;
+use crate::engine::names::InstanceId;
 
 /// The longest span that one `advance` may cover: a year of evaluations takes a while.
 const LONGEST_ADVANCE: Duration = Duration::from_secs(366 * 86_400);
@@ -35,6 +38,22 @@ pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
             shared.changed.notify_one();
             answer(200, &json!({ "region": region }))
         }),
+        (&Method::GET, "faults") => answer(200, &json!({ "faults": shared.universe().list_faults() })),
+        (&Method::POST, "faults") => read(body)
+            .and_then(faults::read)
+            .map_or_else(bad, |order| answer(200, &json!({ "id": shared.universe().add_fault(order) }))),
+        (&Method::DELETE, "faults") => answer(200, &json!({ "removed": shared.universe().remove_faults(None) })),
+        (&Method::DELETE, path) if path.starts_with("faults/") => remove_fault(shared, path),
+        (&Method::POST, "break") => {
+            read(body).and_then(|order| break_instance(shared, &order)).map_or_else(bad, |()| {
+                shared.changed.notify_one();
+                answer(200, &json!({ "broken": true }))
+            })
+        }
+        (&Method::GET, "view") => {
+            let (universe, now) = (shared.universe(), shared.clock.now());
+            answer(200, &json!(console::view(&universe, now, shared.clock.speed())))
+        }
         (&Method::GET, "mailbox") => answer(200, &mailbox(shared)),
         (&Method::GET, "state") => answer(200, &json!(*shared.universe())),
         (&Method::PUT, "state") => read(body).and_then(|state| bring_back(shared, state)).map_or_else(bad, |()| {
@@ -47,6 +66,13 @@ pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
         },
         _ => unknown(parts, path),
     }
+}
+
+fn remove_fault(shared: &Shared, path: &str) -> Answer {
+    let named = path.strip_prefix("faults/").and_then(faults::number);
+    let removed = named.map(|number| shared.universe().remove_faults(Some(number))).unwrap_or_default();
+    let status = if removed.is_empty() { 404 } else { 200 };
+    answer(status, &json!({ "removed": removed }))
 }
 
 /// The links in messages, which a person opens in a browser.
@@ -67,7 +93,7 @@ fn unknown(parts: &Parts, path: &str) -> Answer {
         404,
         &json!({
             "error": format!("there is no {} /_scaleproof/{path}", parts.method),
-            "served": ["GET health", "POST reset", "GET clock", "POST clock", "POST load", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
+            "served": ["GET health", "POST reset", "GET clock", "POST clock", "POST load", "POST break", "GET view", "GET faults", "POST faults", "DELETE faults", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
         }),
     )
 }
@@ -79,6 +105,17 @@ pub fn advance(shared: &Shared, span: Duration) -> Timestamp {
     shared.clock.move_to(to);
     universe.advance(to);
     to
+}
+
+/// Whether a request may change something: what is sent does, and so do the links in messages.
+pub fn changes(parts: &Parts) -> bool {
+    parts.method != Method::GET || parts.uri.query().is_some()
+}
+
+/// [`advance`], as one asks for it over HTTP.
+pub fn advance_order(span: Duration) -> What {
+    let body = json!({ "advance": format!("PT{}S", span.as_secs_f64()) }).to_string();
+    What::Control { method: "POST".into(), path_and_query: "/_scaleproof/clock".into(), body }
 }
 
 fn answer(status: u16, json: &Value) -> Answer {
@@ -130,6 +167,20 @@ fn set_clock(shared: &Shared, order: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// EC2's status checks fail from now on: the group finds out and replaces the instance.
+fn break_instance(shared: &Shared, order: &Value) -> Result<(), String> {
+    let instance = order.get("instance").and_then(Value::as_str).ok_or("say which {\"instance\": \"i-…\"}")?;
+    let (id, now) = (InstanceId::from(instance), shared.clock.now());
+    let mut universe = shared.universe();
+    universe.advance(now);
+    let found = universe
+        .regions_mut()
+        .find(|region| region.world.groups.instance(&id).is_some_and(|instance| instance.group().is_some()));
+    let region = found.ok_or_else(|| format!("there is no instance `{instance}` in a group here"))?;
+    region.world.with_groups(now, |groups| groups.report_check(now, &id, HealthFinding::StatusCheckFailed, true));
+    Ok(())
+}
+
 fn set_load(shared: &Shared, order: Value) -> Result<String, String> {
     let order: load::Order = serde_json::from_value(order).map_err(|error| error.to_string())?;
     let now = shared.clock.now();
@@ -138,10 +189,7 @@ fn set_load(shared: &Shared, order: Value) -> Result<String, String> {
 
 /// Messages that left for people and webhooks, oldest first.
 fn mailbox(shared: &Shared) -> Value {
-    let universe = shared.universe();
-    let mut messages: Vec<_> = universe.regions().flat_map(|region| &region.mailbox).collect();
-    messages.sort_by_key(|message| message.at);
-    json!({ "messages": messages })
+    json!({ "messages": shared.universe().mailbox() })
 }
 
 fn bring_back(shared: &Shared, state: Value) -> Result<(), String> {

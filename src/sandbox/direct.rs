@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use super::faults::Strike;
 use super::models::SERVICES;
 use super::operations::Call;
 use super::universe::Universe;
@@ -31,20 +32,44 @@ impl Universe {
         operation: &str,
         input: Json,
     ) -> Result<Json, Refusal> {
+        let (account, _, _) = self.settings();
+        let caller = Caller { account: &account.to_string(), region, base_url: BASE_URL };
+        self.call_as(now, &caller, service, operation, input)
+    }
+
+    /// The same for any caller.
+    ///
+    /// # Errors
+    /// Those of [`Universe::call`].
+    pub(super) fn call_as(
+        &mut self,
+        now: Timestamp,
+        caller: &Caller<'_>,
+        service: &str,
+        operation: &str,
+        input: Json,
+    ) -> Result<Json, Refusal> {
         let service = find(service)?;
         let done = read(service, operation, input).and_then(|(shape, input)| {
             let request = Request {
                 service,
                 protocol: Protocol::Json10,
-                region: region.into(),
-                access_key: String::new(),
+                region: caller.region.into(),
+                access_key: caller.account.into(),
                 call: Ok((shape, input.clone())),
             };
-            let call = Call::new(now, "direct".into(), BASE_URL.into());
-            self.run(&request, shape, input, &call)
+            let call = Call::new(now, "direct".into(), caller.base_url.into());
+            self.run(&request, shape, input, &call, &Strike::default())
         });
         done.map(json::encode).map_err(|refusal| in_query_words(service, refusal))
     }
+}
+
+/// Who calls, where, and by which address of the endpoint.
+pub(super) struct Caller<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub base_url: &'a str,
 }
 
 fn find(name: &str) -> Result<&'static Service, Refusal> {

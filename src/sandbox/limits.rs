@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::is_read;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 
@@ -118,7 +119,7 @@ impl RegionSize {
 /// Source: Amazon EC2 developer guide, "Request throttling for the Amazon EC2 API". Its resource buckets, which count
 /// instances, are not modelled.
 fn ec2(operation: &str, narrowed: bool) -> Quota {
-    let reads = ["Describe", "Get", "List", "Search"].iter().any(|verb| operation.starts_with(verb));
+    let reads = is_read(operation);
     match operation {
         "CreateTags" => Quota::new(100, 10),
         "CreateLaunchTemplateVersion" => Quota::new(100, 5),
@@ -190,7 +191,8 @@ impl Limits {
     }
 }
 
-fn throttled(service: &str) -> Refusal {
+/// The service's own answer to a caller that is too fast.
+pub(super) fn throttled(service: &str) -> Refusal {
     match service {
         "ec2" => Refusal::new("RequestLimitExceeded", 503, "Request limit exceeded."),
         "sns" => Refusal::new("ThrottlingException", 400, "Rate exceeded"),

@@ -1,8 +1,9 @@
-//! The process around the universe: a socket on the loopback interface, a clock, one loop. Start at [`Sandbox::start`].
+//! The process around the universe: a socket on the loopback interface, a clock, one loop. Start at [`Sandbox::start_with`].
 
-use std::convert::Infallible;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,13 +19,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
-use super::control;
+use super::direct::Caller;
+use super::faults::{Strike, When, is_read};
 use super::limits::Limits;
+use super::store::{Change, Store, StoreError, What};
 use super::universe::{Reply, Universe};
-use super::wire::answer::Answer;
+use super::wire::answer::{self, Answer};
 use super::wire::request::Request;
-use crate::clock::{Clock, Speed, Timestamp, VirtualClock};
+use super::wire::signature;
+use super::{console, control};
+use crate::clock::{Clock, Speed, SystemClock, Timestamp, VirtualClock};
+use crate::engine::Refusal;
 use crate::engine::groups::Timing;
+use crate::engine::topics::Delivery;
 
 /// The largest request that AWS takes is PutMetricData's 1 MB; ten times that bounds memory and surprises nobody.
 const LARGEST_BODY: usize = 10 << 20;
@@ -45,15 +52,28 @@ pub struct Options {
     pub seed: u64,
     /// Request quotas, which a real account has.
     pub limits: Limits,
-    /// What the clock shows at the start.
+    /// What the clock shows at the start; later, if a state that was kept is younger.
     pub start: Timestamp,
+    /// The file that keeps the state beyond the process.
+    pub state: Option<PathBuf>,
+    /// The secret of every access key, if signatures are checked.
+    pub secret: Option<String>,
 }
 
 impl Options {
     /// A free port, real time, realistic instances.
     pub fn at(start: Timestamp) -> Self {
-        let (speed, timing) = (Speed::REAL, Timing::Realistic);
-        Self { port: 0, speed, timing, account: "123456789012".into(), seed: 1, limits: Limits::off(), start }
+        Self {
+            port: 0,
+            speed: Speed::REAL,
+            timing: Timing::Realistic,
+            account: "123456789012".into(),
+            seed: 1,
+            limits: Limits::off(),
+            start,
+            state: None,
+            secret: None,
+        }
     }
 }
 
@@ -69,6 +89,8 @@ pub struct Sandbox {
 pub(super) struct Shared {
     pub clock: VirtualClock,
     universe: Mutex<Universe>,
+    store: Option<Mutex<Store>>,
+    secret: Option<String>,
     /// Rung when something may have become due earlier than the loop thinks.
     pub changed: Notify,
 }
@@ -77,28 +99,51 @@ impl Shared {
     pub fn universe(&self) -> MutexGuard<'_, Universe> {
         self.universe.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Writes a change to the file that keeps the state, if there is one.
+    fn keep(&self, at: Timestamp, what: impl FnOnce() -> Option<What>) -> Result<(), StoreError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let Some(what) = what() else { return Ok(()) };
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.add(&Change { at, what })?;
+        if store.is_long() { store.begin(self.clock.now(), &self.universe()) } else { Ok(()) }
+    }
+}
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    #[error("cannot listen on 127.0.0.1:{port}")]
+    Listen { port: u16, source: io::Error },
+    #[error("cannot start a thread")]
+    Thread { source: io::Error },
+    #[error("cannot keep the state of a sandbox in a file")]
+    State { source: StoreError },
 }
 
 impl Sandbox {
+    /// A sandbox for one test: a free port, a world of its own, and a clock that stands at the present until
+    /// [`Sandbox::advance`] moves it.
+    ///
+    /// # Errors
+    /// When no port or no thread can be had.
+    pub fn start() -> Result<Self, StartError> {
+        Self::start_with(&Options { speed: Speed::PAUSED, ..Options::at(SystemClock.now()) })
+    }
+
     /// Binds to 127.0.0.1 and serves from a thread of its own.
     ///
     /// # Errors
-    /// When the port is taken or no thread can be had.
-    pub fn start(options: &Options) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let universe =
-            Universe::new(&options.account, options.seed, options.timing).with_limits(options.limits.clone());
-        let shared = Arc::new(Shared {
-            clock: VirtualClock::new(options.start, options.speed),
-            universe: Mutex::new(universe),
-            changed: Notify::new(),
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// When the port is taken, no thread can be had, or the file with the state is not one.
+    pub fn start_with(options: &Options) -> Result<Self, StartError> {
+        let (listener, address) = listen(options.port)?;
+        let shared = Arc::new(restore(options).map_err(|source| StartError::State { source })?);
+        let thread = |source| StartError::Thread { source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(thread)?;
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("sandbox".into()).spawn(move || {
+        let serve = move || {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
@@ -107,7 +152,8 @@ impl Sandbox {
                     _ = stopped => {}
                 }
             });
-        })?;
+        };
+        let thread = std::thread::Builder::new().name("sandbox".into()).spawn(serve).map_err(thread)?;
         Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -126,10 +172,19 @@ impl Sandbox {
 
     /// Moves the clock on; returns when everything due in that span has happened.
     pub fn advance(&self, span: Duration) -> Timestamp {
-        control::advance(&self.shared, span)
+        let at = self.now();
+        let advanced = control::advance(&self.shared, span);
+        // A file that takes no changes any more fails the next call, where somebody is told.
+        let _ = self.shared.keep(at, || Some(control::advance_order(span)));
+        advanced
     }
 
-    /// Reads the whole state.
+    /// What people and webhooks were sent, in all accounts and regions, oldest first.
+    pub fn mailbox(&self) -> Vec<Delivery> {
+        self.shared.universe().mailbox().into_iter().cloned().collect()
+    }
+
+    /// Reads the whole state: groups, activities, alarms and their history.
     pub fn inspect<T>(&self, read: impl FnOnce(&mut Universe) -> T) -> T {
         read(&mut self.shared.universe())
     }
@@ -143,6 +198,70 @@ impl Drop for Sandbox {
         }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+fn listen(port: u16) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let bound = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|source| StartError::Listen { port, source })
+}
+
+/// A new universe, or the one that the file keeps, with everything done again that followed its first line.
+fn restore(options: &Options) -> Result<Shared, StoreError> {
+    let Options { speed, start, limits, .. } = options;
+    let shared = |at, speed, universe, store| Shared {
+        clock: VirtualClock::new(at, speed),
+        universe: Mutex::new(universe),
+        store,
+        secret: options.secret.clone(),
+        changed: Notify::new(),
+    };
+    let new = || Universe::new(&options.account, options.seed, options.timing).with_limits(limits.clone());
+    let Some(path) = &options.state else { return Ok(shared(*start, *speed, new(), None)) };
+    let (mut store, kept) = Store::open(path)?;
+    let (at, universe) = match kept {
+        None => (*start, new()),
+        Some(kept) => {
+            check_settings(path, options, &kept.universe)?;
+            let past = shared(kept.at, Speed::PAUSED, kept.universe.with_limits(limits.clone()), None);
+            kept.changes.iter().for_each(|change| redo(&past, change));
+            let at = past.clock.now();
+            // On a clock that stands still no time passes while nobody runs it.
+            let now = if *speed == Speed::PAUSED { at } else { at.max(*start) };
+            (now, past.universe.into_inner().unwrap_or_else(PoisonError::into_inner))
+        }
+    };
+    store.begin(at, &universe)?;
+    Ok(shared(at, *speed, universe, Some(Mutex::new(store))))
+}
+
+fn check_settings(path: &Path, options: &Options, universe: &Universe) -> Result<(), StoreError> {
+    let (account, seed, timing) = universe.settings();
+    if (account, seed, timing) == (options.account.as_str(), options.seed, options.timing) {
+        return Ok(());
+    }
+    let wanted = format!("account {account}, seed {seed}, {timing} instances");
+    Err(StoreError::OtherSettings { path: path.into(), wanted })
+}
+
+/// Does what was done before. It succeeded then, and the world is the same.
+fn redo(past: &Shared, change: &Change) {
+    past.clock.move_to(change.at);
+    match &change.what {
+        What::Call { account, region, service, operation, base_url, input } => {
+            let caller = Caller { account, region, base_url };
+            let _ = past.universe().call_as(change.at, &caller, service, operation, input.clone());
+        }
+        What::Control { method, path_and_query, body } => {
+            let request = HttpRequest::builder().method(method.as_str()).uri(path_and_query).body(());
+            if let Ok(request) = request {
+                control::respond(&request.into_parts().0, body.as_bytes(), past);
+            }
         }
     }
 }
@@ -162,11 +281,13 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
 /// Lets things happen when they are due.
 async fn keep_time(shared: &Shared) {
     loop {
-        let due = {
+        let due = guarded(|| {
             let mut universe = shared.universe();
             universe.advance(shared.clock.now());
             universe.next_due()
-        };
+        });
+        // The panic has been printed. What is broken may stay so; the calls that do not need it are still answered.
+        let due = due.unwrap_or(None);
         let rest = due.and_then(|due| shared.clock.real_until(due)).unwrap_or(IDLE).min(IDLE);
         tokio::select! {
             () = tokio::time::sleep(rest.max(Duration::from_millis(1))) => {}
@@ -180,7 +301,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(request, address, &shared).await) }
+        async move { respond(request, address, &shared).await }
     });
     // A connection that breaks concerns nobody else.
     let _ = http1::Builder::new()
@@ -191,31 +312,100 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
         .await;
 }
 
-async fn respond(request: HttpRequest<Incoming>, address: SocketAddr, shared: &Shared) -> Response<Full<Bytes>> {
+/// A connection that breaks without an answer, because a fault says so.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault dropped the connection")]
+struct Dropped;
+
+async fn respond(
+    request: HttpRequest<Incoming>,
+    address: SocketAddr,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Dropped> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
-        return write(plain(413, "the request is larger than 10 MiB, or broke off"), shared.clock.now());
+    let answer = match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => answer(&parts, body.to_bytes(), address, shared).await?,
+        Err(_) => plain(413, "the request is larger than 10 MiB, or broke off"),
     };
-    let Some(body) = unpacked(&parts, body.to_bytes()) else {
+    Ok(write(answer, shared.clock.now()))
+}
+
+async fn answer(parts: &Parts, body: Bytes, address: SocketAddr, shared: &Shared) -> Result<Answer, Dropped> {
+    let Some(unpacked) = unpacked(parts, body.clone()) else {
         let text = "the content-encoding is not gzip, or the body is not what it says, or unpacks to more than 10 MiB";
-        return write(plain(400, text), shared.clock.now());
+        return Ok(plain(400, text));
     };
     if parts.uri.path() == "/" && parts.method == http::Method::GET && parts.uri.query().is_none() {
-        return write(plain(200, "scaleproof sandbox: see /_scaleproof/health"), shared.clock.now());
+        let (content_type, body) = ("text/html;charset=UTF-8", console::PAGE.into());
+        return Ok(Answer { status: 200, content_type, headers: Vec::new(), body });
     }
     if parts.uri.path().starts_with("/_scaleproof/") {
-        return write(control::respond(&parts, &body, shared), shared.clock.now());
+        return Ok(guarded(|| order(parts, &unpacked, shared)).unwrap_or_else(|text| plain(500, &text)));
     }
-    let Some(request) = Request::read(&parts, &body) else {
-        return write(
-            plain(400, "no AWS service is named: neither an Action, nor X-Amz-Target, nor a signature"),
-            shared.clock.now(),
-        );
+    let Some(request) = Request::read(parts, &unpacked) else {
+        return Ok(plain(400, "no AWS service is named: neither an Action, nor X-Amz-Target, nor a signature"));
     };
+    if let Err(refusal) = admit(parts, &body, &request, shared) {
+        return Ok(answer::refusal(request.service, request.protocol, &refusal, "none"));
+    }
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
     let base_url = host.map_or_else(|| format!("http://{address}"), |host| format!("http://{host}"));
-    let answer = answer(&request, &base_url, shared).await;
-    write(answer, shared.clock.now())
+    call(&request, &base_url, shared).await
+}
+
+/// Whether the caller signed the request, as far as that is asked for.
+fn admit(parts: &Parts, body: &[u8], request: &Request, shared: &Shared) -> Result<(), Refusal> {
+    let Some(secret) = &shared.secret else { return Ok(()) };
+    let now = [SystemClock.now(), shared.clock.now()];
+    signature::check(parts, body, secret, &now).map_err(|flaw| flaw.refusal(request.service.name, request.protocol))
+}
+
+/// Runs an order of the control surface, and keeps it if it changed something.
+fn order(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
+    let at = shared.clock.now();
+    let answer = control::respond(parts, body, shared);
+    let changes = answer.status < 300 && control::changes(parts);
+    let what = || {
+        changes.then(|| What::Control {
+            method: parts.method.to_string(),
+            path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            body: String::from_utf8_lossy(body).into_owned(),
+        })
+    };
+    shared.keep(at, what).map_or_else(|error| plain(500, &chain(&error)), |()| answer)
+}
+
+/// Keeps a call that changed something; if that fails, the caller must not believe that it did.
+fn kept(request: &Request, base_url: &str, now: Timestamp, answer: Answer, shared: &Shared) -> Answer {
+    let reads = request.call.as_ref().is_ok_and(|(shape, _)| is_read(shape.name));
+    if reads || answer.status >= 300 {
+        return answer;
+    }
+    let what = || What::call(request, &shared.universe().account_of(request), base_url);
+    match shared.keep(now, what) {
+        Ok(()) => answer,
+        Err(error) => failure(request, &chain(&error)),
+    }
+}
+
+fn failure(request: &Request, text: &str) -> Answer {
+    let refusal = Refusal::new("InternalFailure", 500, text);
+    answer::refusal(request.service, request.protocol, &refusal, "none")
+}
+
+/// An error with its causes.
+fn chain(error: &StoreError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Runs what may be broken, so that one call that meets a bug of ours does not take the sandbox with it.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known");
+        format!("{text}; this is a bug in scaleproof")
+    })
 }
 
 /// The body as it was before the SDK compressed it: SDKs do so with large PutMetricData calls.
@@ -232,19 +422,32 @@ fn unpacked(parts: &Parts, body: Bytes) -> Option<Bytes> {
     }
 }
 
+/// Runs a call as faults let it.
+async fn call(request: &Request, base_url: &str, shared: &Shared) -> Result<Answer, Dropped> {
+    let strike = shared.universe().strike(request);
+    if !strike.delay.is_zero() {
+        tokio::time::sleep(strike.delay).await;
+    }
+    if strike.dropped == Some(When::Before) {
+        return Err(Dropped);
+    }
+    let answer = answer_in_time(request, base_url, &strike, shared).await;
+    if strike.dropped == Some(When::After) { Err(Dropped) } else { Ok(answer) }
+}
+
 /// Runs the call, again and again while it asks to be waited for.
 ///
 /// A long poll waits on the sandbox's clock, and no longer than it asked for on the caller's: on a clock that stands
 /// still it would otherwise wait for ever.
-async fn answer(request: &Request, base_url: &str, shared: &Shared) -> Answer {
+async fn answer_in_time(request: &Request, base_url: &str, strike: &Strike, shared: &Shared) -> Answer {
     let (mut deadline, mut waited) = (None, Duration::ZERO);
     loop {
         let now = shared.clock.now();
-        let reply = shared.universe().answer(request, now, base_url);
+        let reply = guarded(|| shared.universe().answer(request, now, base_url, strike));
         shared.changed.notify_one();
         match reply {
-            Reply::Now(answer) => return answer,
-            Reply::Later { answer, until } => {
+            Ok(Reply::Now(answer)) => return kept(request, base_url, now, answer, shared),
+            Ok(Reply::Later { answer, until }) => {
                 let (until, longest) = *deadline.get_or_insert((until, until.since(now)));
                 let left = shared.clock.real_until(until).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
                 if left.is_zero() || waited >= longest {
@@ -253,6 +456,7 @@ async fn answer(request: &Request, base_url: &str, shared: &Shared) -> Answer {
                 tokio::time::sleep(left).await;
                 waited += left;
             }
+            Err(text) => return failure(request, &text),
         }
     }
 }
@@ -295,7 +499,7 @@ mod tests {
 
     fn sandbox() -> Sandbox {
         let options = Options { speed: Speed::PAUSED, ..Options::at(Timestamp::from_secs(1_800_000_000)) };
-        Sandbox::start(&options).unwrap()
+        Sandbox::start_with(&options).unwrap()
     }
 
     fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -383,5 +587,57 @@ mod tests {
         let address = many[0].address();
         drop(many);
         assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+    }
+
+    const TARGET: &str = "x-amz-target: AmazonSQS.";
+
+    fn sqs(sandbox: &Sandbox, operation: &str, body: &str) -> String {
+        send(sandbox, &post("/", &format!("{TARGET}{operation}\r\n"), body))
+    }
+
+    fn control(sandbox: &Sandbox, path: &str, body: &str) -> String {
+        send(sandbox, &post(&format!("/_scaleproof/{path}"), "", body))
+    }
+
+    #[test]
+    fn a_fault_strikes_a_call_on_its_way_in_or_out() {
+        let sandbox = sandbox();
+        let error =
+            r#"{"fault": "error", "service": "sqs", "operation": "CreateQueue", "code": "InternalError", "times": 1}"#;
+        assert!(control(&sandbox, "faults", error).contains("fault-1"));
+        let dropped = r#"{"fault": "drop", "service": "sqs", "operation": "CreateQueue", "when": "after", "times": 1, "skip": 1}"#;
+        assert!(control(&sandbox, "faults", dropped).contains("fault-2"));
+        let create = r#"{"QueueName": "q"}"#;
+        assert!(sqs(&sandbox, "CreateQueue", create).starts_with("HTTP/1.1 500"));
+        assert_eq!(sqs(&sandbox, "CreateQueue", create), "", "the queue is made, and nobody is told");
+        assert!(sqs(&sandbox, "ListQueues", "{}").contains("/q"));
+        assert!(sqs(&sandbox, "CreateQueue", create).starts_with("HTTP/1.1 200"));
+        let listed = send(&sandbox, b"GET /_scaleproof/faults HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(listed.matches("\"hits\":1").count(), 2, "{listed}");
+        let ended = send(&sandbox, b"DELETE /_scaleproof/faults HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert!(ended.contains("[\"fault-1\",\"fault-2\"]"), "{ended}");
+    }
+
+    #[test]
+    fn a_sandbox_that_keeps_its_state_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = Timestamp::from_secs(1_800_000_000);
+        let options = Options { speed: Speed::PAUSED, state: Some(folder.path().join("state")), ..Options::at(start) };
+        let first = Sandbox::start_with(&options).unwrap();
+        sqs(&first, "CreateQueue", r#"{"QueueName": "q"}"#);
+        first.advance(Duration::from_secs(90));
+        sqs(&first, "SendMessage", r#"{"QueueUrl": "http://x/123456789012/q", "MessageBody": "hello"}"#);
+        control(&first, "faults", r#"{"fault": "no_capacity", "zone": "us-east-1a"}"#);
+        let before = serde_json::to_value(&*first.shared.universe()).unwrap();
+        drop(first);
+        let second = Sandbox::start_with(&Options { start: Timestamp::from_secs(0), ..options.clone() }).unwrap();
+        assert_eq!(second.now(), start + Duration::from_secs(90));
+        let mut after = serde_json::to_value(&*second.shared.universe()).unwrap();
+        // Identifiers of requests are nobody's state.
+        after["request_ids"] = before["request_ids"].clone();
+        assert_eq!(after, before);
+        drop(second);
+        let other = Sandbox::start_with(&Options { seed: 2, ..options }).map(|_| ()).unwrap_err();
+        assert!(matches!(other, StartError::State { source: StoreError::OtherSettings { .. } }));
     }
 }

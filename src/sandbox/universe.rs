@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::{self, Faults, Strike, is_read};
 use super::limits::{Limits, Usage};
 use super::operations::{Call, Operations};
 use super::region::Region;
@@ -18,6 +20,7 @@ use crate::engine::Refusal;
 use crate::engine::groups::Timing;
 use crate::engine::ids::Ids;
 use crate::engine::names::Place;
+use crate::engine::topics::Delivery;
 
 /// The operations of every service, by its name in `models`.
 static OPERATIONS: LazyLock<BTreeMap<&'static str, Operations>> = LazyLock::new(|| {
@@ -48,6 +51,8 @@ pub struct Universe {
     request_ids: Ids,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    faults: Faults,
     /// By account, then region.
     regions: BTreeMap<String, BTreeMap<String, Region>>,
 }
@@ -62,7 +67,13 @@ impl Universe {
     pub fn new(default_account: &str, seed: u64, timing: Timing) -> Self {
         let request_ids = Ids::new(seed, "requests");
         let limits = Limits::off();
-        Self { default_account: default_account.into(), seed, timing, request_ids, limits, regions: BTreeMap::new() }
+        let (default_account, faults, regions) = (default_account.into(), Faults::default(), BTreeMap::new());
+        Self { default_account, seed, timing, request_ids, limits, faults, regions }
+    }
+
+    /// What it was made with: the account, the seed and the timing.
+    pub(super) fn settings(&self) -> (&str, u64, Timing) {
+        (&self.default_account, self.seed, self.timing)
     }
 
     /// The same universe with these request quotas.
@@ -106,6 +117,13 @@ impl Universe {
         self.regions().flat_map(remains).collect()
     }
 
+    /// Messages that left for people and webhooks, oldest first.
+    pub fn mailbox(&self) -> Vec<&Delivery> {
+        let mut messages: Vec<_> = self.regions().flat_map(|region| &region.mailbox).collect();
+        messages.sort_by_key(|message| message.at);
+        messages
+    }
+
     /// When something happens next by itself, anywhere.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.regions().filter_map(|region| region.world.next_due()).min()
@@ -120,15 +138,64 @@ impl Universe {
     pub fn region(&mut self, account: &str, name: &str) -> &mut Region {
         let (seed, timing) = (self.seed, self.timing);
         let regions = self.regions.entry(account.to_string()).or_default();
-        regions.entry(name.to_string()).or_insert_with(|| Region::new(Place::new(name, account), seed, timing))
+        regions.entry(name.to_string()).or_insert_with(|| {
+            let place = Place::new(name, account);
+            let mut region = Region::new(place.clone(), seed, timing);
+            self.faults.of_world(&place).for_each(|planned| region.world.add_fault(planned));
+            region
+        })
+    }
+
+    /// From now on this goes wrong. Returns the fault's name.
+    pub fn add_fault(&mut self, order: faults::Order) -> String {
+        let id = faults::name(self.faults.add(order));
+        for region in self.regions.values_mut().flat_map(BTreeMap::values_mut) {
+            let place = region.world.place.clone();
+            let new = self.faults.of_world(&place).filter(|planned| planned.id == id);
+            new.for_each(|planned| region.world.add_fault(planned));
+        }
+        id
+    }
+
+    /// Ends one fault, or all. Returns the names of those that ended.
+    pub fn remove_faults(&mut self, number: Option<u32>) -> Vec<String> {
+        let ended: Vec<String> = self.faults.remove(number).into_iter().map(faults::name).collect();
+        for region in self.regions_mut() {
+            for id in &ended {
+                region.world.remove_faults(Some(id));
+            }
+        }
+        ended
+    }
+
+    /// Every fault that was planned, with how often it struck.
+    pub fn list_faults(&self) -> Vec<serde_json::Value> {
+        self.faults.list(|id| {
+            let planned = self.regions().flat_map(|region| region.world.planned_faults());
+            planned.filter(|planned| planned.id == id).map(|planned| planned.chance.hits()).sum()
+        })
+    }
+
+    /// What the faults do to this call. To be asked once for each that arrives.
+    pub fn strike(&mut self, request: &Request) -> Strike {
+        let Ok((shape, input)) = &request.call else { return Strike::default() };
+        let account = self.account_of(request);
+        self.faults.strike(&usage(request, &account, shape, input))
+    }
+
+    pub(super) fn account_of(&self, request: &Request) -> String {
+        match request.access_key.as_str() {
+            key if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => key.to_string(),
+            _ => self.default_account.clone(),
+        }
     }
 
     /// Runs one call at `now`.
-    pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str) -> Reply {
+    pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str, strike: &Strike) -> Reply {
         let request_id = self.request_ids.uuid();
         let call = Call::new(now, request_id, base_url.to_string());
         let result = request.call.clone().and_then(|(operation, input)| {
-            let output = self.run(request, operation, input, &call)?;
+            let output = self.run(request, operation, input, &call, strike)?;
             Ok((operation, output))
         });
         let (service, protocol) = (request.service, request.protocol);
@@ -148,31 +215,60 @@ impl Universe {
         shape: &OperationShape,
         input: Value,
         call: &Call,
+        strike: &Strike,
     ) -> Result<Value, Refusal> {
         let table = OPERATIONS.get(request.service.name);
         let operation = table
             .and_then(|table| table.get(shape.name))
             .ok_or_else(|| request::unknown(request.service, shape.name))?;
-        let account = match request.access_key.as_str() {
-            key if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => key.to_string(),
-            _ => self.default_account.clone(),
-        };
-        let usage = Usage {
-            account: &account,
-            region: &request.region,
-            service: request.service.name,
-            operation: shape.name,
-            narrowed: is_narrowed(&input),
-        };
-        self.limits.admit(call.now, &usage)?;
+        let account = self.account_of(request);
+        self.limits.admit(call.now, &usage(request, &account, shape, &input))?;
+        if let Some(refusal) = &strike.refusal {
+            return Err(refusal.clone());
+        }
         refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
+        let input = with_page(input, operation.takes, strike.page);
+        self.region(&account, &request.region).advance(call.now);
+        if let Some(mut earlier) = self.earlier(&account, &request.region, call.now, strike.stale_by) {
+            return (operation.handler)(&mut earlier, call, input);
+        }
+        if !is_read(shape.name)
+            && let Some(region) = self.regions.get(&account).and_then(|regions| regions.get(&request.region))
+        {
+            self.faults.remember(call.now, region);
+        }
         let region = self.region(&account, &request.region);
-        region.advance(call.now);
         let output = (operation.handler)(region, call, input);
         // What the call set off at once, such as a message to a queue, has happened before the caller hears of it.
         region.advance(call.now);
         output
     }
+
+    /// What a read sees that does not see the latest changes.
+    fn earlier(&self, account: &str, region: &str, now: Timestamp, span: Option<Duration>) -> Option<Region> {
+        self.faults.before(&Place::new(region, account), now, span?)
+    }
+}
+
+fn usage<'a>(request: &'a Request, account: &'a str, shape: &'a OperationShape, input: &Value) -> Usage<'a> {
+    let (region, service) = (request.region.as_str(), request.service.name);
+    Usage { account, region, service, operation: shape.name, narrowed: is_narrowed(input) }
+}
+
+/// The members by which AWS's services let callers say how much a page holds.
+const PAGE_SIZES: [&str; 3] = ["MaxRecords", "MaxResults", "MaxItems"];
+
+/// The input with pages of `size` items at most, where the operation has pages.
+fn with_page(mut input: Value, takes: &[&str], size: Option<i64>) -> Value {
+    let name = PAGE_SIZES.into_iter().find(|name| takes.contains(name));
+    if let (Some(size), Some(name), Value::Structure(members)) = (size, name, &mut input) {
+        match members.iter_mut().find(|(member, _)| *member == name) {
+            Some((_, Value::Integer(wanted))) => *wanted = size.min(*wanted),
+            Some((_, value)) => *value = Value::Integer(size),
+            None => members.push((name, Value::Integer(size))),
+        }
+    }
+    input
 }
 
 /// Whether the caller names resources, filters them or asks for a page.

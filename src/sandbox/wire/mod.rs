@@ -7,6 +7,7 @@ mod form;
 pub(super) mod json;
 pub mod request;
 pub mod shape;
+pub mod signature;
 pub mod validate;
 pub mod value;
 mod xml;

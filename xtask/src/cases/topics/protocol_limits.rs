@@ -6,6 +6,7 @@ use http::Request as HttpRequest;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use regex::Regex;
+use scaleproof::sandbox::faults::Strike;
 use scaleproof::sandbox::limits::{Quota, TokenBucket, Usage, quota};
 use scaleproof::sandbox::models::SERVICES;
 use scaleproof::sandbox::universe::{Reply, operations};
@@ -119,7 +120,7 @@ impl Sent {
         let request = Request::read(&parts, &body).ok_or_else(|| format!("{} reaches no service", self.head))?;
         let mut api = Api::new();
         let now = api.now;
-        match api.universe().answer(&request, now, "http://127.0.0.1:4599") {
+        match api.universe().answer(&request, now, "http://127.0.0.1:4599", &Strike::default()) {
             Reply::Now(answer) | Reply::Later { answer, .. } => Ok((answer, request)),
         }
     }
