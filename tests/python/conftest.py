@@ -61,17 +61,17 @@ def program():
 
 @contextlib.contextmanager
 def running(program, *arguments):
-    """The URL of a sandbox of its own, which ends with the block."""
+    """The URL and the process of a sandbox of its own, which ends with the block."""
     with subprocess.Popen([program, "sandbox", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+            yield next(word for word in process.stdout.readline().split() if word.startswith("http://")), process
         finally:
             process.terminate()
 
 
 @pytest.fixture(scope="session")
 def sandbox(program):
-    with running(program, "--clock", "60x") as url:
+    with running(program, "--clock", "60x") as (url, _):
         yield Sandbox(url)
 
 

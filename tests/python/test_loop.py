@@ -33,7 +33,7 @@ class Held(Sandbox):
 
 @pytest.fixture
 def held(program):
-    with running(program, "--clock", "paused") as url:
+    with running(program, "--clock", "paused") as (url, _):
         yield Held(url)
 
 
