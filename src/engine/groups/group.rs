@@ -256,7 +256,7 @@ impl Group {
 
     /// The capacity that it aims for: the desired one, and what a refresh launched ahead of terminations.
     pub(super) fn target(&self) -> u32 {
-        self.desired_capacity + self.active_refresh().map_or(0, InstanceRefresh::ahead)
+        self.desired_capacity + self.active_refresh().map_or(0, |refresh| refresh.ahead)
     }
 
     /// Whether a cooldown, or the activity before it, is still on.

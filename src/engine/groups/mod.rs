@@ -28,6 +28,7 @@ pub mod policy;
 pub mod rebalance;
 pub mod refresh;
 mod refresh_preferences;
+mod refresh_steps;
 mod scaling;
 pub mod schedule;
 mod standalone;
