@@ -17,6 +17,7 @@ pub struct Activity {
     pub group: GroupName,
     pub group_arn: String,
     pub kind: ActivityKind,
+    pub way: Way,
     /// Empty for an activity that never got as far as an instance.
     pub instance: Option<InstanceId>,
     /// Without the status reason; see [`Activity::description`].
@@ -36,6 +37,48 @@ pub struct Activity {
 pub enum ActivityKind {
     Launch,
     Terminate,
+}
+
+/// Where instances are, in the words of a message's `Origin` and `Destination`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Side {
+    Ec2,
+    Group,
+    WarmPool,
+}
+
+impl Side {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ec2 => "EC2",
+            Self::Group => "AutoScalingGroup",
+            Self::WarmPool => "WarmPool",
+        }
+    }
+}
+
+/// From where to where an instance is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    pub from: Side,
+    pub to: Side,
+}
+
+impl Way {
+    pub const LAUNCH: Self = Self { from: Side::Ec2, to: Side::Group };
+    pub const TERMINATION: Self = Self { from: Side::Group, to: Side::Ec2 };
+    pub const INTO_POOL: Self = Self { from: Side::Ec2, to: Side::WarmPool };
+    pub const OUT_OF_POOL: Self = Self { from: Side::WarmPool, to: Side::Group };
+    pub const BACK_TO_POOL: Self = Self { from: Side::Group, to: Side::WarmPool };
+    pub const END_OF_POOLED: Self = Self { from: Side::WarmPool, to: Side::Ec2 };
+
+    /// What leads away from a group, or to an instance's end, is a termination.
+    pub fn kind(self) -> ActivityKind {
+        match self.from == Side::Group || self.to == Side::Ec2 {
+            true => ActivityKind::Terminate,
+            false => ActivityKind::Launch,
+        }
+    }
 }
 
 /// The status codes that this engine gives, printed as AWS prints them.

@@ -1,7 +1,7 @@
 //! How activities begin, go on and end, and who is told. Start at [`Groups::begin_activity`].
 
 use super::Groups;
-use super::activity::{Activity, ActivityKind, ActivityStatus, Details};
+use super::activity::{Activity, ActivityKind, ActivityStatus, Details, Way};
 use super::notice::{NotificationType, activity_notice};
 use crate::clock::Timestamp;
 use crate::engine::names::{ActivityId, GroupName, InstanceId, TopicArn};
@@ -32,6 +32,7 @@ impl Groups {
                 group: name.clone(),
                 group_arn: group.arn.clone(),
                 kind,
+                way: if kind == ActivityKind::Launch { Way::LAUNCH } else { Way::TERMINATION },
                 instance: instance.cloned(),
                 title,
                 cause,

@@ -39,6 +39,10 @@ pub(super) enum Due {
     Rebalance(GroupName),
     /// Go on with a group's instance refresh.
     Refresh(GroupName),
+    /// Compare a warm pool with the size it should have.
+    WarmPool(GroupName),
+    /// An instance rests in its warm pool.
+    Warmed(InstanceId),
     /// A lifecycle action got no heartbeat in time.
     HookTimeout(InstanceId),
     /// A scheduled action runs.

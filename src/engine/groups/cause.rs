@@ -2,7 +2,8 @@
 //!
 //! Sources: recordings and documentation examples of DescribeScalingActivities, 2013 to 2026. One wording was never
 //! seen in full, that of a scheduled action; it follows the user request's. Standby, attach and detach: the examples of
-//! their operations in the API reference and a notice of 2018; rebalancing: activities that users published.
+//! their operations in the API reference and a notice of 2018; rebalancing: activities that users published. Those about a
+//! warm pool follow the group's; only a volume's failure is recorded.
 
 use std::fmt;
 
@@ -83,6 +84,16 @@ pub enum What {
     },
     RefreshTermination,
     RefreshLaunch,
+    PoolStarted {
+        from: u32,
+        to: u32,
+    },
+    PoolTakenOut {
+        from: u32,
+        to: u32,
+    },
+    /// A lifecycle action abandoned an instance that was to return to the warm pool.
+    ReturnAbandoned,
     /// The zones that have too few instances.
     Rebalanced {
         zones: Vec<Zone>,
@@ -98,6 +109,8 @@ pub enum HealthFinding {
     ScheduledReboot,
     /// A load balancer that sends it traffic finds it unhealthy.
     LoadBalancer,
+    /// The volume of an instance that rests in a warm pool is not available.
+    EbsVolume,
     /// `SetInstanceHealth` said so.
     ByUser,
 }
@@ -122,6 +135,7 @@ impl fmt::Display for Cause {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIFFERENCE: &str = "in response to a difference between desired and actual capacity";
+        const POOL_DIFFERENCE: &str = "in response to a difference between desired and actual warm pool capacity";
         let changing = |from: &u32, to: &u32| format!("changing the desired capacity from {from} to {to}");
         let constraints = |limits: &Limits, to: &u32| {
             format!("constraints to min: {}, max: {}, desired: {to}", limits.min, limits.max)
@@ -183,6 +197,16 @@ impl fmt::Display for What {
                 write!(f, "an instance was taken out of service in response to an instance refresh")
             }
             Self::RefreshLaunch => write!(f, "an instance was launched in response to an instance refresh"),
+            Self::PoolStarted { from, to } => {
+                write!(f, "an instance was started {POOL_DIFFERENCE}, increasing the warm pool from {from} to {to}")
+            }
+            Self::PoolTakenOut { from, to } => write!(
+                f,
+                "an instance was taken out of the warm pool {POOL_DIFFERENCE}, shrinking the warm pool from {from} to {to}"
+            ),
+            Self::ReturnAbandoned => {
+                write!(f, "an instance was taken out of the warm pool in response to an abandoned lifecycle action")
+            }
             Self::Rebalanced { zones } => {
                 let zones = zones.iter().map(Zone::as_str).collect::<Vec<_>>().join(" ");
                 write!(f, "an instance was launched to balance instances in zones {zones} with other zones ")?;
@@ -207,6 +231,7 @@ impl fmt::Display for HealthFinding {
             Self::StatusCheckFailed => "an EC2 instance status check failure",
             Self::ScheduledReboot => "EC2 scheduled reboot",
             Self::LoadBalancer => "an ELB system health check failure",
+            Self::EbsVolume => "EBS volume health check failure",
             Self::ByUser => "a user health-check",
         })
     }
@@ -264,6 +289,10 @@ mod tests {
         check(
             What::Unhealthy(HealthFinding::StatusCheckFailed),
             "an instance was taken out of service in response to an EC2 instance status check failure",
+        );
+        check(
+            What::Unhealthy(HealthFinding::EbsVolume),
+            "an instance was taken out of service in response to EBS volume health check failure",
         );
         check(
             What::Unhealthy(HealthFinding::LoadBalancer),

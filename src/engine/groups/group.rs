@@ -15,6 +15,7 @@ use super::policy::{Limits, Policy, Situation};
 use super::refresh::InstanceRefresh;
 use super::schedule::ScheduledAction;
 use super::termination::{TerminationPolicy, check_policies};
+use super::warm_pool::WarmPool;
 use super::workload::{Meter, Minute, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -70,6 +71,8 @@ pub struct Group {
     pub traffic_sources: Vec<TrafficSource>,
     /// Oldest first; only the last may still go on.
     pub refreshes: Vec<InstanceRefresh>,
+    #[serde(default)]
+    pub warm_pool: Option<WarmPool>,
     /// Being deleted with its instances.
     pub deleting: bool,
     /// Why the desired capacity is what it is, until instances follow.

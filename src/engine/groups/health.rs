@@ -56,7 +56,9 @@ impl Groups {
             }
             self.shut_down(now, id);
             match lifecycle {
-                Some(lifecycle) if lifecycle.is_pending() => self.abandon_launch_of_shut_down(now, id),
+                Some(lifecycle) if lifecycle.is_pending() || lifecycle.is_warming() => {
+                    self.abandon_launch_of_shut_down(now, id)
+                }
                 Some(_) => self.plan_health_check(now + self.timing.health_check(), id),
                 None => {}
             }
@@ -112,6 +114,9 @@ impl Groups {
     /// Looks at a member in service; marks it if it is unhealthy, and replaces it as far as processes are not suspended.
     pub(super) fn check_health(&mut self, now: Timestamp, id: &InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
+        if instance.lifecycle().is_some_and(LifecycleState::is_warmed) {
+            return self.check_pool_health(now, id);
+        }
         let Some(member) = instance.membership.as_ref().filter(|it| it.lifecycle == LifecycleState::InService) else {
             return;
         };
@@ -130,7 +135,7 @@ impl Groups {
         self.replace_unhealthy(now, &name);
     }
 
-    fn mark(&mut self, id: &InstanceId, found: Option<HealthFinding>) {
+    pub(super) fn mark(&mut self, id: &InstanceId, found: Option<HealthFinding>) {
         let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) else { return };
         if let Some(finding) = found.filter(|_| member.health == Health::Healthy) {
             member.health = Health::Unhealthy;
@@ -155,6 +160,7 @@ impl Groups {
                 self.replace(now, &id, finding);
             }
         }
+        self.replace_unhealthy_pooled(now, name);
     }
 
     /// Whether fewer instances are missing from service than may be replaced at a time.
@@ -178,7 +184,7 @@ impl Groups {
     /// Looks at every member again, after a process was resumed.
     pub(super) fn check_group_health(&mut self, now: Timestamp, name: &GroupName) {
         let members: Vec<InstanceId> =
-            self.groups.get(name).into_iter().flat_map(|group| group.members.iter().cloned()).collect();
+            self.groups.get(name).into_iter().flat_map(|group| group.everyone().cloned()).collect();
         for id in members {
             self.check_health(now, &id);
         }
@@ -192,7 +198,9 @@ impl Groups {
         health: Health,
         respect_grace: bool,
     ) -> Result<(), Refusal> {
-        let in_grace = self.grace_ends(id).is_none_or(|end| now < end);
+        let pooled =
+            self.instances.get(id).and_then(|instance| instance.lifecycle()).is_some_and(LifecycleState::is_warmed);
+        let in_grace = !pooled && self.grace_ends(id).is_none_or(|end| now < end);
         let member = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut());
         let member = member.ok_or_else(|| no_managed_instance(id))?;
         if health == Health::Unhealthy && respect_grace && in_grace {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Groups;
-use super::activity::ActivityStatus;
+use super::activity::{ActivityStatus, Way};
 use super::agenda::Due;
+use super::cause::{Cause, What};
 use super::group::{MAX_HOOKS_PER_GROUP, limit_exceeded};
 use super::instance::LifecycleState;
 use crate::clock::Timestamp;
@@ -128,7 +129,7 @@ impl Groups {
             let text = format!("No Lifecycle Hook found with name {hook} for AutoScalingGroup: {group}");
             return Err(Refusal::validation(text));
         };
-        let members: Vec<InstanceId> = state.members.iter().cloned().collect();
+        let members: Vec<InstanceId> = state.everyone().cloned().collect();
         let waits = |id: &InstanceId| self.waits_for(id).is_some_and(|action| action.hook == hook);
         let waiting: Vec<InstanceId> = members.into_iter().filter(waits).collect();
         for id in waiting {
@@ -151,16 +152,13 @@ impl Groups {
         };
         let token = self.ids.activities.uuid();
         let action = LifecycleAction { hook: hook.name.clone(), token, started_at: now };
-        let state = match transition {
-            Transition::Launching => LifecycleState::PendingWait,
-            Transition::Terminating => LifecycleState::TerminatingWait,
-        };
+        let way = self.way_of(id);
         if let Some(topic_arn) = hook.topic_arn.clone() {
-            let notice = self.hook_notice(now, &group, id, &hook, &action);
+            let notice = self.hook_notice(now, &group, id, way, &hook, &action);
             self.notify(topic_arn, notice);
         }
         if let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) {
-            member.lifecycle = state;
+            member.lifecycle = LifecycleState::waiting_on(way);
             member.lifecycle_action = Some(action);
         }
         // Recorded for a terminating hook; a launching one by analogy.
@@ -181,17 +179,14 @@ impl Groups {
         now: Timestamp,
         group: &GroupName,
         id: &InstanceId,
+        way: Way,
         hook: &LifecycleHook,
         action: &LifecycleAction,
     ) -> Notice {
-        let (origin, destination) = match hook.transition {
-            Transition::Launching => ("EC2", "AutoScalingGroup"),
-            Transition::Terminating => ("AutoScalingGroup", "EC2"),
-        };
         let mut message = json!({
-            "Origin": origin,
+            "Origin": way.from.name(),
             "LifecycleHookName": hook.name,
-            "Destination": destination,
+            "Destination": way.to.name(),
             "AccountId": self.place.account,
             "RequestId": action.token,
             "LifecycleTransition": hook.transition.name(),
@@ -222,7 +217,7 @@ impl Groups {
         let found = state.hooks.get(hook).ok_or_else(|| {
             Refusal::validation(format!("No Lifecycle Hook found with name {hook} for AutoScalingGroup: {group}"))
         })?;
-        let waiting = state.members.iter().find(|id| {
+        let waiting = state.everyone().find(|id| {
             let named = |action: &LifecycleAction| {
                 action.hook == hook
                     && (token == Some(action.token.as_str()) || (token.is_none() && instance == Some(*id)))
@@ -293,17 +288,20 @@ impl Groups {
             }
             (Transition::Launching, ActionResult::Continue) => {
                 if !self.enter_hook(now, id, Transition::Launching, &hook.name) {
-                    self.set_lifecycle(id, LifecycleState::PendingProceed);
+                    self.set_lifecycle(id, LifecycleState::proceeding_on(self.way_of(id)));
                     self.update_activity(id, ActivityStatus::PreInService, 60);
-                    self.set_due(id, now + self.timing.hook_proceed(), Due::InService(id.clone()));
+                    self.on_hooks_done(now, id);
                 }
+            }
+            (Transition::Terminating, ActionResult::Abandon) if self.way_of(id) == Way::BACK_TO_POOL => {
+                self.begin_pool_termination(now, id, Cause::new(now, What::ReturnAbandoned).to_string());
             }
             (Transition::Terminating, result) => {
                 let held =
                     result == ActionResult::Continue && self.enter_hook(now, id, Transition::Terminating, &hook.name);
                 if !held {
-                    self.set_lifecycle(id, LifecycleState::TerminatingProceed);
-                    self.shut_down(now, id);
+                    self.set_lifecycle(id, LifecycleState::proceeding_on(self.way_of(id)));
+                    self.on_hooks_done(now, id);
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::activity::{Side, Way};
 use super::agenda::DueKey;
 use super::cause::HealthFinding;
 use super::hook::LifecycleAction;
@@ -145,6 +146,10 @@ pub struct Membership {
     pub in_service_since: Option<Timestamp>,
     /// The activity that launches or terminates it now.
     pub(super) activity: Option<ActivityId>,
+    /// Where it was before, and where it is or goes to.
+    pub(super) way: Way,
+    /// It came from the warm pool, where it was prepared.
+    pub(super) warmed: bool,
     /// The lifecycle action that holds it up now.
     pub lifecycle_action: Option<LifecycleAction>,
 }
@@ -166,6 +171,24 @@ pub enum LifecycleState {
     EnteringStandby,
     Standby,
     Detaching,
+    #[serde(rename = "Warmed:Pending")]
+    WarmedPending,
+    #[serde(rename = "Warmed:Pending:Wait")]
+    WarmedPendingWait,
+    #[serde(rename = "Warmed:Pending:Proceed")]
+    WarmedPendingProceed,
+    #[serde(rename = "Warmed:Stopped")]
+    WarmedStopped,
+    #[serde(rename = "Warmed:Running")]
+    WarmedRunning,
+    #[serde(rename = "Warmed:Hibernated")]
+    WarmedHibernated,
+    #[serde(rename = "Warmed:Terminating")]
+    WarmedTerminating,
+    #[serde(rename = "Warmed:Terminating:Wait")]
+    WarmedTerminatingWait,
+    #[serde(rename = "Warmed:Terminating:Proceed")]
+    WarmedTerminatingProceed,
 }
 
 impl LifecycleState {
@@ -189,7 +212,45 @@ impl LifecycleState {
     }
 
     pub fn is_terminating(self) -> bool {
-        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed)
+        matches!(
+            self,
+            Self::Terminating
+                | Self::TerminatingWait
+                | Self::TerminatingProceed
+                | Self::WarmedTerminating
+                | Self::WarmedTerminatingWait
+                | Self::WarmedTerminatingProceed
+        )
+    }
+
+    /// On its way into a warm pool.
+    pub fn is_warming(self) -> bool {
+        matches!(self, Self::WarmedPending | Self::WarmedPendingWait | Self::WarmedPendingProceed)
+    }
+
+    /// Ready in a warm pool.
+    pub fn is_warmed(self) -> bool {
+        matches!(self, Self::WarmedStopped | Self::WarmedRunning | Self::WarmedHibernated)
+    }
+
+    /// At the hook of an instance that goes this way.
+    pub(super) fn waiting_on(way: Way) -> Self {
+        match (way.from, way.to) {
+            (_, Side::WarmPool) => Self::WarmedPendingWait,
+            (_, Side::Group) => Self::PendingWait,
+            (Side::WarmPool, Side::Ec2) => Self::WarmedTerminatingWait,
+            (_, Side::Ec2) => Self::TerminatingWait,
+        }
+    }
+
+    /// Past all hooks of that way.
+    pub(super) fn proceeding_on(way: Way) -> Self {
+        match (way.from, way.to) {
+            (_, Side::WarmPool) => Self::WarmedPendingProceed,
+            (_, Side::Group) => Self::PendingProceed,
+            (Side::WarmPool, Side::Ec2) => Self::WarmedTerminatingProceed,
+            (_, Side::Ec2) => Self::TerminatingProceed,
+        }
     }
 
     pub fn name(self) -> &'static str {
@@ -204,6 +265,15 @@ impl LifecycleState {
             Self::EnteringStandby => "EnteringStandby",
             Self::Standby => "Standby",
             Self::Detaching => "Detaching",
+            Self::WarmedPending => "Warmed:Pending",
+            Self::WarmedPendingWait => "Warmed:Pending:Wait",
+            Self::WarmedPendingProceed => "Warmed:Pending:Proceed",
+            Self::WarmedStopped => "Warmed:Stopped",
+            Self::WarmedRunning => "Warmed:Running",
+            Self::WarmedHibernated => "Warmed:Hibernated",
+            Self::WarmedTerminating => "Warmed:Terminating",
+            Self::WarmedTerminatingWait => "Warmed:Terminating:Wait",
+            Self::WarmedTerminatingProceed => "Warmed:Terminating:Proceed",
         }
     }
 }

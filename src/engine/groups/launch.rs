@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Groups;
+use super::activity::Way;
 use super::address::{free_address, public_address};
 use super::agenda::Due;
 use super::group::LaunchSource;
@@ -150,6 +151,8 @@ impl Groups {
             launched_from,
             in_service_since: None,
             activity: None,
+            way: Way::LAUNCH,
+            warmed: false,
             lifecycle_action: None,
         });
         group.members.insert(id.clone());

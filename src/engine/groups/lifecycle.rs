@@ -82,6 +82,8 @@ impl Groups {
             group.refreshing = 0;
             group.rebalancing = None;
         }
+        // In the same instant, so that what starts cold for the group is not also prepared in the pool.
+        self.converge_pool(now, name);
         self.start_cooldown_when_done(now, name);
         self.plan_rebalance(now, name);
     }
@@ -104,7 +106,7 @@ impl Groups {
             };
             let details = Details { invoking_alarms: alarms, ..Details::default() };
             let placements = self.groups.get(name).map(|group| self.next_placements(group)).unwrap_or_default();
-            match self.launch_member(now, name, placements, cause.clone(), details.clone()) {
+            match self.launch_warm_or_cold(now, name, placements, cause.clone(), details.clone()) {
                 Ok(id) => capacity += self.weight_of(&id),
                 Err(reason) => return self.launch_failed(now, name, cause, details, reason),
             }
@@ -222,7 +224,7 @@ impl Groups {
                     let mut causes = causes.clone();
                     causes.push(Cause::new(now, What::TakenOut { from: active, to: desired }));
                     causes.push(Cause::new(now, What::Selected(id.clone())));
-                    self.begin_termination(now, &id, join(&causes), alarms.clone());
+                    self.scale_in(now, &id, join(&causes), alarms.clone());
                 }
                 // Instances that still launch are looked at again once they are in service.
                 None if pending > 0 => {
@@ -292,6 +294,7 @@ impl Groups {
         }
         self.start_cooldown_when_done(now, name);
         self.plan_rebalance(now, name);
+        self.follow_pool(now, name);
         self.step_refresh(now, name);
     }
 

@@ -63,6 +63,9 @@ impl Groups {
     pub fn update_group(&mut self, now: Timestamp, name: &GroupName, change: GroupChange) -> Result<(), Refusal> {
         change.settings.check()?;
         self.resolve_launch(&change.settings.launch)?;
+        if self.groups.get(name).is_some_and(|group| group.warm_pool.is_some()) {
+            self.refuse_spot(&change.settings.launch)?;
+        }
         let group = self.group_or_refuse(name)?;
         let limits = Limits {
             min: change.min_size.unwrap_or(group.limits.min),
@@ -79,6 +82,7 @@ impl Groups {
         }
         self.check_group_health(now, name);
         self.plan_rebalance(now, name);
+        self.follow_pool(now, name);
         Ok(())
     }
 
@@ -116,7 +120,8 @@ impl Groups {
     /// # Errors
     /// `ResourceInUse` with instances, `ScalingActivityInProgress` with activities, unless forced.
     pub fn delete_group(&mut self, now: Timestamp, name: &GroupName, force: bool) -> Result<(), Refusal> {
-        let remaining = self.in_states(name, |state| !state.is_terminating());
+        let pooled = self.groups.get(name).map_or(0, |group| self.pool_count(group).total());
+        let remaining = self.in_states(name, |state| !state.is_terminating()) + pooled;
         let busy = self.is_busy(name);
         let group = self.groups.get_mut(name).ok_or_else(|| group_not_found(name))?;
         if !force && remaining > 0 {
@@ -134,7 +139,8 @@ impl Groups {
         group.limits.min = 0;
         group.desired_capacity = 0;
         self.terminate_all(now, name, from);
-        if self.groups.get(name).is_some_and(|group| group.members.is_empty()) {
+        self.empty_pool(now, name);
+        if self.groups.get(name).is_some_and(|group| group.everyone().next().is_none()) {
             self.remove_group(name);
         }
         Ok(())
@@ -164,6 +170,9 @@ impl Groups {
         self.agenda.cancel(&mut group.converge_due);
         self.agenda.cancel(&mut group.rebalance_due);
         self.refreshing.remove(name);
+        if let Some(pool) = &mut group.warm_pool {
+            self.agenda.cancel(&mut pool.due);
+        }
         for refresh in &mut group.refreshes {
             self.agenda.cancel(&mut refresh.due);
         }
@@ -187,6 +196,11 @@ impl Groups {
         let member = self.instances.get(id).and_then(|instance| instance.membership.as_ref());
         let member = member.ok_or_else(|| no_managed_instance(id))?;
         let name = member.group.clone();
+        if self.groups.get(&name).is_some_and(|group| !group.members.contains(id)) {
+            let text =
+                format!("The instance {id} is in the warm pool of {name}, where this operation cannot be called");
+            return Err(Refusal::validation(text));
+        }
         if member.lifecycle.is_terminating() {
             return member.activity.clone().ok_or_else(|| no_managed_instance(id));
         }
@@ -299,6 +313,7 @@ impl Groups {
             self.plan_converge(now + self.timing.launch_delay(), name);
         }
         self.plan_rebalance(now, name);
+        self.follow_pool(now, name);
         self.step_refresh(now, name);
         Ok(())
     }
@@ -379,6 +394,7 @@ impl Group {
             charged_credits: 0.0,
             activities: VecDeque::new(),
             members: BTreeSet::new(),
+            warm_pool: None,
             deleting: false,
             pending: Vec::new(),
             invoking_alarms: Vec::new(),

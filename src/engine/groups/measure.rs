@@ -11,6 +11,7 @@ use super::Outcome;
 use super::agenda::Due;
 use super::group::Group;
 use super::instance::{IDLE_CPU_PERCENT, Instance, LifecycleState, Load, Membership};
+use super::warm_pool::PoolCount;
 use super::workload::{Machine, Meter, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -22,8 +23,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How often instances without detailed monitoring report. Source: EC2 User Guide, "Basic monitoring".
 const BASIC_MONITORING: Duration = Duration::from_secs(300);
 
-/// The metrics of `EnableMetricsCollection`. Source: DescribeMetricCollectionTypes. There are no warm pools here, so
-/// those of warm pools are zero.
+/// The metrics of `EnableMetricsCollection`. Source: DescribeMetricCollectionTypes.
 pub const GROUP_METRICS: &[&str] = &[
     "GroupMinSize",
     "GroupMaxSize",
@@ -141,13 +141,16 @@ impl Groups {
     pub(super) fn touched_by(&self, due: &Due) -> Touched {
         match due {
             Due::Minute | Due::Arrives(_) | Due::Forget(_) => Touched::None,
-            Due::Converge(name) | Due::Rebalance(name) | Due::Refresh(name) => Touched::One(name.clone()),
+            Due::Converge(name) | Due::Rebalance(name) | Due::Refresh(name) | Due::WarmPool(name) => {
+                Touched::One(name.clone())
+            }
             Due::Running(id)
             | Due::InService(id)
             | Due::Serves(id)
             | Due::Drained(id)
             | Due::TerminatingHook(id)
             | Due::MovedOut(id)
+            | Due::Warmed(id)
             | Due::Terminated(id) => match self.instances.get(id).and_then(Instance::group) {
                 Some(name) => Touched::One(name.clone()),
                 None => Touched::None,
@@ -184,7 +187,9 @@ impl Groups {
             let model = group.workload.as_ref();
             let machine = instance.machine.get_or_insert_with(|| Machine::new(began, model));
             if in_service && machine.ready_at.is_none() {
-                let boot = model.map_or(Duration::ZERO, |model| model.boot_of(id.as_str()));
+                // What comes from the warm pool has booted there.
+                let warmed = instance.membership.as_ref().is_some_and(|member| member.warmed);
+                let boot = model.filter(|_| !warmed).map_or(Duration::ZERO, |model| model.boot_of(id.as_str()));
                 let ready_at = (launched_at + boot).max(now);
                 machine.ready_at = Some(ready_at);
                 if ready_at > now {
@@ -287,10 +292,14 @@ impl Groups {
     fn measure_groups(&mut self, at: Timestamp) {
         let mut measured = Vec::new();
         for group in self.groups.values().filter(|group| !group.metrics.is_empty()) {
-            let (instances, capacity) = (self.headcount(group), self.count(group, |member| member.weight));
+            let counts = Counts {
+                instances: self.headcount(group),
+                capacity: self.count(group, |member| member.weight),
+                pool: self.pool_count(group),
+            };
             for metric in &group.metrics {
                 let key = key("AWS/AutoScaling", metric, "AutoScalingGroupName", group.name.as_str());
-                let sample = Sample::one(f64::from(group_metric(metric, group, instances, capacity)), "None");
+                let sample = Sample::one(f64::from(group_metric(metric, group, counts)), "None");
                 measured.push(Outcome::Measured { key, at, sample });
             }
         }
@@ -325,11 +334,20 @@ impl Headcount {
     }
 }
 
-fn group_metric(metric: &str, group: &Group, instances: Headcount, capacity: Headcount) -> u32 {
+/// What a group and its warm pool have, in instances and in units of capacity.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    instances: Headcount,
+    capacity: Headcount,
+    pool: PoolCount,
+}
+
+fn group_metric(metric: &str, group: &Group, counts: Counts) -> u32 {
+    let Counts { instances, capacity, pool } = counts;
     match metric {
         "GroupMinSize" => group.limits.min,
         "GroupMaxSize" => group.limits.max,
-        "GroupDesiredCapacity" | "GroupAndWarmPoolDesiredCapacity" => group.desired_capacity,
+        "GroupDesiredCapacity" => group.desired_capacity,
         "GroupInServiceInstances" => instances.in_service,
         "GroupPendingInstances" => instances.pending,
         "GroupStandbyInstances" => instances.standby,
@@ -339,7 +357,14 @@ fn group_metric(metric: &str, group: &Group, instances: Headcount, capacity: Hea
         "GroupPendingCapacity" => capacity.pending,
         "GroupStandbyCapacity" => capacity.standby,
         "GroupTerminatingCapacity" => capacity.terminating,
-        "GroupTotalCapacity" | "GroupAndWarmPoolTotalCapacity" => capacity.total(),
+        "GroupTotalCapacity" => capacity.total(),
+        "WarmPoolDesiredCapacity" => group.wanted_pool_size(),
+        "WarmPoolWarmedCapacity" => pool.warmed,
+        "WarmPoolPendingCapacity" => pool.pending,
+        "WarmPoolTerminatingCapacity" => pool.terminating,
+        "WarmPoolTotalCapacity" => pool.total(),
+        "GroupAndWarmPoolDesiredCapacity" => group.desired_capacity + group.wanted_pool_size(),
+        "GroupAndWarmPoolTotalCapacity" => capacity.total() + pool.total(),
         _ => 0,
     }
 }

@@ -3,7 +3,9 @@
 //! `policy`, `steps`, `target_tracking`, `cron`, `termination`, `cause` and `notice` are pure functions: what is decided,
 //! and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
 //! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
-//! (`workload`, `credits`). Left out, and refused by the sandbox: predictive scaling, warm pools, mixed instances, weights.
+//! (`workload`, `credits`). `warm_pool` and
+//! `warm_pool_passage` keep instances prepared beside a group. Left out, and refused by the sandbox: predictive scaling,
+//! mixed instances, weights.
 
 pub mod activity;
 mod activity_log;
@@ -37,6 +39,8 @@ pub mod steps;
 pub mod target_tracking;
 pub mod termination;
 pub mod timing;
+pub mod warm_pool;
+mod warm_pool_passage;
 pub mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +68,7 @@ pub use launch_template::{
 use measure::Touched;
 pub use standalone::Launch;
 pub use timing::Timing;
+pub use warm_pool::{PoolState, WarmPool, WarmPoolChange};
 pub use workload::Workload;
 
 /// What a group did that concerns another part of the world.
@@ -214,6 +219,8 @@ impl Groups {
                 Due::MovedOut(id) => self.on_moved_out(now, &id),
                 Due::Rebalance(group) => self.on_rebalance(now, &group),
                 Due::Refresh(group) => self.on_refresh(now, &group),
+                Due::WarmPool(group) => self.on_warm_pool(now, &group),
+                Due::Warmed(id) => self.on_warmed(now, &id),
                 Due::HookTimeout(id) => self.on_hook_timeout(now, &id),
                 Due::Scheduled { group, action } => self.on_scheduled(now, &group, &action),
                 Due::Minute => self.on_minute(now),

@@ -71,10 +71,6 @@ impl NotificationType {
 /// Announces an activity that ended. A success is announced as half done, as AWS does.
 pub fn activity_notice(place: &Place, activity: &Activity) -> Notice {
     let kind = NotificationType::of(activity);
-    let (origin, destination) = match activity.kind {
-        ActivityKind::Launch => ("EC2", "AutoScalingGroup"),
-        ActivityKind::Terminate => ("AutoScalingGroup", "EC2"),
-    };
     let (progress, status) = match activity.status {
         ActivityStatus::Successful if activity.held_by_hook => (60, "MidTerminatingLifecycleAction"),
         ActivityStatus::Successful => (50, "InProgress"),
@@ -82,8 +78,8 @@ pub fn activity_notice(place: &Place, activity: &Activity) -> Notice {
     };
     let ended_at = activity.ended_at.unwrap_or(activity.started_at);
     let message = json!({
-        "Origin": origin,
-        "Destination": destination,
+        "Origin": activity.way.from.name(),
+        "Destination": activity.way.to.name(),
         "Progress": progress,
         "AccountId": place.account,
         "Description": activity.description(),
@@ -143,7 +139,7 @@ pub fn invoking_alarm(place: &Place, policy_arn: &str, alarm: &AlarmSnapshot) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::groups::activity::Details;
+    use crate::engine::groups::activity::{Details, Way};
 
     fn ended(kind: ActivityKind, status: ActivityStatus) -> Activity {
         let mut activity = Activity {
@@ -151,6 +147,7 @@ mod tests {
             group: "web".into(),
             group_arn: "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:u:autoScalingGroupName/web".into(),
             kind,
+            way: if kind == ActivityKind::Launch { Way::LAUNCH } else { Way::TERMINATION },
             instance: Some("i-1".into()),
             title: "Launching a new EC2 instance: i-1".into(),
             cause: "At ...".into(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Groups;
-use super::activity::{ActivityKind, ActivityStatus, Details};
+use super::activity::{ActivityKind, ActivityStatus, Details, Side, Way};
 use super::agenda::Due;
 use super::group::{Group, Process};
 use super::hook::Transition;
@@ -33,19 +33,27 @@ impl Groups {
             zone: Some(instance.placement.zone.clone()),
             invoking_alarms,
         };
+        self.set_way(id, Way::TERMINATION);
         self.set_lifecycle(id, LifecycleState::Terminating);
         let title = format!("Terminating EC2 instance: {id}");
         self.begin_activity(now, &name, ActivityKind::Terminate, Some(id), title, cause, details);
         let deleting = self.groups.get(&name).is_some_and(|group| group.deleting);
         if deleting {
             self.shut_down(now, id);
-        } else if self.deregister(id) {
+        } else {
+            self.drain(now, id);
+        }
+        self.start_cooldown_when_done(now, &name);
+    }
+
+    /// Sends a member that leaves no more traffic, and goes on when the last has reached it.
+    pub(super) fn drain(&mut self, now: Timestamp, id: &InstanceId) {
+        if self.deregister(id) {
             self.update_activity(id, ActivityStatus::WaitingForELBConnectionDraining, 50);
             self.set_due(id, now + self.timing.draining(), Due::Drained(id.clone()));
         } else {
             self.on_drained(now, id);
         }
-        self.start_cooldown_when_done(now, &name);
     }
 
     /// Takes a member from its load balancers. Returns whether it was with any.
@@ -62,14 +70,14 @@ impl Groups {
         if group.is_some_and(hooked) {
             self.set_due(id, now + self.timing.hook(), Due::TerminatingHook(id.clone()));
         } else {
-            self.shut_down(now, id);
+            self.on_hooks_done(now, id);
         }
     }
 
     pub(super) fn on_terminating_hook(&mut self, now: Timestamp, id: &InstanceId) {
         self.clear_due(id);
         if !self.enter_hook(now, id, Transition::Terminating, "") {
-            self.shut_down(now, id);
+            self.on_hooks_done(now, id);
         }
         if let Some(name) = self.instances.get(id).and_then(|instance| instance.group()).cloned() {
             self.start_cooldown_when_done(now, &name);
@@ -79,10 +87,15 @@ impl Groups {
     /// A launch that comes to nothing: its activity is cancelled, the instance leaves and shuts down.
     pub(super) fn abandon_launch(&mut self, now: Timestamp, id: &InstanceId, reason: String) {
         let Some(name) = self.instances.get(id).and_then(|instance| instance.group()).cloned() else { return };
+        let pooled = self.way_of(id).to == Side::WarmPool;
         self.end_current_activity(now, id, ActivityStatus::Cancelled, Some(reason));
         self.leave_group(id);
         self.shut_down(now, id);
-        self.plan_converge(now + self.timing.replacement(), &name);
+        if pooled {
+            self.plan_pool(now + self.timing.replacement(), &name);
+        } else {
+            self.plan_converge(now + self.timing.replacement(), &name);
+        }
     }
 
     /// Ends the launch activity of an instance that is to terminate instead.
@@ -123,11 +136,39 @@ impl Groups {
         }
         instance.state = Ec2State::Running;
         instance.state_changed_at = now;
-        let is_member = instance.membership.is_some();
-        if is_member && !self.enter_hook(now, id, Transition::Launching, "") {
-            self.set_due(id, now + self.timing.in_service(), Due::InService(id.clone()));
+        // A user may stop and start an instance that has long been where it belongs.
+        let arrives = matches!(instance.lifecycle(), Some(LifecycleState::Pending | LifecycleState::WarmedPending));
+        if arrives {
+            self.begin_hooks(now, id);
         }
         self.plan_minute(now);
+    }
+
+    /// An instance runs that is on its way into its group or warm pool.
+    pub(super) fn begin_hooks(&mut self, now: Timestamp, id: &InstanceId) {
+        if !self.enter_hook(now, id, Transition::Launching, "") {
+            self.on_hooks_done(now, id);
+        }
+    }
+
+    /// Nothing holds an instance up any longer on its way.
+    pub(super) fn on_hooks_done(&mut self, now: Timestamp, id: &InstanceId) {
+        match self.way_of(id).to {
+            Side::Group => self.set_due(id, now + self.timing.in_service(), Due::InService(id.clone())),
+            Side::WarmPool => self.rest(now, id),
+            Side::Ec2 => self.shut_down(now, id),
+        }
+    }
+
+    pub(super) fn way_of(&self, id: &InstanceId) -> Way {
+        let member = self.instances.get(id).and_then(|instance| instance.membership.as_ref());
+        member.map_or(Way::LAUNCH, |member| member.way)
+    }
+
+    fn set_way(&mut self, id: &InstanceId, way: Way) {
+        if let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) {
+            member.way = way;
+        }
     }
 
     pub(super) fn on_in_service(&mut self, now: Timestamp, id: &InstanceId) {
@@ -168,8 +209,11 @@ impl Groups {
         self.leave_group(id);
         self.forget_later(now, id);
         match self.groups.get(&name) {
-            Some(group) if group.deleting && group.members.is_empty() => self.remove_group(&name),
-            _ => self.after_change(now, &name),
+            Some(group) if group.deleting && group.everyone().next().is_none() => self.remove_group(&name),
+            _ => {
+                self.forget_empty_pool(&name);
+                self.after_change(now, &name);
+            }
         }
     }
 
@@ -203,6 +247,9 @@ impl Groups {
         let Some(member) = instance.membership.take() else { return };
         if let Some(group) = self.groups.get_mut(&member.group) {
             group.members.remove(id);
+            if let Some(pool) = &mut group.warm_pool {
+                pool.members.remove(id);
+            }
         }
     }
 

@@ -60,13 +60,46 @@ pub struct InstanceRefresh {
     pub(super) total: u32,
     /// Capacity launched ahead of the terminations that it is for.
     pub(super) ahead: u32,
+    /// Instances of the warm pool that are to be replaced once its group's are.
+    pub pool: Option<PoolShare>,
     pub(super) passed_checkpoints: usize,
     pub(super) waits_until: Option<Timestamp>,
     pub(super) blocked_since: Option<Timestamp>,
     pub(super) due: Option<DueKey>,
 }
 
+/// The warm pool's share of a refresh. Its group's instances come first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolShare {
+    /// In the pool when the refresh began, which a rollback does not touch.
+    pub(super) old: BTreeSet<InstanceId>,
+    pub(super) remaining: BTreeSet<InstanceId>,
+    pub(super) total: u32,
+    /// The group's own share, as far as it is done.
+    pub live_percentage: u32,
+    pub live_to_update: u32,
+}
+
+impl PoolShare {
+    /// Instances that are still to be replaced.
+    pub fn instances_to_update(&self) -> u32 {
+        u32::try_from(self.remaining.len()).unwrap_or(u32::MAX).min(self.total)
+    }
+
+    pub fn percentage_complete(&self) -> u32 {
+        ((self.total - self.instances_to_update()) * 100).checked_div(self.total).unwrap_or(100)
+    }
+}
+
 impl InstanceRefresh {
+    /// One that returns to the warm pool before its turn has it there.
+    pub(super) fn hand_to_pool(&mut self, id: &InstanceId) {
+        if let Some(share) = self.pool.as_mut().filter(|_| self.remaining.remove(id)) {
+            share.remaining.insert(id.clone());
+            share.total += 1;
+        }
+    }
+
     pub fn is_active(&self) -> bool {
         self.ended_at.is_none()
     }
@@ -163,6 +196,7 @@ impl Groups {
             remaining: BTreeSet::new(),
             total: 0,
             ahead: 0,
+            pool: None,
             passed_checkpoints: 0,
             waits_until: None,
             blocked_since: None,
@@ -243,6 +277,7 @@ impl Groups {
 
     fn begin_rollback(&mut self, now: Timestamp, name: &GroupName, reason: String) {
         let members: BTreeSet<InstanceId> = self.active_members(name);
+        let pooled: BTreeSet<InstanceId> = self.groups.get(name).into_iter().flat_map(Group::pooled).cloned().collect();
         let Some(refresh) = self.groups.get_mut(name).and_then(Group::active_refresh_mut) else { return };
         refresh.rollback = Some(Rollback {
             reason: reason.clone(),
@@ -255,10 +290,20 @@ impl Groups {
         refresh.waits_until = None;
         refresh.blocked_since = None;
         refresh.remaining = members.difference(&refresh.old).cloned().collect();
+        if let Some(share) = &mut refresh.pool {
+            share.remaining =
+                pooled.into_iter().filter(|id| !share.old.contains(id) && !refresh.old.contains(id)).collect();
+        }
         self.step_refresh(now, name);
     }
 
-    pub(super) fn end_refresh(&mut self, now: Timestamp, name: &GroupName, status: RefreshStatus, reason: Option<String>) {
+    pub(super) fn end_refresh(
+        &mut self,
+        now: Timestamp,
+        name: &GroupName,
+        status: RefreshStatus,
+        reason: Option<String>,
+    ) {
         let Some(group) = self.groups.get_mut(name) else { return };
         let Some(refresh) = group.active_refresh_mut() else { return };
         self.refreshing.remove(name);
@@ -310,6 +355,12 @@ impl Groups {
             let member = self.instances.get(id).and_then(|instance| instance.membership.as_ref());
             wanted.is_some() && member.map(|member| &member.launched_from) == wanted.as_ref()
         };
+        let pooled: BTreeSet<InstanceId> = group.pooled().cloned().collect();
+        let pool = group.warm_pool.as_ref().map(|_| {
+            let remaining: BTreeSet<InstanceId> = pooled.iter().filter(|id| !matches(id)).cloned().collect();
+            let total = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
+            PoolShare { old: pooled, remaining, total, ..PoolShare::default() }
+        });
         let standby = self.members_in(name, LifecycleState::Standby);
         let standby = standby.into_iter().filter(|_| refresh.preferences.standby_instances != Blocked::Ignore);
         let remaining: BTreeSet<InstanceId> =
@@ -319,6 +370,7 @@ impl Groups {
         refresh.total = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
         refresh.remaining = remaining;
         refresh.old = old;
+        refresh.pool = pool;
     }
 
     fn is_ignored(&self, refresh: &InstanceRefresh, id: &InstanceId) -> bool {

@@ -10,7 +10,7 @@ use super::activity::Details;
 use super::cause::{Cause, What, join};
 use super::group::{Group, Process};
 use super::instance::{Health, LifecycleState};
-use super::refresh::{InstanceRefresh, LONGEST_REFRESH, WAIT_FOR_BLOCKED, percent_of};
+use super::refresh::{InstanceRefresh, LONGEST_REFRESH, WAIT_FOR_BLOCKED, percent_of, replaced_at_once};
 use super::refresh_preferences::{Blocked, RefreshStatus};
 use super::termination::Candidate;
 use super::timing::LAUNCH_RETRY;
@@ -67,12 +67,46 @@ impl Groups {
         self.replace_some(now, name, progress, may_replace);
     }
 
+    /// Replaces a warm pool's instances, as few at a time as the group's. Returns whether that is done.
+    fn pool_is_replaced(&mut self, now: Timestamp, name: &GroupName) -> bool {
+        let Some(group) = self.groups.get(name) else { return true };
+        let count = self.pool_count(group);
+        let stays = |id: &InstanceId| self.lifecycle_of(id).is_some_and(|state| !state.is_terminating());
+        let pooled: BTreeSet<InstanceId> = group.pooled().filter(|id| stays(id)).cloned().collect();
+        let wanted = group.wanted_pool_size();
+        let Some(refresh) = self.groups.get_mut(name).and_then(Group::active_refresh_mut) else { return true };
+        let at_once = replaced_at_once(wanted, refresh.preferences.min_healthy_percentage);
+        let Some(share) = &mut refresh.pool else { return true };
+        share.remaining.retain(|id| pooled.contains(id));
+        let open: Vec<InstanceId> = share.remaining.iter().cloned().collect();
+        if open.is_empty() {
+            return count.pending == 0 && count.terminating == 0 && !self.pool_differs(name);
+        }
+        let mut missing = wanted.saturating_sub(count.warmed);
+        for id in open {
+            let weight = self.weight_of(&id);
+            let ready = self.lifecycle_of(&id).is_some_and(LifecycleState::is_warmed);
+            if ready && missing.saturating_add(weight) > at_once.max(weight) {
+                break;
+            }
+            missing += if ready { weight } else { 0 };
+            let causes = [Cause::new(now, What::RefreshTermination), Cause::new(now, What::Selected(id.clone()))];
+            self.begin_pool_termination(now, &id, join(&causes));
+        }
+        false
+    }
+
     /// All up to a checkpoint are replaced: the next stretch begins after a pause, or the refresh is done.
     fn reach_checkpoint(&mut self, now: Timestamp, name: &GroupName) {
+        let is_last =
+            self.groups.get(name).and_then(Group::active_refresh).is_some_and(InstanceRefresh::is_in_last_stretch);
+        if is_last && !self.pool_is_replaced(now, name) {
+            return;
+        }
         let Some(refresh) = self.groups.get_mut(name).and_then(Group::active_refresh_mut) else { return };
         let preferences = &refresh.preferences;
         let secs = |secs: u32| Duration::from_secs(u64::from(secs));
-        let last = refresh.passed_checkpoints + 1 >= preferences.checkpoint_percentages.len();
+        let last = refresh.is_in_last_stretch();
         if refresh.status == RefreshStatus::RollbackInProgress {
             return self.end_refresh(now, name, RefreshStatus::RollbackSuccessful, None);
         }
@@ -255,12 +289,24 @@ struct Progress {
 }
 
 impl InstanceRefresh {
+    /// Whether no checkpoint is left before its end.
+    fn is_in_last_stretch(&self) -> bool {
+        let rolling_back = self.status == RefreshStatus::RollbackInProgress;
+        rolling_back || self.passed_checkpoints + 1 >= self.preferences.checkpoint_percentages.len()
+    }
+
     fn update_progress(&mut self, unready: u32) {
         let left = u32::try_from(self.remaining.len()).unwrap_or(u32::MAX).saturating_add(unready).min(self.total);
-        let updated = self.total - left;
-        let percent = (updated * 100).checked_div(self.total).unwrap_or(100);
+        let percent_of_all = |left: u32, total: u32| ((total - left) * 100).checked_div(total).unwrap_or(100);
+        let (mut to_update, mut total) = (left, self.total);
+        if let Some(share) = &mut self.pool {
+            (share.live_percentage, share.live_to_update) = (percent_of_all(left, self.total), left);
+            to_update += share.instances_to_update();
+            total += share.total;
+        }
+        let percent = percent_of_all(to_update, total);
         match &self.rollback {
-            None => (self.percentage_complete, self.instances_to_update) = (percent, left),
+            None => (self.percentage_complete, self.instances_to_update) = (percent, to_update),
             // Goes back to nothing as the instances of before come back.
             Some(rollback) => {
                 let undone = percent * rollback.percentage_on_rollback / 100;

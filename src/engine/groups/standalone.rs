@@ -75,7 +75,7 @@ impl Groups {
         Ok(ids.iter().map(|id| self.stop_instance(now, id)).collect())
     }
 
-    fn stop_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
+    pub(super) fn stop_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
         let before = self.state_of(id);
         if let Some(instance) = self.instances.get_mut(id).filter(|_| before == Ec2State::Running) {
             instance.state = Ec2State::Stopping;
@@ -110,7 +110,7 @@ impl Groups {
         Ok(ids.iter().map(|id| self.start_instance(now, id)).collect())
     }
 
-    fn start_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
+    pub(super) fn start_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
         let before = self.state_of(id);
         if let Some(instance) = self.instances.get_mut(id).filter(|_| before == Ec2State::Stopped) {
             instance.state = Ec2State::Pending;

@@ -6,6 +6,7 @@ mod properties;
 mod refresh;
 mod scheduled;
 mod tracking;
+mod warm_pool;
 mod whole_loop;
 
 use std::collections::BTreeMap;
@@ -120,6 +121,15 @@ impl Stage {
 
     fn member_ids(&self) -> Vec<InstanceId> {
         self.group().members.iter().cloned().collect()
+    }
+
+    fn pooled_ids(&self) -> Vec<InstanceId> {
+        self.group().pooled().cloned().collect()
+    }
+
+    /// Life cycle states of the warm pool's instances.
+    fn pool_states(&self) -> Vec<LifecycleState> {
+        self.groups.pool_members(self.group()).map(|(_, member)| member.lifecycle).collect()
     }
 
     /// Title, status, and cause with its times as seconds from the start, newest first.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::groups::activity::ActivityKind;
+use crate::engine::groups::activity::{ActivityKind, Way};
 use crate::engine::groups::cause::HealthFinding;
 use crate::engine::groups::hook::{ActionResult, LifecycleHook, Transition};
 use crate::engine::groups::rebalance::temporary_max;
@@ -66,6 +66,17 @@ enum Act {
     CancelRefresh,
     Suspend(usize),
     ResumeAll,
+    PutPool {
+        max_prepared: Option<u32>,
+        min_size: u32,
+        state: PoolState,
+        reuse: bool,
+    },
+    DeletePool {
+        force: bool,
+    },
+    LosePooled(usize),
+    PooledFails(usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -91,7 +102,17 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::CancelRefresh),
         1 => (0_usize..Process::ALL.len()).prop_map(Act::Suspend),
         1 => Just(Act::ResumeAll),
+        2 => pool(),
+        1 => any::<bool>().prop_map(|force| Act::DeletePool { force }),
+        1 => (0_usize..4).prop_map(Act::LosePooled),
+        1 => (0_usize..4).prop_map(Act::PooledFails),
     ]
+}
+
+fn pool() -> impl Strategy<Value = Act> {
+    let states = prop_oneof![Just(PoolState::Stopped), Just(PoolState::Running), Just(PoolState::Hibernated)];
+    (prop::option::of(0_u32..9), 0_u32..3, states, any::<bool>())
+        .prop_map(|(max_prepared, min_size, state, reuse)| Act::PutPool { max_prepared, min_size, state, reuse })
 }
 
 fn schedule() -> impl Strategy<Value = Act> {
@@ -235,6 +256,27 @@ impl Play {
                 stage.call(|groups, now| groups.suspend_processes(now, &web(), &[Process::ALL[*at]])).unwrap();
             }
             Act::ResumeAll => stage.call(|groups, now| groups.resume_processes(now, &web(), &[])).unwrap(),
+            Act::PutPool { max_prepared, min_size, state, reuse } => {
+                let change = WarmPoolChange {
+                    max_prepared: Some(*max_prepared),
+                    min_size: Some(*min_size),
+                    state: Some(*state),
+                    reuse_on_scale_in: Some(*reuse),
+                };
+                let _ = stage.call(|groups, now| groups.put_warm_pool(now, &web(), change));
+            }
+            Act::DeletePool { force } => {
+                let _ = stage.call(|groups, now| groups.delete_warm_pool(now, &web(), *force));
+            }
+            Act::LosePooled(at) => {
+                let ids: Vec<InstanceId> = stage.pooled_ids().into_iter().skip(*at).take(1).collect();
+                stage.call(|groups, now| groups.terminate_instances(now, &ids)).unwrap();
+            }
+            Act::PooledFails(at) => {
+                for id in stage.pooled_ids().into_iter().skip(*at).take(1) {
+                    stage.call(|groups, now| groups.report_check(now, &id, HealthFinding::EbsVolume, true));
+                }
+            }
         }
     }
 
@@ -247,10 +289,24 @@ impl Play {
             assert!((limits.min..=limits.max).contains(&group.desired_capacity), "seed={seed} after {act:?}");
             let now = play.stage.now;
             assert!(group.schedules.values().all(|action| action.next_run > now), "seed={seed} after {act:?}");
+            play.check_prepared(&format!("seed={seed} after {act:?}"));
             let active = play.stage.groups.active(&web());
             assert!(active <= temporary_max(LARGEST_MAX), "seed={seed} after {act:?}: {active} instances");
         }
         play
+    }
+
+    /// Since a launch into the pool, group and pool together have not more than may be prepared, the minimum apart.
+    fn check_prepared(&self, context: &str) {
+        let group = self.stage.group();
+        let Some(pool) = &group.warm_pool else { return };
+        let launched_now = group.activities.back().is_some_and(|last| {
+            last.started_at == self.stage.now && last.way == Way::INTO_POOL && last.instance.is_some()
+        });
+        let everyone = self.stage.member_ids().len() + self.stage.pooled_ids().len();
+        let prepared = pool.max_prepared.unwrap_or(group.limits.max).max(group.desired_capacity);
+        let most = prepared.max(u32::try_from(self.stage.member_ids().len()).unwrap() + pool.min_size);
+        assert!(!launched_now || everyone <= most as usize, "{context}: {everyone} are prepared, not {most}");
     }
 
     /// Takes every fault and every obstacle away.
@@ -267,6 +323,9 @@ impl Play {
         for id in self.stage.member_ids() {
             let finding = HealthFinding::StatusCheckFailed;
             self.stage.call(|groups, now| groups.report_check(now, &id, finding, false));
+        }
+        for id in self.stage.pooled_ids() {
+            self.stage.call(|groups, now| groups.report_check(now, &id, HealthFinding::EbsVolume, false));
         }
     }
 }
@@ -290,6 +349,13 @@ proptest! {
             prop_assert!(activity.ended_at >= Some(activity.started_at));
         }
         let group = stage.group();
+        let pool = stage.pool_states();
+        let resting = pool.iter().filter(|state| state.is_warmed()).count();
+        prop_assert_eq!(pool.len(), resting, "{:?}", pool);
+        if standby == 0 {
+            prop_assert_eq!(resting, group.wanted_pool_size() as usize, "{:?}", group.warm_pool);
+        }
+        prop_assert!(!group.warm_pool.as_ref().is_some_and(|pool| pool.deleting));
         let launches = group.activities.iter().filter(|activity| activity.kind == ActivityKind::Launch).count();
         prop_assert!(launches >= in_service);
         prop_assert!(group.active_refresh().is_none() || standby > 0, "{:?}", group.active_refresh());

@@ -16,7 +16,6 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "TrafficSourceType", "NextToken", "MaxRecords"],
         traffic_sources,
     );
-    operations.on("DescribeWarmPool", "Lists a group's warm pool: none.", of_group, warm_pool);
 }
 
 fn load_balancers(
@@ -47,13 +46,4 @@ fn traffic_sources(
 ) -> Result<model::DescribeTrafficSourcesOutput, Refusal> {
     existing(region, input.auto_scaling_group_name.as_deref())?;
     Ok(model::DescribeTrafficSourcesOutput { traffic_sources: Some(Vec::new()), next_token: None })
-}
-
-fn warm_pool(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeWarmPoolInput,
-) -> Result<model::DescribeWarmPoolOutput, Refusal> {
-    existing(region, input.auto_scaling_group_name.as_deref())?;
-    Ok(model::DescribeWarmPoolOutput { instances: Some(Vec::new()), ..Default::default() })
 }

@@ -1,6 +1,6 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: predictive policies, mixed instances, warm pools, load balancers and other traffic sources.
+//! Refused by name: predictive policies, mixed instances, load balancers and other traffic sources.
 //! Start at [`operations`].
 
 mod absent;
@@ -18,6 +18,7 @@ mod refreshes;
 mod schedules;
 mod show;
 mod tags;
+mod warm_pools;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,6 +45,7 @@ pub fn operations() -> Operations {
     hooks::register(&mut operations);
     refreshes::register(&mut operations);
     launch_configurations::register(&mut operations);
+    warm_pools::register(&mut operations);
     absent::register(&mut operations);
     operations
 }
@@ -117,3 +119,5 @@ fn wants(list: Option<&[String]>, item: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod warm_pool_tests;

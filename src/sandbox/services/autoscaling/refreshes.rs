@@ -3,7 +3,7 @@
 use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, show, wants};
 use crate::engine::Refusal;
 use crate::engine::groups::LaunchSource;
-use crate::engine::groups::refresh::{Blocked, InstanceRefresh, RefreshPreferences};
+use crate::engine::groups::refresh::{Blocked, InstanceRefresh, PoolShare, RefreshPreferences};
 use crate::engine::names::AlarmName;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -170,7 +170,7 @@ fn show_refresh(group: &str, refresh: &InstanceRefresh) -> model::InstanceRefres
         end_time: refresh.ended_at,
         percentage_complete: Some(refresh.percentage_complete.into()),
         instances_to_update: Some(refresh.instances_to_update.into()),
-        progress_details: None,
+        progress_details: refresh.pool.as_ref().map(show_progress),
         preferences: Some(show_preferences(&refresh.preferences)),
         desired_configuration: refresh.desired.as_ref().map(|source| model::DesiredConfiguration {
             launch_template: show::launch_template(source),
@@ -178,6 +178,19 @@ fn show_refresh(group: &str, refresh: &InstanceRefresh) -> model::InstanceRefres
         }),
         rollback_details: rollback,
         strategy: Some(ROLLING.into()),
+    }
+}
+
+fn show_progress(share: &PoolShare) -> model::InstanceRefreshProgressDetails {
+    model::InstanceRefreshProgressDetails {
+        live_pool_progress: Some(model::InstanceRefreshLivePoolProgress {
+            percentage_complete: Some(share.live_percentage.into()),
+            instances_to_update: Some(share.live_to_update.into()),
+        }),
+        warm_pool_progress: Some(model::InstanceRefreshWarmPoolProgress {
+            percentage_complete: Some(share.percentage_complete().into()),
+            instances_to_update: Some(share.instances_to_update().into()),
+        }),
     }
 }
 

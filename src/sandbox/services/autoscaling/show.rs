@@ -45,6 +45,8 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         termination_policies: Some(settings.termination_policies.iter().map(|policy| policy.name().into()).collect()),
         new_instances_protected_from_scale_in: Some(settings.protect_new_instances),
         service_linked_role_arn: Some(settings.service_linked_role_arn.clone()),
+        warm_pool_configuration: warm_pool(group),
+        warm_pool_size: group.warm_pool.as_ref().and_then(|_| i64::try_from(groups.pool_members(group).count()).ok()),
         default_instance_warmup: settings.default_instance_warmup_secs.map(Into::into),
         traffic_sources: Some(Vec::new()),
         availability_zone_distribution: Some(model::AvailabilityZoneDistribution {
@@ -59,6 +61,20 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         }),
         ..Default::default()
     }
+}
+
+/// The warm pool of a group that has one. What nobody set is not shown.
+pub fn warm_pool(group: &Group) -> Option<model::WarmPoolConfiguration> {
+    let pool = group.warm_pool.as_ref()?;
+    Some(model::WarmPoolConfiguration {
+        max_group_prepared_capacity: pool.max_prepared.map(Into::into),
+        min_size: Some(pool.min_size.into()),
+        pool_state: Some(pool.state.name().into()),
+        status: pool.deleting.then(|| "PendingDelete".to_string()),
+        instance_reuse_policy: pool
+            .reuse_on_scale_in
+            .map(|reuse| model::InstanceReusePolicy { reuse_on_scale_in: Some(reuse) }),
+    })
 }
 
 /// A group that was told zones, not subnets, shows none.
@@ -106,7 +122,7 @@ pub fn tags(group: &Group) -> Vec<model::TagDescription> {
     tags.collect()
 }
 
-fn instance(instance: &Instance, member: &Membership) -> model::Instance {
+pub fn instance(instance: &Instance, member: &Membership) -> model::Instance {
     let (launch_configuration_name, launch_template) = launched_from(&member.launched_from);
     model::Instance {
         instance_id: Some(instance.id.to_string()),

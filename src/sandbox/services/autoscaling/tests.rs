@@ -15,7 +15,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_789_348_480);
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:ops";
 
 /// A region with a launch template `web`.
-fn region() -> Region {
+pub(super) fn region() -> Region {
     let mut region = Region::new(Place::new("us-east-1", "123456789012"), 7, Timing::Instant);
     let data = json!({"ImageId": "ami-1", "InstanceType": "t2.nano"});
     region
@@ -26,7 +26,7 @@ fn region() -> Region {
 }
 
 /// Calls an operation the way the wire does.
-fn ask<I: IntoValue, O: FromValue>(region: &mut Region, operation: &str, input: I) -> Result<O, Refusal> {
+pub(super) fn ask<I: IntoValue, O: FromValue>(region: &mut Region, operation: &str, input: I) -> Result<O, Refusal> {
     let operations = operations();
     let operation = operations.get(operation).unwrap();
     let call = Call::new(NOW, "request".into(), "http://127.0.0.1".into());
@@ -43,7 +43,7 @@ fn tag(key: &str, value: &str) -> model::Tag {
     }
 }
 
-fn group(name: &str, desired: i64) -> model::CreateAutoScalingGroupInput {
+pub(super) fn group(name: &str, desired: i64) -> model::CreateAutoScalingGroupInput {
     model::CreateAutoScalingGroupInput {
         auto_scaling_group_name: Some(name.into()),
         launch_template: Some(model::LaunchTemplateSpecification {
@@ -60,11 +60,14 @@ fn group(name: &str, desired: i64) -> model::CreateAutoScalingGroupInput {
     }
 }
 
-fn create(region: &mut Region, input: model::CreateAutoScalingGroupInput) {
+pub(super) fn create(region: &mut Region, input: model::CreateAutoScalingGroupInput) {
     let _: model::CreateAutoScalingGroupOutput = ask(region, "CreateAutoScalingGroup", input).unwrap();
 }
 
-fn described(region: &mut Region, input: model::DescribeAutoScalingGroupsInput) -> Vec<model::AutoScalingGroup> {
+pub(super) fn described(
+    region: &mut Region,
+    input: model::DescribeAutoScalingGroupsInput,
+) -> Vec<model::AutoScalingGroup> {
     let output: model::DescribeAutoScalingGroupsOutput = ask(region, "DescribeAutoScalingGroups", input).unwrap();
     output.auto_scaling_groups.unwrap()
 }

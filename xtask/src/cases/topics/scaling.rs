@@ -33,6 +33,8 @@ pub fn boots_in(secs: u32) -> Delays {
         health_check: none,
         replacement: none,
         move_out: none,
+        warm_start: none,
+        warm_stop: none,
     }
 }
 
