@@ -332,15 +332,23 @@ fn alarms(region: &Region, policy: &PolicyArn) -> Vec<model::Alarm> {
     shown.collect()
 }
 
-/// A policy's group and name; a caller may give its ARN instead.
+/// A policy's group and name; a caller may give its ARN instead, or leave the group out where only one has the policy.
 fn named(region: &Region, group: Option<&str>, policy: Option<&str>) -> Result<(GroupName, PolicyName), Refusal> {
     let policy = policy.unwrap_or_default();
     if let Some((group, policy)) = region.world.groups.policy_by_arn(policy) {
         return Ok((group.clone(), policy.name.clone()));
     }
-    match group {
-        Some(group) => Ok((group.into(), policy.into())),
-        None => Err(Refusal::validation("AutoScalingGroupName is required when the policy is given by name")),
+    if let Some(group) = group {
+        return Ok((group.into(), policy.into()));
+    }
+    // The group's name is optional in the service model, also with a policy's name; AWS does not say what two such mean.
+    let mut found = region.world.groups.iter().filter(|group| group.policies.contains_key(policy));
+    match (found.next(), found.next()) {
+        (Some(group), None) => Ok((group.name.clone(), policy.into())),
+        (None, _) => Err(Refusal::validation(format!("PolicyName '{policy}' not found"))),
+        (Some(_), Some(_)) => {
+            Err(Refusal::validation("AutoScalingGroupName is required: several groups have the policy"))
+        }
     }
 }
 
