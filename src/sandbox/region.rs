@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::engine::ids::Ids;
 use crate::engine::names::Place;
 use crate::engine::topics::{Delivery, DeliveryOutcome};
 use crate::engine::{Effect, Event, World, groups};
@@ -20,10 +21,12 @@ pub struct Region {
 
 impl Region {
     pub fn new(place: Place, seed: u64, timing: groups::Timing) -> Self {
+        // Of its own, so that no identifier is that of another region or account.
+        let here = Ids::new(seed, &format!("region {} {}", place.account, place.region)).next_u64();
         Self {
             ec2: services::ec2::Ec2::new(&place, seed),
-            sqs: services::sqs::Sqs::new(&place, seed),
-            world: World::new(place, seed, timing),
+            sqs: services::sqs::Sqs::new(&place, here),
+            world: World::new(place, here, timing),
             mailbox: Vec::new(),
         }
     }
@@ -80,5 +83,22 @@ impl Region {
             }
         };
         Event::Delivered { delivery: id, outcome }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_regions_or_accounts_name_their_things_alike() {
+        let first_instance = |region: &str, account: &str| {
+            let mut region = Region::new(Place::new(region, account), 7, groups::Timing::Instant);
+            region.world.groups.ids.instances.ec2("i")
+        };
+        let here = first_instance("us-east-1", "123456789012");
+        assert_eq!(here, first_instance("us-east-1", "123456789012"));
+        assert_ne!(here, first_instance("eu-west-1", "123456789012"));
+        assert_ne!(here, first_instance("us-east-1", "210987654321"));
     }
 }
