@@ -136,6 +136,52 @@ fn provisioning_again_changes_nothing(place: &Workplace) {
     a_plan_is_empty(place);
 }
 
+#[test]
+fn a_warm_pool_applies_changes_and_goes_with_every_provider() {
+    const TEST: &str = "a_warm_pool_applies_changes_and_goes_with_every_provider";
+    const EXAMPLE: &str = "warm-pool.yaml";
+    let providers = match Provider::all() {
+        Ok(providers) => providers,
+        Err(why) => return skip(TEST, why),
+    };
+    for provider in &providers {
+        eprintln!("{EXAMPLE} with AWS provider {}", provider.version);
+        let endpoint = Endpoint::sandbox();
+        let place = Workplace::new(&endpoint, provider);
+        place.take(EXAMPLE);
+        let settled = |pool: &str, expected: Value| {
+            place.scaleproof(&["provision", EXAMPLE, "--yes"]).exits(0);
+            let dir = place.terraform_dir();
+            place.terraform(&dir, &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
+            assert_eq!(warm_pool(&endpoint, "warm"), expected, "{pool}");
+        };
+        settled("made", json!({ "min_size": 1, "max_prepared": 4, "state": "Stopped" }));
+        place.edit_file(EXAMPLE, "    min_size: 1\n", "    pool_state: Running\n    min_size: 2\n");
+        settled("changed", json!({ "min_size": 2, "max_prepared": 4, "state": "Running" }));
+        place.edit_file(EXAMPLE, "    max_group_prepared_capacity: 4\n", "");
+        settled("without a maximum", json!({ "min_size": 2, "max_prepared": null, "state": "Running" }));
+        place.scaleproof(&["destroy", EXAMPLE, "--yes"]).exits(0);
+        assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+    }
+}
+
+/// How a group's warm pool is configured, as the sandbox's state has it.
+fn warm_pool(endpoint: &Endpoint, group: &str) -> Value {
+    fn find<'a>(value: &'a Value, group: &str) -> Option<&'a Value> {
+        match value {
+            Value::Object(fields) if fields.get("name") == Some(&json!(group)) && fields.contains_key("warm_pool") => {
+                fields.get("warm_pool")
+            }
+            Value::Object(fields) => fields.values().find_map(|value| find(value, group)),
+            Value::Array(items) => items.iter().find_map(|value| find(value, group)),
+            _ => None,
+        }
+    }
+    let state = dump(endpoint);
+    let pool = find(&state, group).unwrap_or(&Value::Null);
+    json!({ "min_size": pool["min_size"], "max_prepared": pool["max_prepared"], "state": pool["state"] })
+}
+
 /// What there is on the sandbox, in words. Histories, metrics and ended instances stay for a while, as on AWS.
 fn resources(endpoint: &Endpoint) -> Value {
     endpoint.get("/_scaleproof/health")["resources"].clone()

@@ -170,6 +170,10 @@ pub fn event_text(what: &Happening) -> Option<String> {
         Happening::Launch { .. } => "a launch begins".to_owned(),
         Happening::InService { .. } => "a machine is in service".to_owned(),
         Happening::Terminate { .. } => "a termination begins".to_owned(),
+        Happening::Prepare { returns: false, .. } => "a launch into the warm pool begins".to_owned(),
+        Happening::Prepare { returns: true, .. } => "a machine goes back to the warm pool".to_owned(),
+        Happening::Prepared { .. } => "a machine stands in the warm pool".to_owned(),
+        Happening::Discard { .. } => "a termination in the warm pool begins".to_owned(),
         Happening::Terminated { .. } => "a machine is gone".to_owned(),
         Happening::ActivityFailed { message, .. } => format!("an activity failed: {message}"),
         Happening::Notice { topic, subject, .. } => {

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Architecture, Group, Image, Inbound, KeyPair, Launch, PolicyKind, STACK_TAG, Stack, Topic, TrackedMetric};
+use super::{
+    Architecture, Group, Image, Inbound, KeyPair, Launch, PolicyKind, PoolStateWord, STACK_TAG, Stack, Topic,
+    TrackedMetric, WarmPool,
+};
 use super::{alarms, load, network, policies};
-use crate::spec::arguments::{GroupSpec, KeyPairSpec, LaunchSpec, NotificationSpec};
+use crate::spec::arguments::{GroupSpec, KeyPairSpec, LaunchSpec, NotificationSpec, WarmPoolSpec};
 use crate::spec::problem::{Kind, quote};
 use crate::spec::values::UBUNTU_RELEASES;
 use crate::spec::{Problem, Severity, Spec, SpecMap};
@@ -206,6 +209,23 @@ fn build_group(name: &str, group: &GroupSpec, builder: &mut Builder) -> Group {
         max_size: max,
         own_desired_capacity: group.own_desired_capacity.unwrap_or(false),
         health_check_grace_period: group.health_check_grace_period.map_or(DEFAULT_HEALTH_CHECK_GRACE, |g| g.0),
+        warm_pool: group.warm_pool.as_ref().map(|pool| build_warm_pool(pool, builder)),
+    }
+}
+
+fn build_warm_pool(pool: &WarmPoolSpec, builder: &mut Builder) -> WarmPool {
+    let min_size = pool.min_size.map_or(0, |size| size.0);
+    let most = pool.max_group_prepared_capacity.map(|size| size.0);
+    if most == Some(0) && min_size == 0 {
+        let fact = "group.warm_pool may hold no machine at all.".to_owned();
+        let path = "group.warm_pool.max_group_prepared_capacity";
+        builder.problem(Kind::InvalidValue, path, fact, "Raise it or min_size, or leave warm_pool out.");
+    }
+    WarmPool {
+        pool_state: pool.pool_state.unwrap_or(PoolStateWord::Stopped),
+        min_size,
+        max_group_prepared_capacity: most,
+        reuse_on_scale_in: pool.reuse_on_scale_in.unwrap_or(false),
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::spec::values::PoolStateWord;
 pub use crate::spec::values::{AdjustmentType, Comparison, GroupEvent};
 pub use alarms::rule_in_words;
 pub use build::{Files, build_stack};
@@ -121,6 +122,17 @@ pub struct Group {
     /// Whether terraform may set the desired capacity on every apply. Off unless asked.
     pub own_desired_capacity: bool,
     pub health_check_grace_period: Duration,
+    pub warm_pool: Option<WarmPool>,
+}
+
+/// Machines that stand prepared beside the group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WarmPool {
+    pub pool_state: PoolStateWord,
+    pub min_size: u32,
+    /// As many as the group may have when left out.
+    pub max_group_prepared_capacity: Option<u32>,
+    pub reuse_on_scale_in: bool,
 }
 
 /// A scaling policy; `name` is its key under `scaling:` and its name at AWS, where policy names are the group's own.

@@ -63,6 +63,12 @@ fn group_sizes_are_in_order() {
         ("group: { min_size: 3, max_size: 2 }", &["sizes-out-of-order group.max_size"]),
         ("group: { min_size: 1, desired_capacity: 4, max_size: 3 }", &["sizes-out-of-order group.desired_capacity"]),
         ("group: { min_size: 2, desired_capacity: 1, max_size: 3 }", &["sizes-out-of-order group.desired_capacity"]),
+        ("group: { min_size: 1, max_size: 3, warm_pool: {} }", &[]),
+        ("group: { min_size: 1, max_size: 3, warm_pool: { min_size: 1, max_group_prepared_capacity: 0 } }", &[]),
+        (
+            "group: { min_size: 1, max_size: 3, warm_pool: { max_group_prepared_capacity: 0 } }",
+            &["invalid-value group.warm_pool.max_group_prepared_capacity"],
+        ),
     ]);
 }
 

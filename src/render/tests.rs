@@ -185,6 +185,20 @@ fn every_kind_of_policy_has_its_arguments() {
 }
 
 #[test]
+fn a_warm_pool_stands_in_the_group_and_reuse_asks_for_a_provider_that_has_it() {
+    let mut warm = stack("examples/warm-pool.yaml");
+    let files = render_stack(&warm, &RenderOptions::default()).expect("embedded templates");
+    let block = "  warm_pool {\n    pool_state                  = \"Stopped\"\n    min_size                    = 1\n    \
+                 max_group_prepared_capacity = 4\n  }\n";
+    assert!(files["group.tf"].contains(block), "{}", files["group.tf"]);
+    assert!(files["versions.tf"].contains(">= 3.39, < 7.0"));
+    warm.group.warm_pool.as_mut().expect("a pool").reuse_on_scale_in = true;
+    let files = render_stack(&warm, &RenderOptions::default()).expect("embedded templates");
+    assert!(files["group.tf"].contains("    instance_reuse_policy {\n      reuse_on_scale_in = true\n    }\n"));
+    assert!(files["versions.tf"].contains(">= 5.0, < 7.0"), "{}", files["versions.tf"]);
+}
+
+#[test]
 fn a_time_zone_asks_for_a_provider_that_has_it() {
     let mut office = stack("examples/office-hours.yaml");
     office.schedules[0].time_zone = Some("Asia/Seoul".into());

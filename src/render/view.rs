@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::RenderOptions;
-use crate::model::{Architecture, Image, KeyPair, PolicyKind, ScheduledAction, Stack, TrackedMetric, Zones};
+use crate::model::{self, Architecture, Image, KeyPair, PolicyKind, ScheduledAction, Stack, TrackedMetric, Zones};
 
 /// What all attributes used here exist in; 7.0 is not there to be tried.
 const PROVIDER_VERSION: &str = ">= 3.39, < 7.0";
 /// Since 4.0 at the latest schedules have time zones; which 3.x release brought them is not known here.
 const PROVIDER_VERSION_OF_TIME_ZONES: &str = ">= 4.0, < 7.0";
+
+/// Since 5.0 at the latest warm pools take instances back; 3.39.0 does not have it.
+const PROVIDER_VERSION_OF_INSTANCE_REUSE: &str = ">= 5.0, < 7.0";
 /// `optional` and preconditions are older; 1.3 is the oldest release that current providers name.
 const TERRAFORM_VERSION: &str = ">= 1.3";
 /// Canonical's account, by its own page "Find Ubuntu images on AWS".
@@ -59,8 +62,28 @@ pub(super) struct View<'a> {
     group_metrics: &'a [&'a str],
     /// The stack's tags and the machines' name.
     machine_tags: Vec<Tag<'a>>,
+    warm_pool: Option<WarmPool>,
     policies: Vec<Policy<'a>>,
     schedules: Vec<Schedule<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WarmPool {
+    pool_state: &'static str,
+    min_size: u32,
+    max_group_prepared_capacity: Option<u32>,
+    reuse_on_scale_in: bool,
+}
+
+impl WarmPool {
+    fn new(pool: &model::WarmPool) -> Self {
+        Self {
+            pool_state: pool.pool_state.word(),
+            min_size: pool.min_size,
+            max_group_prepared_capacity: pool.max_group_prepared_capacity,
+            reuse_on_scale_in: pool.reuse_on_scale_in,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -194,6 +217,7 @@ impl<'a> View<'a> {
             capacity_timeout: CAPACITY_TIMEOUT,
             group_metrics: GROUP_METRICS,
             machine_tags: machine_tags(stack),
+            warm_pool: group.warm_pool.as_ref().map(WarmPool::new),
             policies: stack.policies.iter().map(Policy::new).collect(),
             schedules: stack.schedules.iter().map(Schedule::new).collect(),
         }
@@ -301,7 +325,12 @@ fn owned_by_scaling(stack: &Stack) -> Vec<&'static str> {
 
 fn provider_version(stack: &Stack) -> &'static str {
     let zones = stack.schedules.iter().any(|action| action.time_zone.is_some());
-    if zones { PROVIDER_VERSION_OF_TIME_ZONES } else { PROVIDER_VERSION }
+    let reuses = stack.group.warm_pool.as_ref().is_some_and(|pool| pool.reuse_on_scale_in);
+    match (reuses, zones) {
+        (true, _) => PROVIDER_VERSION_OF_INSTANCE_REUSE,
+        (false, true) => PROVIDER_VERSION_OF_TIME_ZONES,
+        (false, false) => PROVIDER_VERSION,
+    }
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag<'_>> {

@@ -6,9 +6,9 @@ use super::record::{Event, Happening, Observer};
 use super::translate::{Scene, TopicInfo};
 use crate::clock::Timestamp;
 use crate::engine::alarms::history::{Happening as Remembered, HistoryItem};
-use crate::engine::groups::activity::{Activity, ActivityKind, ActivityStatus};
+use crate::engine::groups::activity::{Activity, ActivityKind, ActivityStatus, Side, Way};
 use crate::engine::groups::policy::{Policy, Reason};
-use crate::engine::groups::{Group, Groups};
+use crate::engine::groups::{Group, Groups, PoolState};
 use crate::engine::names::{ActivityId, GroupName, PolicyName, TopicArn};
 use crate::engine::topics::{Delivery, DeliveryKind};
 
@@ -71,9 +71,13 @@ impl Watch {
         let began: Vec<&Activity> = newest_first.take_while(|activity| activity.started_at == now).collect();
         for activity in began.into_iter().rev() {
             let (instance, cause) = (activity.instance.clone(), activity.cause.clone());
-            let what = match activity.kind {
-                ActivityKind::Launch => Happening::Launch { instance, cause },
-                ActivityKind::Terminate => Happening::Terminate { instance, cause },
+            let what = match (activity.kind, activity.way) {
+                (_, Way::INTO_POOL | Way::BACK_TO_POOL) => {
+                    Happening::Prepare { instance, returns: activity.way == Way::BACK_TO_POOL, cause }
+                }
+                (_, Way::END_OF_POOLED) => Happening::Discard { instance: instance.unwrap_or_default(), cause },
+                (ActivityKind::Launch, _) => Happening::Launch { instance, cause },
+                (ActivityKind::Terminate, _) => Happening::Terminate { instance, cause },
             };
             observer.event(&Event { at: now, what });
             self.open.push(activity.id.clone());
@@ -82,7 +86,7 @@ impl Watch {
             let Some(activity) = group.activities.iter().rev().find(|activity| activity.id == *id) else {
                 return false;
             };
-            if let Some(what) = ended(activity) {
+            if let Some(what) = ended(activity, group) {
                 observer.event(&Event { at: now, what });
             }
             activity.is_in_progress()
@@ -111,9 +115,13 @@ fn told(item: &HistoryItem, keys: &BTreeMap<String, String>) -> Option<Happening
 }
 
 /// How an activity ended, if it has.
-fn ended(activity: &Activity) -> Option<Happening> {
+fn ended(activity: &Activity, group: &Group) -> Option<Happening> {
     activity.ended_at?;
     match (activity.status, activity.kind) {
+        (ActivityStatus::Successful, _) if activity.way.to == Side::WarmPool => {
+            let running = group.warm_pool.as_ref().is_some_and(|pool| pool.state == PoolState::Running);
+            Some(Happening::Prepared { instance: activity.instance.clone()?, running })
+        }
         (ActivityStatus::Successful, ActivityKind::Launch) => {
             Some(Happening::InService { instance: activity.instance.clone()? })
         }

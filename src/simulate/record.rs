@@ -83,6 +83,12 @@ pub enum Happening {
     Terminate { instance: Option<InstanceId>, cause: String },
     /// It ended well.
     Terminated { instance: InstanceId },
+    /// A scaling activity began that prepares a machine in the warm pool: a new one, or one that leaves the group.
+    Prepare { instance: Option<InstanceId>, returns: bool, cause: String },
+    /// It ended well, and the machine stands there running or stopped.
+    Prepared { instance: InstanceId, running: bool },
+    /// A scaling activity began that terminates a machine of the warm pool.
+    Discard { instance: InstanceId, cause: String },
     /// A scaling activity failed or was cancelled.
     ActivityFailed { instance: Option<InstanceId>, status: String, message: String },
     /// A message was published to a topic.

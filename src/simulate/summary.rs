@@ -423,20 +423,30 @@ impl Observer for Watcher {
             }
             Happening::Launch { instance, .. } => {
                 self.group.launches += u64::from(instance.is_some());
+                // One that stood running in the warm pool is billed already.
                 if let Some(id) = instance {
-                    self.running.insert(id.clone(), at + BOOT);
+                    self.running.entry(id.clone()).or_insert(at + BOOT);
                 }
             }
             Happening::Terminate { instance, .. } => {
                 self.group.terminations += u64::from(instance.is_some());
                 instance.iter().for_each(|id| self.stop_billing(id, at));
             }
+            Happening::Prepare { instance, .. } => {
+                let billed = instance.iter().filter(|id| !self.running.contains_key(*id)).cloned().collect::<Vec<_>>();
+                self.running.extend(billed.into_iter().map(|id| (id, at + BOOT)));
+            }
+            Happening::Prepared { instance, running: false } => self.stop_billing(instance, at),
+            Happening::Discard { instance, .. } => self.stop_billing(instance, at),
             Happening::ActivityFailed { instance, .. } => {
                 self.group.failures += 1;
                 instance.iter().for_each(|id| self.stop_billing(id, at));
             }
             Happening::Notice { topic, .. } => *self.notices.entry(topic.clone()).or_default() += 1,
-            Happening::InService { .. } | Happening::Terminated { .. } | Happening::ActionFailed { .. } => {}
+            Happening::InService { .. }
+            | Happening::Prepared { running: true, .. }
+            | Happening::Terminated { .. }
+            | Happening::ActionFailed { .. } => {}
         }
     }
 }

@@ -67,6 +67,36 @@ fn a_burst_scales_the_course_out_and_everybody_is_told() {
     assert_eq!((launches, served), (3, 3));
 }
 
+/// Seconds from the first change of the desired capacity after the start until a second machine serves, and the price.
+fn scale_out_of_warm_example(with_pool: bool) -> (u64, f64) {
+    let text = include_str!("../../examples/warm-pool.yaml");
+    let parsed = parse_spec("warm-pool.yaml", text.as_bytes());
+    let mut stack = build_stack(&parsed.spec.expect("a spec"), &parsed.map, &Files::new()).expect("a stack");
+    if !with_pool {
+        stack.group.warm_pool = None;
+    }
+    let options = Options::default();
+    let (mut record, mut watcher) = (Record::default(), summary::Watcher::new(&stack));
+    let mut simulation = Simulation::new(&stack, &options).expect("a world");
+    for (span, load) in [(60, Load::Idle), (20, Load::Cpu(90.0))] {
+        simulation.set_load(load);
+        simulation.advance_to(simulation.now() + minutes(span), &mut (&mut record, &mut watcher));
+    }
+    let wanted = record.events.iter().find(|event| matches!(event.what, Happening::DesiredChanged { from: 1, .. }));
+    let wanted = wanted.expect("the alarm scales out").at;
+    let serving = record.samples.iter().find(|sample| sample.serving >= 2).expect("two machines serve").at;
+    let summary = watcher.finish(&stack, options.seed, options.start, simulation.now());
+    (serving.since(wanted).as_secs(), summary.cost.instance_hours)
+}
+
+#[test]
+fn a_warm_pool_lets_the_group_grow_sooner_and_its_stopped_machines_are_not_billed() {
+    let ((cold, cold_hours), (warm, warm_hours)) = (scale_out_of_warm_example(false), scale_out_of_warm_example(true));
+    assert!(warm + 120 <= cold, "{warm} s with a pool, {cold} s without");
+    // Three machines that run for an hour beside the group would be three hours.
+    assert!(warm_hours < cold_hours + 1.0, "{warm_hours} hours with a pool, {cold_hours} without");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_other_instants() {
     let bytes = |seed| {

@@ -18,12 +18,14 @@ use crate::engine::groups::target_tracking::{
 };
 use crate::engine::groups::termination::TerminationPolicy;
 use crate::engine::groups::workload::{Spread, Workload};
-use crate::engine::groups::{GroupSpec, LaunchSource, Placement, Settings, group};
+use crate::engine::groups::{GroupSpec, LaunchSource, Placement, PoolState, Settings, WarmPoolChange, group};
 use crate::engine::metrics::{MetricKey, Statistic};
 use crate::engine::names::{GroupName, Place, PolicyArn, SubnetId, TopicArn, Zone};
 use crate::engine::topics::{Links, SubscribeRequest};
 use crate::engine::{Refusal, World};
-use crate::model::{self, ActionRef, Alarm, CreditModeWord, GroupEvent, Image, ScalingPolicy, Stack, Zones};
+use crate::model::{
+    self, ActionRef, Alarm, CreditModeWord, GroupEvent, Image, PoolStateWord, ScalingPolicy, Stack, Zones,
+};
 
 /// What the launch template says for an image that only AWS can look up.
 const SOME_IMAGE: &str = "ami-00000000000000000";
@@ -116,6 +118,10 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Re
         hooks: Vec::new(),
     };
     scene.world.with_groups(now, |groups| groups.create_group(now, spec))?;
+    if let Some(pool) = &stack.group.warm_pool {
+        let (group, change) = (scene.group.clone(), warm_pool(pool));
+        scene.world.with_groups(now, |groups| groups.put_warm_pool(now, &group, change))?;
+    }
     let (group, model) = (scene.group.clone(), workload(stack, seed));
     scene.world.groups.measures_instances = false;
     scene.world.groups.set_workload(now, &group, model)?;
@@ -124,6 +130,18 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Re
         scene.world.with_groups(now, |groups| groups.enable_metrics(now, &group, &metrics))?;
     }
     Ok(())
+}
+
+fn warm_pool(pool: &model::WarmPool) -> WarmPoolChange {
+    WarmPoolChange {
+        max_prepared: Some(pool.max_group_prepared_capacity),
+        min_size: Some(pool.min_size),
+        state: Some(match pool.pool_state {
+            PoolStateWord::Stopped => PoolState::Stopped,
+            PoolStateWord::Running => PoolState::Running,
+        }),
+        reuse_on_scale_in: Some(pool.reuse_on_scale_in),
+    }
 }
 
 /// The stack's machines as the engine takes them.

@@ -11,9 +11,9 @@ use super::tree::{Node, Value};
 use super::values::{
     ActionName, Adjustment, AdjustmentType, Aggregation, Cidr, CreditModeWord, Description, Email, FileName,
     GroupEvent, HourlyPrice, ImageName, InstanceType, Instant, MetricName, Millis, MinutesOfDay, MissingData,
-    Namespace, Number, PairName, Percentage, Periods, PolicyType, Port, Rate, Recurrence, Region, RuleDescription,
-    ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic, StepType, TagValue,
-    TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
+    Namespace, Number, PairName, Percentage, Periods, PolicyType, PoolStateWord, Port, Rate, Recurrence, Region,
+    RuleDescription, ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic, StepType,
+    TagValue, TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
 };
 
 arguments! {
@@ -111,6 +111,22 @@ arguments! {
         pub own_desired_capacity: Option<bool>,
         /// How long a new machine may take before its health counts. Left out: 5m.
         pub health_check_grace_period: Option<Span>,
+        /// Machines that stand prepared beside the group, so that it grows sooner. Left out: none.
+        pub warm_pool: Option<WarmPoolSpec>,
+    }
+}
+
+arguments! {
+    /// Machines that stand prepared beside the group. AWS stops a machine as soon as it runs: what it does at its first start must be short, or be done at every start.
+    pub struct WarmPoolSpec {
+        /// Whether prepared machines are Stopped, which costs their disks alone, or Running. Left out: Stopped.
+        pub pool_state: Option<PoolStateWord>,
+        /// The pool never wants fewer machines. Left out: 0.
+        pub min_size: Option<Size>,
+        /// How many machines group and pool may have together; the pool is what the group leaves of it. Left out: the group's max_size.
+        pub max_group_prepared_capacity: Option<Size>,
+        /// Whether machines go back to the pool when the group shrinks. Needs AWS provider 5.0 or newer. Left out: no, they are terminated.
+        pub reuse_on_scale_in: Option<bool>,
     }
 }
 

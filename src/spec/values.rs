@@ -278,6 +278,10 @@ words! {
     AlarmStateWord { Ok = "OK", Alarm = "ALARM", InsufficientData = "INSUFFICIENT_DATA" }
 }
 words! {
+    /// What becomes of a machine once it is prepared. Hibernated machines need more of their image than a spec says.
+    PoolStateWord { Stopped = "Stopped", Running = "Running" }
+}
+words! {
     /// What happens when CPU credits run out: held to the baseline, or surplus credits that may cost money.
     CreditModeWord { Standard = "standard", Unlimited = "unlimited" }
 }

@@ -195,9 +195,14 @@ impl Workplace {
 
     /// Changes the spec: `from` must be in it.
     pub fn edit(&self, from: &str, to: &str) {
-        let file = self.dir.join("course.yaml");
+        self.edit_file("course.yaml", from, to);
+    }
+
+    /// The same for another example that was taken.
+    pub fn edit_file(&self, name: &str, from: &str, to: &str) {
+        let file = self.dir.join(name);
         let text = std::fs::read_to_string(&file).expect("the spec is there");
-        assert!(text.contains(from), "the course example has no `{from}`");
+        assert!(text.contains(from), "{name} has no `{from}`");
         std::fs::write(&file, text.replace(from, to)).expect("the spec is written");
     }
 
