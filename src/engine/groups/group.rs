@@ -121,15 +121,24 @@ pub struct Settings {
 /// What new instances are launched from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LaunchSource {
-    /// `version` is a number, `$Latest` or `$Default`, resolved at each launch.
-    Template {
-        id: String,
-        name: String,
-        version: String,
-    },
-    Configuration {
-        name: String,
-    },
+    Template(TemplateSpecification),
+    Configuration { name: String },
+}
+
+/// A launch template, by both its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateSpecification {
+    pub id: String,
+    pub name: String,
+    /// A number, `$Latest` or `$Default`, resolved at each launch.
+    pub version: String,
+}
+
+impl TemplateSpecification {
+    /// Whether what it launches changes without the group's owner saying so.
+    pub fn is_floating(&self) -> bool {
+        matches!(self.version.as_str(), "$Latest" | "$Default")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

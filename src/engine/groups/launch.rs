@@ -9,7 +9,7 @@ use super::Groups;
 use super::activity::Way;
 use super::address::{free_address, public_address};
 use super::agenda::Due;
-use super::group::LaunchSource;
+use super::group::{LaunchSource, TemplateSpecification};
 use super::instance::{Ec2State, Health, Instance, LaunchedFrom, LifecycleState, Membership, Placement};
 use super::launch_template::{LaunchArguments, LaunchTemplate, TemplateRef};
 use crate::clock::Timestamp;
@@ -38,11 +38,11 @@ impl Groups {
             }
         };
         let template = self.launch_templates.get(wanted).map_err(|refusal| bad_template(&refusal.message))?;
-        let source = LaunchSource::Template {
+        let source = LaunchSource::Template(TemplateSpecification {
             id: template.id.clone(),
             name: template.name.clone(),
             version: version.unwrap_or("$Default").to_string(),
-        };
+        });
         self.resolve_launch(&source)?;
         Ok(source)
     }
@@ -59,18 +59,20 @@ impl Groups {
                 let from = LaunchedFrom::Configuration { name: name.clone(), created_at: configuration.created_at };
                 Ok((from, configuration.launch_data.clone()))
             }
-            LaunchSource::Template { id, version, .. } => {
-                let template =
-                    self.launch_templates.get(TemplateRef::Id(id)).map_err(|refusal| bad_template(&refusal.message))?;
-                resolve_version(template, version)
-            }
+            LaunchSource::Template(specification) => self.resolve_template(specification),
         }
+    }
+
+    fn resolve_template(&self, specification: &TemplateSpecification) -> Result<(LaunchedFrom, Value), Refusal> {
+        let template = self.launch_templates.get(TemplateRef::Id(&specification.id));
+        let template = template.map_err(|refusal| bad_template(&refusal.message))?;
+        resolve_version(template, &specification.version)
     }
 
     /// Starts an EC2 instance in `placement`; it boots by itself.
     ///
     /// # Errors
-    /// EC2's, if the subnet has no free address or the zone no machine.
+    /// `InsufficientInstanceCapacity` if EC2 has no machine, `InsufficientFreeAddressesInSubnet` if the subnet is full.
     pub(super) fn launch_instance(
         &mut self,
         now: Timestamp,

@@ -277,7 +277,7 @@ impl Groups {
     pub(super) fn choose(&mut self, now: Timestamp, name: &GroupName, candidates: &[Candidate]) -> Option<InstanceId> {
         let settings = &self.groups.get(name)?.settings;
         let template = match &settings.launch {
-            LaunchSource::Template { id, .. } => Some(id.as_str()),
+            LaunchSource::Template(template) => Some(template.id.as_str()),
             LaunchSource::Configuration { .. } => None,
         };
         let ids = &mut self.ids.choices;

@@ -57,7 +57,10 @@ use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn};
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
-pub use group::{Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TrafficSource};
+pub use group::{
+    Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TemplateSpecification,
+    TrafficSource,
+};
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,
 };

@@ -397,7 +397,7 @@ impl Groups {
 /// # Errors
 /// `IrreversibleInstanceRefresh` where there is nothing fixed to go back to.
 fn check_reversible(desired: Option<&LaunchSource>, previous: &LaunchSource) -> Result<(), Refusal> {
-    let floating = |source: &LaunchSource| matches!(source, LaunchSource::Template { version, .. } if version == "$Latest" || version == "$Default");
+    let floating = |source: &LaunchSource| matches!(source, LaunchSource::Template(template) if template.is_floating());
     let because = match desired {
         None => "it has no desired configuration",
         Some(_) if floating(previous) => {

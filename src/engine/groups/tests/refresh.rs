@@ -64,7 +64,7 @@ fn a_refresh_replaces_a_tenth_at_a_time_and_then_the_group_is_the_new_one() {
     let done = refresh(&stage);
     assert_eq!((done.status, done.percentage_complete, done.instances_to_update), (RefreshStatus::Successful, 100, 0));
     assert_eq!(types(&stage), ["t3.nano"; 20].join(" "));
-    assert!(matches!(&stage.group().settings.launch, LaunchSource::Template { version, .. } if version == "2"));
+    assert!(matches!(&stage.group().settings.launch, LaunchSource::Template(template) if template.version == "2"));
     let causes: Vec<String> = stage.activities().into_iter().map(|(_, _, cause)| cause).collect();
     assert!(causes.iter().any(|it| it.ends_with("an instance was launched in response to an instance refresh.")));
     let out = "an instance was taken out of service in response to an instance refresh.  At ";

@@ -3,7 +3,7 @@
 use super::model;
 use crate::engine::groups::activity::Activity;
 use crate::engine::groups::group::Settings;
-use crate::engine::groups::{Group, Groups, Instance, LaunchSource, LaunchedFrom, Membership};
+use crate::engine::groups::{Group, Groups, Instance, LaunchSource, LaunchedFrom, Membership, TemplateSpecification};
 use crate::sandbox::region::Region;
 
 pub const GRANULARITY: &str = "1Minute";
@@ -86,7 +86,7 @@ fn subnets(settings: &Settings) -> String {
 fn launch_source(source: &LaunchSource) -> (Option<String>, Option<model::LaunchTemplateSpecification>) {
     match source {
         LaunchSource::Configuration { name } => (Some(name.clone()), None),
-        LaunchSource::Template { id, name, version } => (None, Some(template(id, name, version.clone()))),
+        LaunchSource::Template(specification) => (None, Some(self::specification(specification))),
     }
 }
 
@@ -101,6 +101,10 @@ fn launched_from(from: &LaunchedFrom) -> (Option<String>, Option<model::LaunchTe
         LaunchedFrom::Elsewhere => (None, None),
         LaunchedFrom::Template { id, name, version } => (None, Some(template(id, name, version.to_string()))),
     }
+}
+
+fn specification(of: &TemplateSpecification) -> model::LaunchTemplateSpecification {
+    template(&of.id, &of.name, of.version.clone())
 }
 
 fn template(id: &str, name: &str, version: String) -> model::LaunchTemplateSpecification {
