@@ -80,6 +80,10 @@ impl Chance {
         struck
     }
 
+    fn is_sure(&self) -> bool {
+        self.left != Some(0) && self.skip == 0 && self.probability >= 1.0
+    }
+
     /// How often it struck.
     pub fn hits(&self) -> u64 {
         self.hits
@@ -102,6 +106,11 @@ impl Plan {
     /// What the first fault that is about this case and strikes does to it.
     pub fn strike<T>(&mut self, about: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.0.iter_mut().find_map(|planned| about(&planned.fault).filter(|_| planned.chance.strikes()))
+    }
+
+    /// Whether a fault is about this case that would strike it without fail, were it to come. Nothing is drawn or counted.
+    pub fn is_sure<T>(&self, about: impl Fn(&Fault) -> Option<T>) -> bool {
+        self.0.iter().any(|planned| planned.chance.is_sure() && about(&planned.fault).is_some())
     }
 
     fn remove(&mut self, id: Option<&str>) -> usize {
@@ -276,10 +285,19 @@ impl World {
 impl super::groups::Groups {
     /// From now on EC2 has machines in `zone`, or none.
     pub fn set_zone_capacity(&mut self, zone: Zone, available: bool) {
-        let id = format!("no capacity in {zone}");
+        self.set_capacity(None, zone, available);
+    }
+
+    /// The same of one instance type.
+    pub fn set_type_capacity(&mut self, instance_type: &str, zone: Zone, available: bool) {
+        self.set_capacity(Some(instance_type.to_string()), zone, available);
+    }
+
+    fn set_capacity(&mut self, instance_type: Option<String>, zone: Zone, available: bool) {
+        let id = format!("no {instance_type:?} in {zone}");
         self.faults.remove(Some(&id));
         if !available {
-            let fault = Fault::NoCapacity { zone: Some(zone), instance_type: None };
+            let fault = Fault::NoCapacity { zone: Some(zone), instance_type };
             self.faults.0.push(Planned { id, fault, chance: Chance::new(0, None, 1.0, 0, "") });
         }
     }

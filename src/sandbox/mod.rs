@@ -53,14 +53,15 @@ pub fn answer_bytes(bytes: &[u8]) -> bool {
     let head = String::from_utf8_lossy(&bytes[..split]);
     let mut lines = head.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
-    let builder = http::Request::builder()
-        .method(first.next().unwrap_or_default())
-        .uri(first.next().unwrap_or_default());
+    let builder =
+        http::Request::builder().method(first.next().unwrap_or_default()).uri(first.next().unwrap_or_default());
     let builder = lines
         .filter_map(|line| line.split_once(':'))
         .fold(builder, |builder, (name, value)| builder.header(name.trim(), value.trim()));
     let Ok(request) = builder.body(()) else { return false };
-    let Some(request) = wire::request::Request::read(&request.into_parts().0, &bytes[split + 4..]) else { return false };
+    let Some(request) = wire::request::Request::read(&request.into_parts().0, &bytes[split + 4..]) else {
+        return false;
+    };
     let mut universe = universe::Universe::new("123456789012", 1, crate::engine::groups::Timing::Realistic);
     let now = crate::clock::Timestamp::from_secs(1_800_000_000);
     universe.answer(&request, now, "http://127.0.0.1:4599", &faults::Strike::default());

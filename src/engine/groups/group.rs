@@ -10,6 +10,7 @@ use super::agenda::DueKey;
 use super::cause::Cause;
 use super::hook::LifecycleHook;
 use super::instance::{Load, Placement};
+use super::mixed::MixedInstancesPolicy;
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
 use super::refresh::InstanceRefresh;
@@ -87,6 +88,9 @@ pub struct Group {
     pub(super) converge_due: Option<DueKey>,
     pub(super) launch_failing_since: Option<Timestamp>,
     pub(super) launch_failures: u32,
+    /// Something asked for less capacity, and there may still be too much of it. Matters with weights alone.
+    #[serde(default)]
+    pub(super) shrinks: bool,
     /// Why there is an instance more than desired, while zones are balanced.
     pub(super) rebalancing: Option<Cause>,
     pub(super) rebalance_due: Option<DueKey>,
@@ -123,6 +127,7 @@ pub struct Settings {
 pub enum LaunchSource {
     Template(TemplateSpecification),
     Configuration { name: String },
+    Mixed(Box<MixedInstancesPolicy>),
 }
 
 /// A launch template, by both its names.
@@ -269,6 +274,15 @@ impl Group {
     /// The capacity that it aims for: the desired one, and what a refresh launched ahead of terminations.
     pub(super) fn target(&self) -> u32 {
         self.desired_capacity + self.active_refresh().map_or(0, |refresh| refresh.ahead)
+    }
+
+    /// It has what it wants: nothing that led here matters any longer.
+    pub(super) fn rest(&mut self) {
+        self.pending.clear();
+        self.invoking_alarms.clear();
+        self.replacing = 0;
+        self.refreshing = 0;
+        self.rebalancing = None;
     }
 
     /// Whether a cooldown, or the activity before it, is still on.

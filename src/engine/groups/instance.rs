@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activity::{Side, Way};
 use super::agenda::DueKey;
+use super::allocation::Purchase;
 use super::cause::HealthFinding;
 use super::hook::LifecycleAction;
 use super::launch_template::LaunchArguments;
@@ -62,6 +63,9 @@ pub struct Instance {
     /// Its public address is an Elastic IP, which it keeps while it is stopped.
     #[serde(default)]
     pub elastic_ip: bool,
+    /// The Spot request that it fulfils.
+    #[serde(default)]
+    pub spot_request_id: Option<String>,
     /// Its part in a group, until it has left it.
     pub membership: Option<Membership>,
     /// Its working side, once it has run.
@@ -79,6 +83,10 @@ impl Instance {
     /// Whether it is launched, and started again, with a public address.
     pub fn gets_public_ip(&self) -> bool {
         LaunchArguments::read(&self.launch_data).public_ip.unwrap_or(self.placement.public_ip)
+    }
+
+    pub fn purchase(&self) -> Purchase {
+        if self.spot_request_id.is_some() { Purchase::Spot } else { Purchase::OnDemand }
     }
 
     /// The group that it belongs to now.

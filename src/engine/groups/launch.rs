@@ -14,7 +14,7 @@ use super::instance::{Ec2State, Health, Instance, LaunchedFrom, LifecycleState, 
 use super::launch_template::{LaunchArguments, LaunchTemplate, TemplateRef};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
-use crate::engine::names::{GroupName, InstanceId};
+use crate::engine::names::{GroupName, InstanceId, Zone};
 
 const BAD_TEMPLATE: &str = "You must use a valid fully-formed launch template.";
 
@@ -29,6 +29,19 @@ impl Groups {
         name: Option<&str>,
         version: Option<&str>,
     ) -> Result<LaunchSource, Refusal> {
+        self.template_specification(id, name, version).map(LaunchSource::Template)
+    }
+
+    /// The same for one of several templates that a group launches from.
+    ///
+    /// # Errors
+    /// `ValidationError` with EC2's reason.
+    pub fn template_specification(
+        &self,
+        id: Option<&str>,
+        name: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<TemplateSpecification, Refusal> {
         let wanted = match (id, name) {
             (Some(id), None) => TemplateRef::Id(id),
             (None, Some(name)) => TemplateRef::Name(name),
@@ -38,16 +51,16 @@ impl Groups {
             }
         };
         let template = self.launch_templates.get(wanted).map_err(|refusal| bad_template(&refusal.message))?;
-        let source = LaunchSource::Template(TemplateSpecification {
+        let specification = TemplateSpecification {
             id: template.id.clone(),
             name: template.name.clone(),
             version: version.unwrap_or("$Default").to_string(),
-        });
-        self.resolve_launch(&source)?;
-        Ok(source)
+        };
+        self.resolve_template(&specification)?;
+        Ok(specification)
     }
 
-    /// What `source` launches now.
+    /// What `source` launches now. A mixed instances policy launches several things: see [`Groups::resolve_source`].
     pub(super) fn resolve_launch(&self, source: &LaunchSource) -> Result<(LaunchedFrom, Value), Refusal> {
         match source {
             LaunchSource::Configuration { name } => {
@@ -60,10 +73,14 @@ impl Groups {
                 Ok((from, configuration.launch_data.clone()))
             }
             LaunchSource::Template(specification) => self.resolve_template(specification),
+            LaunchSource::Mixed(policy) => self.resolve_template(&policy.template),
         }
     }
 
-    fn resolve_template(&self, specification: &TemplateSpecification) -> Result<(LaunchedFrom, Value), Refusal> {
+    pub(super) fn resolve_template(
+        &self,
+        specification: &TemplateSpecification,
+    ) -> Result<(LaunchedFrom, Value), Refusal> {
         let template = self.launch_templates.get(TemplateRef::Id(&specification.id));
         let template = template.map_err(|refusal| bad_template(&refusal.message))?;
         resolve_version(template, &specification.version)
@@ -82,7 +99,7 @@ impl Groups {
         let arguments = LaunchArguments::read(&data);
         let kind = arguments.instance_type.as_deref().unwrap_or(DEFAULT_INSTANCE_TYPE);
         if self.faults.strike(|fault| fault.to_launch(&placement.zone, kind)).is_some() {
-            return Err(no_capacity(kind, placement.zone.as_str()));
+            return Err(if arguments.spot { no_spot_capacity() } else { no_capacity(kind, placement.zone.as_str()) });
         }
         let wish = self.ids.instances.next_u64();
         let taken: BTreeSet<_> = self
@@ -124,6 +141,7 @@ impl Groups {
             launch_index: 0,
             client_token: None,
             elastic_ip: false,
+            spot_request_id: arguments.spot.then(|| format!("sir-{:08x}", ids.next_u64() >> 32)),
             membership: None,
             machine: None,
             due: None,
@@ -136,7 +154,7 @@ impl Groups {
     }
 
     /// Makes a new instance a member, with the tags that say so.
-    pub(super) fn join_group(&mut self, id: &InstanceId, name: &GroupName, launched_from: LaunchedFrom) {
+    pub(super) fn join_group(&mut self, id: &InstanceId, name: &GroupName, launched_from: LaunchedFrom, weight: u32) {
         let (Some(group), Some(instance)) = (self.groups.get_mut(name), self.instances.get_mut(id)) else { return };
         let propagated = group.tags.iter().filter(|(_, tag)| tag.propagate_at_launch);
         instance.tags.extend(propagated.map(|(key, tag)| (key.clone(), tag.value.clone())));
@@ -148,7 +166,7 @@ impl Groups {
             health_finding: None,
             failing: BTreeSet::new(),
             registered: false,
-            weight: 1,
+            weight,
             protected_from_scale_in: group.settings.protect_new_instances,
             launched_from,
             in_service_since: None,
@@ -162,7 +180,7 @@ impl Groups {
 }
 
 /// What EC2 launches when nothing says otherwise. Source: RunInstances.
-const DEFAULT_INSTANCE_TYPE: &str = "m1.small";
+pub(super) const DEFAULT_INSTANCE_TYPE: &str = "m1.small";
 
 fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedFrom, Value), Refusal> {
     let version = super::version_or_refuse(template, wanted).map_err(|refusal| bad_template(&refusal.message))?;
@@ -180,6 +198,12 @@ fn no_capacity(instance_type: &str, zone: &str) -> Refusal {
          system will be working on provisioning additional capacity. You can currently get {instance_type} capacity by not \
          specifying an Availability Zone in your request. Launching EC2 instance failed."
     );
+    Refusal::new("InsufficientInstanceCapacity", 500, text)
+}
+
+/// Recorded in activities of 2020.
+fn no_spot_capacity() -> Refusal {
+    let text = "There is no Spot capacity available that matches your request. Launching EC2 instance failed.";
     Refusal::new("InsufficientInstanceCapacity", 500, text)
 }
 

@@ -196,6 +196,8 @@ pub struct LaunchArguments {
     pub detailed_monitoring: bool,
     /// The first network interface's setting, which goes before the subnet's.
     pub public_ip: Option<bool>,
+    /// It asks for a Spot Instance.
+    pub spot: bool,
     /// Tags for instances.
     pub tags: BTreeMap<String, String>,
 }
@@ -212,6 +214,7 @@ impl LaunchArguments {
             security_groups: groups.into_iter().flat_map(strings).collect(),
             detailed_monitoring: data["Monitoring"]["Enabled"].as_bool().unwrap_or_default(),
             public_ip: interface["AssociatePublicIpAddress"].as_bool(),
+            spot: data["InstanceMarketOptions"]["MarketType"] == "spot",
             tags: instance_tags(&data["TagSpecifications"]),
         }
     }

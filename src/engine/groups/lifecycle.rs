@@ -8,12 +8,15 @@ use std::time::Duration;
 use super::Groups;
 use super::activity::{ActivityKind, ActivityStatus, Details};
 use super::agenda::Due;
+use super::allocation::{Misfit, Purchase};
 use super::cause::{Cause, What, join};
-use super::group::{Cooldown, Group, LaunchSource, Process};
+use super::fleet::launch_failure;
+use super::group::{Cooldown, Group, Process, group_not_found};
 use super::instance::{LifecycleState, Placement};
 use super::termination::{Candidate, choose_termination};
 use super::timing::{LAUNCH_FAILURES_END_AFTER, Timing};
 use crate::clock::Timestamp;
+use crate::engine::Refusal;
 use crate::engine::names::{GroupName, InstanceId};
 
 /// Source: User Guide, "Use instance scale-in protection".
@@ -24,6 +27,7 @@ impl Groups {
     /// Sets a group's desired capacity and lets instances follow.
     pub(super) fn set_desired(&mut self, now: Timestamp, name: &GroupName, to: u32, what: What) {
         let Some(group) = self.groups.get_mut(name) else { return };
+        group.shrinks |= to < group.desired_capacity;
         group.desired_capacity = to;
         group.pending.push(Cause::new(now, what));
         self.tune_alarms(name);
@@ -76,11 +80,7 @@ impl Groups {
             self.terminate_surplus(now, name, active, desired);
         }
         if let Some(group) = self.groups.get_mut(name).filter(|_| desired == active) {
-            group.pending.clear();
-            group.invoking_alarms.clear();
-            group.replacing = 0;
-            group.refreshing = 0;
-            group.rebalancing = None;
+            group.rest();
         }
         // In the same instant, so that what starts cold for the group is not also prepared in the pool.
         self.converge_pool(now, name);
@@ -151,20 +151,44 @@ impl Groups {
         details: Details,
     ) -> Result<InstanceId, String> {
         let group = self.groups.get(name).ok_or("the group is gone")?;
-        let (launched_from, data) = self.resolve_launch(group.launch_source()).map_err(|refusal| refusal.message)?;
+        let purchase = self.purchase_of_next(group);
         let mut failure = "No subnet is left to launch in".to_string();
         for placement in placements {
             let (subnet, zone) = (Some(placement.subnet.clone()), Some(placement.zone.clone()));
-            match self.launch_instance(now, data.clone(), placement) {
+            match self.launch_at(now, name, purchase, placement) {
                 Ok(id) => {
-                    self.join_group(&id, name, launched_from);
                     let title = format!("Launching a new EC2 instance: {id}");
                     let details = Details { subnet, zone, ..details };
                     self.begin_activity(now, name, ActivityKind::Launch, Some(&id), title, cause, details);
                     self.update_activity(&id, ActivityStatus::PreInService, 30);
                     return Ok(id);
                 }
-                Err(refusal) => failure = refusal.message,
+                Err(refusal) => failure = launch_failure(purchase, &refusal),
+            }
+        }
+        Err(failure)
+    }
+
+    /// Launches the first thing that the group offers and EC2 has at `placement`.
+    ///
+    /// # Errors
+    /// EC2's refusal of the last of them.
+    pub(super) fn launch_at(
+        &mut self,
+        now: Timestamp,
+        name: &GroupName,
+        purchase: Option<Purchase>,
+        placement: Placement,
+    ) -> Result<InstanceId, Refusal> {
+        let mut failure = group_not_found(name);
+        let offers = self.groups.get(name).map(|group| self.offers(group, purchase, &placement.zone));
+        for offer in offers.unwrap_or(Ok(Vec::new()))? {
+            match self.launch_instance(now, offer.data, placement.clone()) {
+                Ok(id) => {
+                    self.join_group(&id, name, offer.from, offer.weight);
+                    return Ok(id);
+                }
+                Err(refusal) => failure = refusal,
             }
         }
         Err(failure)
@@ -207,7 +231,11 @@ impl Groups {
 
     fn terminate_surplus(&mut self, now: Timestamp, name: &GroupName, active: u32, desired: u32) {
         let pending = self.in_states(name, LifecycleState::is_pending);
+        let gives_up = self.gives_up(name, active - desired);
         let Some(group) = self.groups.get_mut(name) else { return };
+        if !gives_up {
+            return group.rest();
+        }
         if group.rebalancing.is_some() && pending > 0 {
             return;
         }
@@ -215,6 +243,7 @@ impl Groups {
         causes.append(&mut group.pending);
         let alarms = std::mem::take(&mut group.invoking_alarms);
         let mut capacity = active;
+        group.shrinks = false;
         while capacity > desired {
             let candidates = self.candidates(name);
             let fitting = self.candidates_within(&candidates, capacity - desired);
@@ -228,7 +257,9 @@ impl Groups {
                 }
                 // Instances that still launch are looked at again once they are in service.
                 None if pending > 0 => {
-                    if let Some(group) = self.groups.get_mut(name).filter(|_| capacity == active) {
+                    let Some(group) = self.groups.get_mut(name) else { return };
+                    group.shrinks = true;
+                    if capacity == active {
                         group.pending = causes;
                         group.invoking_alarms = alarms;
                     }
@@ -260,6 +291,8 @@ impl Groups {
                 launched_at: instance.launched_at,
                 launched_from: member.launched_from.clone(),
                 protected: member.protected_from_scale_in,
+                purchase: instance.purchase(),
+                misfit: Misfit::default(),
             })
         });
         found.collect()
@@ -275,14 +308,12 @@ impl Groups {
     }
 
     pub(super) fn choose(&mut self, now: Timestamp, name: &GroupName, candidates: &[Candidate]) -> Option<InstanceId> {
-        let settings = &self.groups.get(name)?.settings;
-        let template = match &settings.launch {
-            LaunchSource::Template(template) => Some(template.id.as_str()),
-            LaunchSource::Configuration { .. } => None,
-        };
+        let group = self.groups.get(name)?;
+        let candidates = self.as_policy_sees(group, candidates);
+        let settings = &group.settings;
         let ids = &mut self.ids.choices;
         let pick = |count: usize| usize::try_from(ids.next_u64() % count as u64).unwrap_or_default();
-        choose_termination(&settings.termination_policies, candidates, template, now, pick)
+        choose_termination(&settings.termination_policies, &candidates, &settings.launch.templates(), now, pick)
     }
 
     /// An activity ended: perhaps more is to do, perhaps the cooldown starts.

@@ -47,7 +47,7 @@ impl Groups {
         let desired = spec.desired_capacity.unwrap_or(spec.limits.min);
         check_sizes(spec.limits, desired)?;
         spec.settings.check()?;
-        self.resolve_launch(&spec.settings.launch)?;
+        self.check_launch(&spec.settings.launch)?;
         let resource = format!("autoScalingGroup:{}:autoScalingGroupName/{name}", self.ids.arns.uuid());
         let arn = self.place.arn("autoscaling", &resource);
         let name = name.clone();
@@ -62,9 +62,14 @@ impl Groups {
     /// `ValidationError` if the sizes contradict each other or the settings are impossible.
     pub fn update_group(&mut self, now: Timestamp, name: &GroupName, change: GroupChange) -> Result<(), Refusal> {
         change.settings.check()?;
-        self.resolve_launch(&change.settings.launch)?;
-        if self.groups.get(name).is_some_and(|group| group.warm_pool.is_some()) {
+        self.check_launch(&change.settings.launch)?;
+        let group = self.group_or_refuse(name)?;
+        let has_pool = group.warm_pool.is_some();
+        if has_pool {
             self.refuse_spot(&change.settings.launch)?;
+        }
+        if let Some(group) = self.groups.get(name) {
+            self.check_first_weights(group, &change.settings.launch)?;
         }
         let group = self.group_or_refuse(name)?;
         let limits = Limits {
@@ -80,6 +85,7 @@ impl Groups {
         if to != from {
             self.set_desired(now, name, to, What::Updated { limits, from, to });
         }
+        self.reweigh(now, name);
         self.check_group_health(now, name);
         self.plan_rebalance(now, name);
         self.follow_pool(now, name);
@@ -255,6 +261,9 @@ impl Groups {
             }
         }
         if !protected {
+            if let Some(group) = self.groups.get_mut(name) {
+                group.shrinks = true;
+            }
             self.plan_converge(now + self.timing.terminate_delay(), name);
         }
         Ok(())
@@ -407,6 +416,7 @@ impl Group {
             launch_failing_since: None,
             launch_failures: 0,
             traffic_sources: Vec::new(),
+            shrinks: false,
             rebalancing: None,
             rebalance_due: None,
         }

@@ -1,19 +1,20 @@
 //! Auto Scaling groups, policies, instances and their lifecycle, activities. Start at [`Groups`].
 //!
-//! `policy`, `steps`, `target_tracking`, `cron`, `termination`, `cause` and `notice` are pure functions: what is decided,
-//! and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
+//! `policy`, `steps`, `target_tracking`, `cron`, `allocation`, `termination`, `cause` and `notice` are pure functions: what
+//! is decided, and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
 //! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
-//! (`workload`, `credits`). `warm_pool` and
-//! `warm_pool_passage` keep instances prepared beside a group. Left out, and refused by the sandbox: predictive scaling,
-//! mixed instances, weights.
+//! (`workload`, `credits`). `warm_pool` and `warm_pool_passage` keep instances prepared beside a group. Left out, and refused
+//! by the sandbox: predictive scaling.
 
 pub mod activity;
 mod activity_log;
 pub mod address;
 mod agenda;
+pub mod allocation;
 pub mod cause;
 pub mod credits;
 pub mod cron;
+mod fleet;
 pub mod group;
 pub mod health;
 pub mod hook;
@@ -23,7 +24,9 @@ pub mod launch_configuration;
 pub mod launch_template;
 mod lifecycle;
 mod manage;
+pub mod market;
 pub mod measure;
+pub mod mixed;
 pub mod notice;
 mod passage;
 pub mod policy;
@@ -58,8 +61,7 @@ use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
 pub use group::{
-    Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TemplateSpecification,
-    TrafficSource,
+    Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TemplateSpecification, TrafficSource,
 };
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,

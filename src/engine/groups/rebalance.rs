@@ -11,7 +11,8 @@ use super::activity::Details;
 use super::agenda::Due;
 use super::cause::{Cause, What};
 use super::group::{Group, Process};
-use super::instance::LifecycleState;
+use super::instance::{LifecycleState, Placement};
+use super::termination::Candidate;
 use super::timing::{LONGEST_LAUNCH_RETRY, REBALANCE_DELAY};
 use crate::clock::Timestamp;
 use crate::engine::names::{GroupName, Zone};
@@ -77,10 +78,19 @@ impl Groups {
         let zones = group.zones();
         let size = |zone: &Zone| candidates.iter().filter(|candidate| candidate.zone == *zone).count();
         let fewest = zones.iter().map(|zone| size(zone)).min().unwrap_or_default();
-        candidates.iter().any(|candidate| {
+        let movable = candidates.iter().filter(|candidate| {
             let stray = !zones.contains(&candidate.zone);
             !candidate.protected && (stray || size(&candidate.zone) > fewest + 1)
-        })
+        });
+        let movable: Vec<&Candidate> = movable.collect();
+        let short = self.short_placements(group);
+        !movable.is_empty() && short.first().is_some_and(|place| self.swaps_evenly(group, &place.zone, &movable))
+    }
+
+    /// Where to launch, best first, in the zones that have too few.
+    fn short_placements(&self, group: &Group) -> Vec<Placement> {
+        let zones = self.short_zones(group);
+        self.next_placements(group).into_iter().filter(|place| zones.contains(&place.zone)).collect()
     }
 
     /// Launches one instance more than desired, as far as the maximum allows; the surplus goes once it is in service.
@@ -94,7 +104,7 @@ impl Groups {
         }
         let Some(group) = self.groups.get(name) else { return };
         let zones = self.short_zones(group);
-        let placements = self.next_placements(group).into_iter().filter(|place| zones.contains(&place.zone)).collect();
+        let placements = self.short_placements(group);
         let cause = Cause::new(now, What::Rebalanced { zones });
         match self.launch_member(now, name, placements, cause.to_string(), Details::default()) {
             Ok(_) => {

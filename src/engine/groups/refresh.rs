@@ -174,7 +174,7 @@ impl Groups {
         }
         let previous = group.settings.launch.clone();
         if let Some(source) = &desired {
-            self.resolve_launch(source)?;
+            self.check_launch(source)?;
         }
         let id = self.ids.arns.uuid();
         self.refreshing.insert(name.clone());
@@ -312,8 +312,10 @@ impl Groups {
         refresh.ended_at = Some(now);
         refresh.ahead = 0;
         let (mut due, desired) = (refresh.due.take(), refresh.desired.clone());
+        group.shrinks = true;
         if let Some(desired) = desired.filter(|_| status == RefreshStatus::Successful) {
             group.settings.launch = desired;
+            self.reweigh(now, name);
         }
         self.agenda.cancel(&mut due);
         // What was launched ahead and what was taken out without a replacement evens itself out.
@@ -349,11 +351,11 @@ impl Groups {
         let Some(group) = self.groups.get(name) else { return };
         let Some(refresh) = group.active_refresh() else { return };
         let wanted = refresh.desired.as_ref().unwrap_or(&group.settings.launch);
-        let wanted =
-            self.resolve_launch(wanted).ok().map(|(from, _)| from).filter(|_| refresh.preferences.skip_matching);
+        let wanted = self.resolve_source(wanted).ok().filter(|_| refresh.preferences.skip_matching).unwrap_or_default();
         let matches = |id: &InstanceId| {
-            let member = self.instances.get(id).and_then(|instance| instance.membership.as_ref());
-            wanted.is_some() && member.map(|member| &member.launched_from) == wanted.as_ref()
+            let Some(instance) = self.instances.get(id) else { return false };
+            let from = instance.membership.as_ref().map(|member| &member.launched_from);
+            wanted.iter().any(|offer| from == Some(&offer.from) && instance.instance_type == offer.instance_type())
         };
         let pooled: BTreeSet<InstanceId> = group.pooled().cloned().collect();
         let pool = group.warm_pool.as_ref().map(|_| {
@@ -397,10 +399,9 @@ impl Groups {
 /// # Errors
 /// `IrreversibleInstanceRefresh` where there is nothing fixed to go back to.
 fn check_reversible(desired: Option<&LaunchSource>, previous: &LaunchSource) -> Result<(), Refusal> {
-    let floating = |source: &LaunchSource| matches!(source, LaunchSource::Template(template) if template.is_floating());
     let because = match desired {
         None => "it has no desired configuration",
-        Some(_) if floating(previous) => {
+        Some(_) if previous.is_floating() => {
             "the Auto Scaling group uses the launch template's $Latest or $Default version"
         }
         Some(_) => return Ok(()),

@@ -177,13 +177,15 @@ impl Groups {
         self.terminate_for_refresh(now, name, allowed, may_replace);
     }
 
-    fn launch_ahead(&mut self, now: Timestamp, name: &GroupName, count: u32) {
-        for _ in 0..count {
+    fn launch_ahead(&mut self, now: Timestamp, name: &GroupName, capacity: u32) {
+        let mut launched = 0;
+        while launched < capacity {
             let placements = self.groups.get(name).map(|group| self.next_placements(group)).unwrap_or_default();
             let cause = Cause::new(now, What::RefreshLaunch).to_string();
             match self.launch_member(now, name, placements, cause.clone(), Details::default()) {
                 Ok(id) => {
                     let weight = self.weight_of(&id);
+                    launched += weight;
                     if let Some(refresh) = self.groups.get_mut(name).and_then(Group::active_refresh_mut) {
                         refresh.ahead += weight;
                     }

@@ -158,16 +158,20 @@ impl Groups {
     /// Makes running instances members; the desired capacity grows by them.
     ///
     /// # Errors
-    /// `ValidationError` for an instance that does not run, is a member somewhere or stands in another zone, and for a
-    /// group that would grow beyond `max_size`.
+    /// `ValidationError` for an instance that does not run, is a member somewhere or stands in another zone, for a group
+    /// that would grow beyond `max_size`, and for one with weights.
     pub fn attach_instances(&mut self, now: Timestamp, name: &GroupName, ids: &[InstanceId]) -> Result<(), Refusal> {
         check_count(ids)?;
+        if self.group_or_refuse(name)?.settings.launch.is_weighted() {
+            let text = format!("Instances cannot be attached to AutoScalingGroup {name}, which uses instance weights.");
+            return Err(Refusal::validation(text));
+        }
         for id in ids {
             self.check_attachable(name, id)?;
         }
         self.check_growth(name, u32::try_from(ids.len()).unwrap_or(u32::MAX))?;
         for id in ids {
-            self.join_group(id, name, LaunchedFrom::Elsewhere);
+            self.join_group(id, name, LaunchedFrom::Elsewhere, 1);
             self.begin_move_in(now, name, id, false);
         }
         self.after_change(now, name);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::allocation::{Misfit, Purchase};
 use super::instance::LaunchedFrom;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -83,21 +84,24 @@ pub struct Candidate {
     pub launched_at: Timestamp,
     pub launched_from: LaunchedFrom,
     pub protected: bool,
+    pub purchase: Purchase,
+    /// How badly it fits a mixed instances policy; all the same without one.
+    pub misfit: Misfit,
 }
 
 /// The instance to terminate, or `None` if all are protected.
 ///
-/// `current_template` is the id of the group's launch template. `choose` picks one of that many equals.
+/// `current_templates` are the ids of the group's launch templates. `choose` picks one of that many equals.
 pub fn choose_termination(
     policies: &[TerminationPolicy],
     candidates: &[Candidate],
-    current_template: Option<&str>,
+    current_templates: &[&str],
     now: Timestamp,
     choose: impl FnOnce(usize) -> usize,
 ) -> Option<InstanceId> {
     let mut left = in_fullest_zones(candidates);
     for policy in policies {
-        left = narrow(*policy, left, current_template, now);
+        left = narrow(*policy, left, current_templates, now);
     }
     match left.len() {
         0 => None,
@@ -120,7 +124,7 @@ fn in_fullest_zones(candidates: &[Candidate]) -> Vec<&Candidate> {
 fn narrow<'a>(
     policy: TerminationPolicy,
     left: Vec<&'a Candidate>,
-    current_template: Option<&str>,
+    current_templates: &[&str],
     now: Timestamp,
 ) -> Vec<&'a Candidate> {
     match policy {
@@ -129,13 +133,14 @@ fn narrow<'a>(
         TerminationPolicy::ClosestToNextInstanceHour => with_least(left, |candidate| to_next_hour(candidate, now)),
         TerminationPolicy::OldestLaunchConfiguration => with_least(left, configuration_age),
         TerminationPolicy::OldestLaunchTemplate => {
-            with_least(left, |candidate| template_age(candidate, current_template))
+            with_least(left, |candidate| template_age(candidate, current_templates))
         }
-        // One instance type, on demand: every instance fits the strategy equally well.
-        TerminationPolicy::AllocationStrategy => left,
+        TerminationPolicy::AllocationStrategy => with_least(left, |candidate| std::cmp::Reverse(candidate.misfit)),
+        // The first step narrows only groups with a mixed instances policy.
         TerminationPolicy::Default => {
+            let left = with_least(left, |candidate| std::cmp::Reverse(candidate.misfit));
             let left = with_least(left, configuration_age);
-            let left = with_least(left, |candidate| template_age(candidate, current_template));
+            let left = with_least(left, |candidate| template_age(candidate, current_templates));
             with_least(left, |candidate| to_next_hour(candidate, now))
         }
     }
@@ -154,11 +159,11 @@ fn configuration_age(candidate: &Candidate) -> (bool, Timestamp) {
     }
 }
 
-/// Instances of another template than the current one first, then by version, oldest first.
-fn template_age(candidate: &Candidate, current: Option<&str>) -> (u8, u64) {
+/// Instances of another template than the current ones first, then by version, oldest first.
+fn template_age(candidate: &Candidate, current: &[&str]) -> (u8, u64) {
     match &candidate.launched_from {
         LaunchedFrom::Elsewhere => (0, 0),
-        LaunchedFrom::Template { id, .. } if Some(id.as_str()) != current => (0, 0),
+        LaunchedFrom::Template { id, .. } if !current.contains(&id.as_str()) => (0, 0),
         LaunchedFrom::Template { version, .. } => (1, *version),
         LaunchedFrom::Configuration { .. } => (2, 0),
     }
@@ -192,6 +197,8 @@ mod tests {
                 },
             },
             protected: words.get(4) == Some(&"protected"),
+            purchase: Purchase::OnDemand,
+            misfit: Misfit::default(),
         }
     }
 
@@ -201,7 +208,7 @@ mod tests {
         let mut order = Vec::new();
         while order.len() < expected.split_whitespace().count().max(1) {
             let now = Timestamp::from_secs(now_secs);
-            let Some(id) = choose_termination(policies, &left, Some("cur"), now, |_| 0) else { break };
+            let Some(id) = choose_termination(policies, &left, &["cur"], now, |_| 0) else { break };
             left.retain(|candidate| candidate.id != id);
             order.push(id.to_string());
         }

@@ -173,8 +173,12 @@ impl Groups {
 
     /// Source: PutWarmPool as documented until 2025; mixed instances policies without Spot have been allowed since.
     pub(super) fn refuse_spot(&self, source: &LaunchSource) -> Result<(), Refusal> {
-        let (_, data) = self.resolve_launch(source)?;
-        if data.pointer("/InstanceMarketOptions/MarketType").and_then(|kind| kind.as_str()) != Some("spot") {
+        let market = "/InstanceMarketOptions/MarketType";
+        let launches_spot = match source {
+            LaunchSource::Mixed(policy) => policy.distribution.on_demand_percent_above_base < 100,
+            _ => self.resolve_launch(source)?.1.pointer(market).is_some_and(|kind| kind == "spot"),
+        };
+        if !launches_spot {
             return Ok(());
         }
         let text = "You cannot add a warm pool to an Auto Scaling group that launches Spot Instances.";

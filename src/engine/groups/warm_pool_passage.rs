@@ -90,19 +90,18 @@ impl Groups {
         cause: &str,
     ) -> Result<(), String> {
         let group = self.groups.get(name).ok_or("the group is gone")?;
-        let (launched_from, data) = self.resolve_launch(group.launch_source()).map_err(|refusal| refusal.message)?;
+        let purchase = self.purchase_of_next(group);
         let mut failure = "No subnet is left to launch in".to_string();
         for placement in placements {
-            match self.launch_instance(now, data.clone(), placement) {
+            match self.launch_at(now, name, purchase, placement) {
                 Ok(id) => {
-                    self.join_group(&id, name, launched_from);
                     self.move_to_pool(&id, Way::INTO_POOL);
                     let title = format!("Launching a new EC2 instance into warm pool: {id}");
                     self.begin_pool_activity(now, &id, title, cause.to_string(), Vec::new());
                     self.update_activity(&id, ActivityStatus::PreInService, 30);
                     return Ok(());
                 }
-                Err(reason) => failure = reason,
+                Err(refusal) => failure = refusal.message,
             }
         }
         Err(failure)
@@ -249,7 +248,10 @@ impl Groups {
     fn can_start(&self, instance: &Instance) -> bool {
         match instance.state {
             Ec2State::Running => true,
-            Ec2State::Stopped => !self.exhausted_zones.contains(&instance.placement.zone),
+            Ec2State::Stopped => {
+                let (zone, kind) = (&instance.placement.zone, instance.instance_type.as_str());
+                !self.faults.is_sure(|fault| fault.to_launch(zone, kind))
+            }
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! What CreateAutoScalingGroup and UpdateAutoScalingGroup have in common: settings, read from the request's members.
 
-use super::{hooks, model, not_negative, not_reproduced, word};
+use super::{hooks, mixed, model, not_negative, not_reproduced, word};
 use crate::engine::Refusal;
 use crate::engine::groups::group::{DEFAULT_COOLDOWN_SECS, Settings};
 use crate::engine::groups::termination::{TerminationPolicy, check_policies};
@@ -13,6 +13,7 @@ use crate::sandbox::region::Region;
 pub struct SettingsRequest {
     pub launch_configuration_name: Option<String>,
     pub launch_template: Option<model::LaunchTemplateSpecification>,
+    pub mixed_instances_policy: Option<model::MixedInstancesPolicy>,
     pub vpc_zone_identifier: Option<String>,
     pub availability_zones: Option<Vec<String>>,
     pub default_cooldown: Option<i64>,
@@ -26,12 +27,8 @@ pub struct SettingsRequest {
 
 impl SettingsRequest {
     /// The settings of a new group.
-    pub fn create(self, region: &Region) -> Result<Settings, Refusal> {
-        let Some(launch) = self.launch(region)? else {
-            let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
-                        MixedInstancesPolicy parameter.";
-            return Err(Refusal::validation(text));
-        };
+    pub fn create(mut self, region: &Region) -> Result<Settings, Refusal> {
+        let launch = self.take_launch(region, None)?.ok_or_else(one_launch_source)?;
         let role = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
         let place = &region.world.place;
         let settings = Settings {
@@ -50,8 +47,8 @@ impl SettingsRequest {
     }
 
     /// `settings` with what the request mentions put in.
-    pub fn change(self, region: &Region, mut settings: Settings) -> Result<Settings, Refusal> {
-        if let Some(launch) = self.launch(region)? {
+    pub fn change(mut self, region: &Region, mut settings: Settings) -> Result<Settings, Refusal> {
+        if let Some(launch) = self.take_launch(region, Some(&settings.launch))? {
             settings.launch = launch;
         }
         if let Some((placements, by_zone)) = self.placements(region)? {
@@ -85,19 +82,23 @@ impl SettingsRequest {
         Ok(settings)
     }
 
-    fn launch(&self, region: &Region) -> Result<Option<LaunchSource>, Refusal> {
-        match (&self.launch_configuration_name, &self.launch_template) {
-            (None, None) => Ok(None),
-            (Some(name), None) => Ok(Some(LaunchSource::Configuration { name: name.clone() })),
-            (None, Some(template)) => {
+    /// What to launch from, where the request says; `current` is what the group has.
+    fn take_launch(
+        &mut self,
+        region: &Region,
+        current: Option<&LaunchSource>,
+    ) -> Result<Option<LaunchSource>, Refusal> {
+        let sources =
+            (self.launch_configuration_name.take(), self.launch_template.take(), self.mixed_instances_policy.take());
+        match sources {
+            (None, None, None) => Ok(None),
+            (Some(name), None, None) => Ok(Some(LaunchSource::Configuration { name })),
+            (None, Some(template), None) => {
                 let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
                 region.world.groups.launch_source_of_template(id, name, template.version.as_deref()).map(Some)
             }
-            (Some(_), Some(_)) => {
-                let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
-                            MixedInstancesPolicy parameter.";
-                Err(Refusal::validation(text))
-            }
+            (None, None, Some(policy)) => mixed::read(region, policy, current).map(Some),
+            _ => Err(one_launch_source()),
         }
     }
 
@@ -120,6 +121,12 @@ impl SettingsRequest {
         }
         Ok(Some((placements, false)))
     }
+}
+
+fn one_launch_source() -> Refusal {
+    let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
+                MixedInstancesPolicy parameter.";
+    Refusal::validation(text)
 }
 
 fn default_placement(region: &Region, zone: &str) -> Result<Placement, Refusal> {

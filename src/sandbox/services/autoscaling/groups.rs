@@ -21,6 +21,7 @@ pub fn register(operations: &mut Operations) {
             "AutoScalingGroupName",
             "LaunchConfigurationName",
             "LaunchTemplate",
+            "MixedInstancesPolicy",
             "MinSize",
             "MaxSize",
             "DesiredCapacity",
@@ -49,6 +50,7 @@ pub fn register(operations: &mut Operations) {
             "AutoScalingGroupName",
             "LaunchConfigurationName",
             "LaunchTemplate",
+            "MixedInstancesPolicy",
             "MinSize",
             "MaxSize",
             "DesiredCapacity",
@@ -101,6 +103,7 @@ macro_rules! settings_of {
         SettingsRequest {
             launch_configuration_name: $input.launch_configuration_name,
             launch_template: $input.launch_template,
+            mixed_instances_policy: $input.mixed_instances_policy,
             vpc_zone_identifier: $input.vpc_zone_identifier,
             availability_zones: $input.availability_zones,
             default_cooldown: $input.default_cooldown,

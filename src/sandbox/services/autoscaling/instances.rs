@@ -45,7 +45,8 @@ fn describe(
     let instances = region.world.groups.instances();
     let members = instances.filter_map(|instance| Some((instance, instance.membership.as_ref()?)));
     let wanted = members.filter(|(instance, _)| wants(input.instance_ids.as_deref(), instance.id.as_str()));
-    let (found, next_token) = page.cut(wanted.map(|(instance, member)| show::instance_details(instance, member)));
+    let groups = &region.world.groups;
+    let (found, next_token) = page.cut(wanted.map(|(one, member)| show::instance_details(groups, one, member)));
     Ok(model::DescribeAutoScalingInstancesOutput { auto_scaling_instances: Some(found), next_token })
 }
 

@@ -1,6 +1,6 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: predictive policies, mixed instances, load balancers and other traffic sources.
+//! Refused by name: predictive policies, instance requirements, load balancers and other traffic sources.
 //! Start at [`operations`].
 
 mod absent;
@@ -10,6 +10,7 @@ mod groups;
 mod hooks;
 mod instances;
 mod launch_configurations;
+mod mixed;
 mod moves;
 mod notifications;
 mod policies;

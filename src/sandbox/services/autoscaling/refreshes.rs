@@ -1,6 +1,6 @@
 //! Instance refreshes: start, cancel, roll back, describe.
 
-use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, show, wants};
+use super::{PageRequest, existing, group_name, mixed, model, not_negative, not_reproduced, show, wants};
 use crate::engine::Refusal;
 use crate::engine::groups::LaunchSource;
 use crate::engine::groups::refresh::{Blocked, InstanceRefresh, PoolShare, RefreshPreferences};
@@ -49,22 +49,25 @@ fn start(
     }
     let desired = input.desired_configuration.map(|desired| desired_source(region, desired)).transpose()?;
     let preferences = read_preferences(input.preferences.unwrap_or_default())?;
-    let id = region.world.with_groups(call.now, |groups| {
-        groups.start_instance_refresh(call.now, &name, desired.flatten(), preferences)
-    })?;
+    let id = region
+        .world
+        .with_groups(call.now, |groups| groups.start_instance_refresh(call.now, &name, desired, preferences))?;
     Ok(model::StartInstanceRefreshOutput { instance_refresh_id: Some(id) })
 }
 
-fn desired_source(region: &Region, desired: model::DesiredConfiguration) -> Result<Option<LaunchSource>, Refusal> {
-    if desired.mixed_instances_policy.is_some() {
-        return Err(not_reproduced("A MixedInstancesPolicy in DesiredConfiguration"));
+fn desired_source(region: &Region, desired: model::DesiredConfiguration) -> Result<LaunchSource, Refusal> {
+    match (desired.launch_template, desired.mixed_instances_policy) {
+        (Some(template), None) => {
+            let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
+            region.world.groups.launch_source_of_template(id, name, template.version.as_deref())
+        }
+        // What a desired policy leaves out goes back to its default. Source: the guide, "Skip matching".
+        (None, Some(policy)) => mixed::read(region, policy, None),
+        _ => {
+            let text = "DesiredConfiguration must contain either a LaunchTemplate or a MixedInstancesPolicy";
+            Err(Refusal::validation(text))
+        }
     }
-    let Some(template) = desired.launch_template else {
-        let text = "DesiredConfiguration must contain either a LaunchTemplate or a MixedInstancesPolicy";
-        return Err(Refusal::validation(text));
-    };
-    let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
-    region.world.groups.launch_source_of_template(id, name, template.version.as_deref()).map(Some)
 }
 
 fn read_preferences(input: model::RefreshPreferences) -> Result<RefreshPreferences, Refusal> {
@@ -174,7 +177,7 @@ fn show_refresh(group: &str, refresh: &InstanceRefresh) -> model::InstanceRefres
         preferences: Some(show_preferences(&refresh.preferences)),
         desired_configuration: refresh.desired.as_ref().map(|source| model::DesiredConfiguration {
             launch_template: show::launch_template(source),
-            mixed_instances_policy: None,
+            mixed_instances_policy: show::mixed_instances_policy(source),
         }),
         rollback_details: rollback,
         strategy: Some(ROLLING.into()),

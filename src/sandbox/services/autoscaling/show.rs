@@ -1,6 +1,6 @@
 //! The engine's values as the service model shows them.
 
-use super::model;
+use super::{mixed, model};
 use crate::engine::groups::activity::Activity;
 use crate::engine::groups::group::Settings;
 use crate::engine::groups::{Group, Groups, Instance, LaunchSource, LaunchedFrom, Membership, TemplateSpecification};
@@ -13,8 +13,7 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
     let groups = &region.world.groups;
     let settings = &group.settings;
     let (configuration, template) = launch_source(&settings.launch);
-    let instances =
-        groups.members(group).filter(|_| with_instances).map(|(instance, member)| self::instance(instance, member));
+    let instances = groups.members(group).filter(|_| with_instances).map(|(one, member)| instance(group, one, member));
     let suspended = group.suspended.iter().map(|(process, reason)| model::SuspendedProcess {
         process_name: Some(process.name().into()),
         suspension_reason: Some(reason.clone()),
@@ -26,6 +25,7 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         auto_scaling_group_arn: Some(group.arn.clone()),
         launch_configuration_name: configuration,
         launch_template: template,
+        mixed_instances_policy: mixed_instances_policy(&settings.launch),
         min_size: Some(group.limits.min.into()),
         max_size: Some(group.limits.max.into()),
         desired_capacity: Some(group.desired_capacity.into()),
@@ -87,12 +87,26 @@ fn launch_source(source: &LaunchSource) -> (Option<String>, Option<model::Launch
     match source {
         LaunchSource::Configuration { name } => (Some(name.clone()), None),
         LaunchSource::Template(specification) => (None, Some(self::specification(specification))),
+        LaunchSource::Mixed(_) => (None, None),
     }
 }
 
 /// The template that a source names, if it names one.
 pub fn launch_template(source: &LaunchSource) -> Option<model::LaunchTemplateSpecification> {
     launch_source(source).1
+}
+
+pub fn mixed_instances_policy(source: &LaunchSource) -> Option<model::MixedInstancesPolicy> {
+    match source {
+        LaunchSource::Mixed(policy) => Some(mixed::show(policy)),
+        LaunchSource::Configuration { .. } | LaunchSource::Template(_) => None,
+    }
+}
+
+/// Shown only in groups that count in weights, and on what is left of such.
+fn weight(group: Option<&Group>, member: &Membership) -> Option<String> {
+    let weighted = group.is_some_and(|group| group.settings.launch.is_weighted());
+    (weighted || member.weight > 1).then(|| member.weight.to_string())
 }
 
 fn launched_from(from: &LaunchedFrom) -> (Option<String>, Option<model::LaunchTemplateSpecification>) {
@@ -103,7 +117,7 @@ fn launched_from(from: &LaunchedFrom) -> (Option<String>, Option<model::LaunchTe
     }
 }
 
-fn specification(of: &TemplateSpecification) -> model::LaunchTemplateSpecification {
+pub fn specification(of: &TemplateSpecification) -> model::LaunchTemplateSpecification {
     template(&of.id, &of.name, of.version.clone())
 }
 
@@ -126,7 +140,7 @@ pub fn tags(group: &Group) -> Vec<model::TagDescription> {
     tags.collect()
 }
 
-pub fn instance(instance: &Instance, member: &Membership) -> model::Instance {
+pub fn instance(group: &Group, instance: &Instance, member: &Membership) -> model::Instance {
     let (launch_configuration_name, launch_template) = launched_from(&member.launched_from);
     model::Instance {
         instance_id: Some(instance.id.to_string()),
@@ -137,11 +151,16 @@ pub fn instance(instance: &Instance, member: &Membership) -> model::Instance {
         launch_configuration_name,
         launch_template,
         protected_from_scale_in: Some(member.protected_from_scale_in),
+        weighted_capacity: weight(Some(group), member),
         ..Default::default()
     }
 }
 
-pub fn instance_details(instance: &Instance, member: &Membership) -> model::AutoScalingInstanceDetails {
+pub fn instance_details(
+    groups: &Groups,
+    instance: &Instance,
+    member: &Membership,
+) -> model::AutoScalingInstanceDetails {
     let (launch_configuration_name, launch_template) = launched_from(&member.launched_from);
     model::AutoScalingInstanceDetails {
         instance_id: Some(instance.id.to_string()),
@@ -154,6 +173,7 @@ pub fn instance_details(instance: &Instance, member: &Membership) -> model::Auto
         launch_configuration_name,
         launch_template,
         protected_from_scale_in: Some(member.protected_from_scale_in),
+        weighted_capacity: weight(groups.get(&member.group), member),
         ..Default::default()
     }
 }

@@ -1,5 +1,7 @@
 //! The service as a client sees it, below the codecs.
 
+mod mixed;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

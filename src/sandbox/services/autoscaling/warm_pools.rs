@@ -71,7 +71,7 @@ fn describe(
     let (found, next_token) = page.cut(region.world.groups.pool_members(group));
     Ok(model::DescribeWarmPoolOutput {
         warm_pool_configuration: show::warm_pool(group),
-        instances: Some(found.into_iter().map(|(instance, member)| show::instance(instance, member)).collect()),
+        instances: Some(found.into_iter().map(|(instance, member)| show::instance(group, instance, member)).collect()),
         next_token,
     })
 }

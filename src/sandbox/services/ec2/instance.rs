@@ -190,6 +190,8 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         ami_launch_index: Some(instance.launch_index),
         product_codes: Some(Vec::new()),
         instance_type: Some(instance.instance_type.clone()),
+        instance_lifecycle: instance.spot_request_id.as_ref().map(|_| "spot".into()),
+        spot_instance_request_id: instance.spot_request_id.clone(),
         launch_time: Some(instance.launched_at),
         placement: Some(Placement {
             availability_zone: Some(instance.placement.zone.to_string()),
@@ -308,7 +310,7 @@ const INSTANCES: Kind<Reserved> = Kind {
         ("root-device-name", |r| one(&r.instance.root_device_name)),
         ("root-device-type", |r| one(&r.instance.root_device_type)),
         ("source-dest-check", |r| one(&r.instance.source_dest_check)),
-        ("spot-instance-request-id", |_| Vec::new()),
+        ("spot-instance-request-id", |r| one(&r.instance.spot_instance_request_id)),
         ("state-reason-code", |r| inner!(r.state_reason.code)),
         ("state-reason-message", |r| inner!(r.state_reason.message)),
         ("subnet-id", |r| one(&r.instance.subnet_id)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use scaleproof::clock::Timestamp;
 use scaleproof::engine::groups::LaunchedFrom;
 use scaleproof::engine::groups::activity::ActivityKind;
+use scaleproof::engine::groups::allocation::{Misfit, Purchase};
 use scaleproof::engine::groups::rebalance::temporary_max;
 use scaleproof::engine::groups::termination::{Candidate, TerminationPolicy, check_policies, choose_termination};
 use scaleproof::engine::names::InstanceId;
@@ -54,7 +55,9 @@ fn choice(case: &Case) -> Result<(), Failure> {
         None => current_template(&candidates),
     };
     let choose = |left: &[Candidate], pick: usize| {
-        choose_termination(&policies, left, current.as_deref(), Timestamp::from_secs(now), |count| pick % count)
+        choose_termination(&policies, left, current.as_deref().as_slice(), Timestamp::from_secs(now), |count| {
+            pick % count
+        })
     };
     let departures = |count: usize| {
         let mut left = candidates.clone();
@@ -120,6 +123,8 @@ fn candidate(described: &Value) -> Result<Candidate, Failure> {
         launched_at,
         launched_from: launched_from(members, launched_at),
         protected: members.get("protected").and_then(Value::as_bool).unwrap_or_default(),
+        purchase: Purchase::OnDemand,
+        misfit: Misfit::default(),
     })
 }
 
