@@ -61,8 +61,8 @@ fn every_kind_of_scaling_applies_and_settles_with_every_provider() {
     }
 }
 
-/// Between them all types of policies but the course's own.
-const SCALING_EXAMPLES: [&str; 2] = ["steps.yaml", "office-hours.yaml"];
+/// Between them all types of policies but the course's own, and several instance types.
+const SCALING_EXAMPLES: [&str; 3] = ["steps.yaml", "office-hours.yaml", "spot.yaml"];
 
 #[test]
 fn without_terraform_one_message_says_how_to_get_it() {

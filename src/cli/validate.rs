@@ -52,10 +52,19 @@ fn summary(stack: &Stack) -> String {
         stack.region,
         stack.group.min_size,
         stack.group.max_size,
-        stack.launch.instance_type,
+        machines(stack),
         some(stack.policies.len(), "policy", "policies"),
         schedules,
         some(stack.alerting.topics.len(), "notification", "notifications"),
         some(stack.alerting.alarms.len(), "alarm", "alarms"),
     )
+}
+
+fn machines(stack: &Stack) -> String {
+    let own = &stack.launch.instance_type;
+    match stack.launch.mixed.as_ref().map_or(1, |mixed| mixed.instance_types.len()) {
+        0 | 1 => own.clone(),
+        2 => format!("{own} or another type"),
+        more => format!("{own} or {} other types", more - 1),
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::mixed::build_mixed;
 use super::{
     Architecture, Group, Image, Inbound, KeyPair, Launch, PolicyKind, PoolStateWord, STACK_TAG, Stack, Topic,
     TrackedMetric, WarmPool,
@@ -102,6 +103,7 @@ fn build_launch(launch: &LaunchSpec, files: &Files, short_period: bool, builder:
     Launch {
         image: image_of(image),
         instance_type: launch.instance_type.0.clone(),
+        mixed: build_mixed(launch, builder),
         key_pair: build_key_pair(launch.key_pair.as_ref(), files, builder),
         inbound,
         user_data: build_user_data(launch, files, builder),
@@ -119,7 +121,7 @@ fn image_of(name: &str) -> Image {
 }
 
 /// AWS marks its ARM families with a `g` after the generation's digit (t4g, m7gd, c6gn) and the first one as a1.
-fn architecture_of(instance_type: &str) -> Architecture {
+pub(super) fn architecture_of(instance_type: &str) -> Architecture {
     let family = instance_type.split('.').next().unwrap_or_default();
     let options =
         family.trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start_matches(|c: char| c.is_ascii_digit());

@@ -12,6 +12,7 @@ use crate::spec::{Problem, SpecMap};
 pub fn lint_stack(stack: &Stack, map: &SpecMap) -> Vec<Problem> {
     let mut lints = Lints { stack, map, found: Vec::new() };
     lints.ssh();
+    lints.mixed();
     lints.topics();
     lints.policies();
     lints.alarms();
@@ -39,6 +40,27 @@ impl<'a> Lints<'a> {
                 let fact = format!("{path} opens port 22 to the whole internet.");
                 self.warn(Kind::SshOpen, &path, fact, "Name your own network in from, such as 203.0.113.0/24.");
             }
+        }
+    }
+
+    fn mixed(&mut self) {
+        const PATH: &str = "launch.mixed_instances";
+        let Some(mixed) = &self.stack.launch.mixed else { return };
+        let (group, weight) = (&self.stack.group, mixed.largest_weight());
+        let small = [("max_size", group.max_size), ("desired_capacity", group.desired_capacity)];
+        if let Some((name, size)) = small.into_iter().find(|(_, size)| (1..weight).contains(size)) {
+            let path = format!("{PATH}.instance_types");
+            let fact = format!("A machine counts up to {weight} units, and group.{name} is {size}.");
+            self.warn(Kind::WeightAboveSize, &path, fact, "Count the group's sizes in units, or take smaller weights.");
+        }
+        let about_spot = self.map.names_in(PATH).find(|name| name.starts_with("spot_")).map(str::to_owned);
+        if let Some(name) = about_spot.filter(|_| !mixed.uses_spot(group.max_size)) {
+            let fact = format!(
+                "{PATH}.{name} is set, and all capacity is On-Demand: a base of {} and {} % above it.",
+                mixed.on_demand_base_capacity, mixed.on_demand_percentage_above_base_capacity
+            );
+            let remedy = "Lower on_demand_percentage_above_base_capacity, or leave the spot arguments out.";
+            self.warn(Kind::SpotUnused, &format!("{PATH}.{name}"), fact, remedy);
         }
     }
 

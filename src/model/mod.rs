@@ -7,6 +7,7 @@ mod alarms;
 mod build;
 mod lints;
 mod load;
+mod mixed;
 mod network;
 mod policies;
 #[cfg(test)]
@@ -17,8 +18,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::spec::values::PoolStateWord;
-pub use crate::spec::values::{AdjustmentType, Comparison, GroupEvent};
+pub use crate::spec::values::{
+    AdjustmentType, Comparison, GroupEvent, OnDemandStrategyWord, PoolStateWord, SpotStrategyWord,
+};
 pub use alarms::rule_in_words;
 pub use build::{Files, build_stack};
 pub use lints::lint_stack;
@@ -68,6 +70,7 @@ pub enum Zones {
 pub struct Launch {
     pub image: Image,
     pub instance_type: String,
+    pub mixed: Option<MixedInstances>,
     pub key_pair: Option<KeyPair>,
     pub inbound: Vec<Inbound>,
     /// The text itself, read by whoever loaded the spec.
@@ -75,6 +78,39 @@ pub struct Launch {
     /// On when some alarm on the group's EC2 metrics has a period under five minutes.
     pub detailed_monitoring: bool,
     pub architecture: Architecture,
+}
+
+/// Several instance types and purchase options, in AWS's words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MixedInstances {
+    /// The preferred one first.
+    pub instance_types: Vec<MixedType>,
+    pub on_demand_base_capacity: u32,
+    pub on_demand_percentage_above_base_capacity: u32,
+    pub on_demand_allocation_strategy: OnDemandStrategyWord,
+    pub spot_allocation_strategy: SpotStrategyWord,
+    /// With `lowest-price` alone.
+    pub spot_instance_pools: Option<u32>,
+    /// US dollars for an hour of one unit of capacity.
+    pub spot_max_price: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MixedType {
+    pub instance_type: String,
+    /// For all types or for none.
+    pub weighted_capacity: Option<u32>,
+}
+
+impl MixedInstances {
+    /// Whether any capacity of a group of up to `max_size` is Spot.
+    pub fn uses_spot(&self, max_size: u32) -> bool {
+        self.on_demand_percentage_above_base_capacity < 100 && self.on_demand_base_capacity < max_size
+    }
+
+    pub fn largest_weight(&self) -> u32 {
+        self.instance_types.iter().filter_map(|one| one.weighted_capacity).max().unwrap_or(1)
+    }
 }
 
 /// The processor that the instance type has, in the words of Canonical's image names.

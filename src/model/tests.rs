@@ -428,3 +428,60 @@ fn the_examples_scale_as_they_say() {
     assert!(office.launch.detailed_monitoring, "target tracking looks every minute");
     assert_eq!(office.schedules.iter().map(|action| action.min_size).collect::<Vec<_>>(), [Some(1), Some(4)]);
 }
+
+/// A launch block with these lines below `mixed_instances`.
+fn mixed(arguments: &str) -> String {
+    format!("launch: {{ instance_type: t3.micro, mixed_instances: {{ {arguments} }} }}\n")
+}
+
+#[test]
+fn several_types_keep_to_awss_rules() {
+    let types = "launch.mixed_instances.instance_types";
+    let both = "instance_types: [{ instance_type: t3.micro }, { instance_type: t3.small }]";
+    let weights = "instance_types: [{ instance_type: t3.micro, weighted_capacity: 1 }, { instance_type: t3.small, weighted_capacity: 1 }]";
+    check(&[
+        (&mixed(both), &[]),
+        (&mixed(weights), &[]),
+        (&mixed("instance_types: []"), &[&format!("invalid-value {types}")]),
+        (&mixed("instance_types: [{ instance_type: t3.small }]"), &[&format!("invalid-value {types}")]),
+        (
+            &mixed("instance_types: [{ instance_type: t3.micro }, { instance_type: t3.micro }]"),
+            &[&format!("duplicate-entry {types}[1]")],
+        ),
+        (
+            &mixed("instance_types: [{ instance_type: t3.micro }, { instance_type: t4g.micro }]"),
+            &[&format!("invalid-value {types}[1]")],
+        ),
+        (
+            &mixed("instance_types: [{ instance_type: t3.micro, weighted_capacity: 1 }, { instance_type: t3.small }]"),
+            &[&format!("missing-argument {types}")],
+        ),
+        (
+            &mixed(&format!("{both}, on_demand_percentage_above_base_capacity: 0, spot_instance_pools: 3")),
+            &["invalid-value launch.mixed_instances.spot_instance_pools"],
+        ),
+    ]);
+}
+
+#[test]
+fn weights_above_the_sizes_and_spot_that_is_never_launched_are_warned_of() {
+    let both = "instance_types: [{ instance_type: t3.micro, weighted_capacity: 1 }, { instance_type: t3.small, weighted_capacity: 4 }]";
+    let heavy = "weight-above-size launch.mixed_instances.instance_types";
+    let sizes = |sizes: &str| format!("{}group: {{ {sizes} }}\n", mixed(both));
+    check(&[
+        (&sizes("min_size: 1, max_size: 3"), &[heavy]),
+        (&sizes("min_size: 1, max_size: 8"), &[heavy]),
+        (&sizes("min_size: 4, max_size: 8"), &[]),
+        (&sizes("min_size: 0, max_size: 8"), &[]),
+        (
+            &mixed("instance_types: [{ instance_type: t3.micro }], spot_max_price: 0.05"),
+            &["spot-unused launch.mixed_instances.spot_max_price"],
+        ),
+        (
+            &mixed(
+                "instance_types: [{ instance_type: t3.micro }], spot_max_price: 0.05, on_demand_percentage_above_base_capacity: 50",
+            ),
+            &[],
+        ),
+    ]);
+}

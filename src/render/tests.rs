@@ -66,6 +66,7 @@ fn terraform_fmt_has_nothing_to_change() {
         stack("examples/worker.yaml"),
         stack("examples/steps.yaml"),
         stack("examples/office-hours.yaml"),
+        stack("examples/spot.yaml"),
         odd_stack(),
     ]
     .iter()
@@ -205,4 +206,30 @@ fn a_time_zone_asks_for_a_provider_that_has_it() {
     let files = render_stack(&office, &RenderOptions::default()).expect("embedded templates");
     assert!(files["versions.tf"].contains(">= 4.0, < 7.0"), "{}", files["versions.tf"]);
     assert!(files["schedules.tf"].contains("time_zone              = \"Asia/Seoul\""), "{}", files["schedules.tf"]);
+}
+
+#[test]
+fn several_instance_types_are_a_policy_in_place_of_a_template() {
+    let mut spot = stack("examples/spot.yaml");
+    let group = |stack: &Stack| {
+        render_stack(stack, &RenderOptions::default()).expect("embedded templates").remove("group.tf").expect("a group")
+    };
+    let text = group(&spot);
+    for part in [
+        "    instances_distribution {\n      on_demand_base_capacity                  = 2\n",
+        "      spot_allocation_strategy                 = \"price-capacity-optimized\"\n    }\n",
+        "        launch_template_id = aws_launch_template.machines.id\n",
+        "      override {\n        instance_type     = \"t3.medium\"\n        weighted_capacity = 4\n      }\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("\n  launch_template {"), "{text}");
+    let mixed = spot.launch.mixed.as_mut().expect("several types");
+    mixed.spot_allocation_strategy = crate::model::SpotStrategyWord::LowestPrice;
+    (mixed.spot_instance_pools, mixed.spot_max_price) = (Some(3), Some(0.05));
+    let text = group(&spot);
+    assert!(text.contains("spot_instance_pools                      = 3\n"), "{text}");
+    assert!(text.contains("spot_max_price                           = 0.05\n"), "{text}");
+    let network = render_stack(&spot, &RenderOptions::default()).expect("embedded templates").remove("network.tf");
+    assert!(network.expect("a network").contains("values = [\"t3.small\", \"t3.medium\", \"t3a.small\"]"));
 }

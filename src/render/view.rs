@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::RenderOptions;
-use crate::model::{self, Architecture, Image, KeyPair, PolicyKind, ScheduledAction, Stack, TrackedMetric, Zones};
+use crate::model::{
+    self, Architecture, Image, KeyPair, MixedInstances, PolicyKind, ScheduledAction, Stack, TrackedMetric, Zones,
+};
 
 /// What all attributes used here exist in; 7.0 is not there to be tried.
 const PROVIDER_VERSION: &str = ">= 3.39, < 7.0";
@@ -43,6 +45,9 @@ pub(super) struct View<'a> {
     zone_pattern: String,
     too_few_zones: String,
     instance_type: &'a str,
+    /// One of them is what a zone must offer.
+    offered_types: Vec<&'a str>,
+    mixed: Option<&'a MixedInstances>,
     image_id: Option<&'a str>,
     image_owner: &'a str,
     image_pattern: Option<String>,
@@ -200,6 +205,8 @@ impl<'a> View<'a> {
             zone_pattern: format!("^{region}[a-z]$"),
             too_few_zones,
             instance_type: &launch.instance_type,
+            offered_types: offered_types(stack),
+            mixed: launch.mixed.as_ref(),
             image_id,
             image_owner: CANONICAL,
             image_pattern,
@@ -344,8 +351,18 @@ fn machine_tags(stack: &Stack) -> Vec<Tag<'_>> {
     tags
 }
 
+fn offered_types(stack: &Stack) -> Vec<&str> {
+    match &stack.launch.mixed {
+        None => vec![&stack.launch.instance_type],
+        Some(mixed) => mixed.instance_types.iter().map(|one| one.instance_type.as_str()).collect(),
+    }
+}
+
 fn zones_of(stack: &Stack, region: &str) -> (Option<u32>, Vec<String>, String) {
-    let machine = &stack.launch.instance_type;
+    let machine = match &stack.launch.mixed {
+        None => stack.launch.instance_type.as_str(),
+        Some(_) => "one of the instance types",
+    };
     match &stack.network.zones {
         Zones::Count(count) => (
             Some(u32::from(*count)),

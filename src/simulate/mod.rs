@@ -243,7 +243,7 @@ impl Simulation {
         let by_hand = group.is_some_and(|group| group.load == Load::Silent);
         let count = |wanted: fn(LifecycleState) -> bool| {
             let members = group.into_iter().flat_map(|group| groups.members(group));
-            members.filter(|(_, member)| wanted(member.lifecycle)).count() as u32
+            members.filter(|(_, member)| wanted(member.lifecycle)).map(|(_, member)| member.weight).sum()
         };
         Sample {
             at,

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Event, Happening, Observer};
+use super::record::{Event, Happening, MachineKind, Observer};
 use super::translate::{Scene, TopicInfo};
 use crate::clock::Timestamp;
 use crate::engine::alarms::history::{Happening as Remembered, HistoryItem};
 use crate::engine::groups::activity::{Activity, ActivityKind, ActivityStatus, Side, Way};
+use crate::engine::groups::allocation::Purchase;
+use crate::engine::groups::market::SpotPool;
 use crate::engine::groups::policy::{Policy, Reason};
-use crate::engine::groups::{Group, Groups, PoolState};
-use crate::engine::names::{ActivityId, GroupName, PolicyName, TopicArn};
+use crate::engine::groups::{Group, Groups, LaunchSource, PoolState};
+use crate::engine::names::{ActivityId, GroupName, InstanceId, PolicyName, TopicArn};
 use crate::engine::topics::{Delivery, DeliveryKind};
 
 /// Remembers what was told already.
@@ -48,7 +50,7 @@ impl Watch {
             self.desired = group.desired_capacity;
             observer.event(&Event { at: now, what });
         }
-        self.activities(group, now, observer);
+        self.activities(groups, group, now, observer);
     }
 
     fn policies(&mut self, group: &Group, now: Timestamp, observer: &mut dyn Observer) {
@@ -66,17 +68,18 @@ impl Watch {
         }
     }
 
-    fn activities(&mut self, group: &Group, now: Timestamp, observer: &mut dyn Observer) {
+    fn activities(&mut self, groups: &Groups, group: &Group, now: Timestamp, observer: &mut dyn Observer) {
         let newest_first = group.activities.iter().rev();
         let began: Vec<&Activity> = newest_first.take_while(|activity| activity.started_at == now).collect();
         for activity in began.into_iter().rev() {
             let (instance, cause) = (activity.instance.clone(), activity.cause.clone());
+            let machine = instance.as_ref().and_then(|id| machine_of(groups, group, id));
             let what = match (activity.kind, activity.way) {
                 (_, Way::INTO_POOL | Way::BACK_TO_POOL) => {
-                    Happening::Prepare { instance, returns: activity.way == Way::BACK_TO_POOL, cause }
+                    Happening::Prepare { instance, returns: activity.way == Way::BACK_TO_POOL, cause, machine }
                 }
                 (_, Way::END_OF_POOLED) => Happening::Discard { instance: instance.unwrap_or_default(), cause },
-                (ActivityKind::Launch, _) => Happening::Launch { instance, cause },
+                (ActivityKind::Launch, _) => Happening::Launch { instance, cause, machine },
                 (ActivityKind::Terminate, _) => Happening::Terminate { instance, cause },
             };
             observer.event(&Event { at: now, what });
@@ -112,6 +115,14 @@ fn told(item: &HistoryItem, keys: &BTreeMap<String, String>) -> Option<Happening
         }
         _ => None,
     }
+}
+
+/// What kind of machine one is, in a group that has several.
+fn machine_of(groups: &Groups, group: &Group, id: &InstanceId) -> Option<MachineKind> {
+    let instance = groups.instance(id).filter(|_| matches!(group.settings.launch, LaunchSource::Mixed(_)))?;
+    let (instance_type, zone) = (&instance.instance_type, &instance.placement.zone);
+    let spot = (instance.purchase() == Purchase::Spot).then(|| SpotPool { instance_type, zone }.percent());
+    Some(MachineKind { instance_type: instance_type.clone(), spot_percent: spot })
 }
 
 /// How an activity ended, if it has.

@@ -32,13 +32,14 @@ pub struct Sample {
     /// What the machines in service showed on average, in percent, whether or not the datum arrives; a series put by
     /// hand where machines are silent. Absent without a machine or a datum.
     pub cpu: Option<f64>,
+    /// Machines, or units of capacity where types have weights, like the two below.
     pub desired: u32,
     pub in_service: u32,
     /// Launching, not yet in service.
     pub pending: u32,
     /// The mean of the minute in milliseconds; absent without a load or without a machine that serves.
     pub latency_ms: Option<f64>,
-    /// Machines that serve: in service and started up.
+    /// Machines that serve, in service and started up, or what they weigh.
     pub serving: u32,
     /// Those of them whose credits have run out, so that they are held to their baseline.
     pub held: u32,
@@ -46,6 +47,14 @@ pub struct Sample {
     pub lowest_credits: Option<f64>,
     /// Surplus credits so far that cost money, those of running machines counted as if they stopped now.
     pub charged_credits: f64,
+}
+
+/// Which machine a group of several types launched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct MachineKind {
+    pub instance_type: String,
+    /// The Spot price in percent of the On-Demand price; absent for On-Demand.
+    pub spot_percent: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,7 +85,13 @@ pub enum Happening {
     /// A policy was asked and changed nothing, for this reason. Told once until its answer is another one.
     PolicyDeclined { policy: String, because: Reason },
     /// A scaling activity began that launches a machine.
-    Launch { instance: Option<InstanceId>, cause: String },
+    Launch {
+        instance: Option<InstanceId>,
+        cause: String,
+        /// In groups of several types.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        machine: Option<MachineKind>,
+    },
     /// It ended well.
     InService { instance: InstanceId },
     /// A scaling activity began that terminates a machine.
@@ -84,7 +99,7 @@ pub enum Happening {
     /// It ended well.
     Terminated { instance: InstanceId },
     /// A scaling activity began that prepares a machine in the warm pool: a new one, or one that leaves the group.
-    Prepare { instance: Option<InstanceId>, returns: bool, cause: String },
+    Prepare { instance: Option<InstanceId>, returns: bool, cause: String, machine: Option<MachineKind> },
     /// It ended well, and the machine stands there running or stopped.
     Prepared { instance: InstanceId, running: bool },
     /// A scaling activity began that terminates a machine of the warm pool.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::price;
-use super::record::{Event, Happening, Observer, Sample};
+use super::record::{Event, Happening, MachineKind, Observer, Sample};
 use crate::clock::Timestamp;
 use crate::engine::alarms::AlarmState;
 use crate::engine::groups::credits::Burstable;
@@ -229,8 +229,10 @@ pub struct Watcher {
     latency: Series,
     credits: Option<CreditSummary>,
     /// Machines that are billed, and since when.
-    running: BTreeMap<InstanceId, Timestamp>,
+    running: BTreeMap<InstanceId, (Timestamp, Option<MachineKind>)>,
     billed: Duration,
+    /// The same by kind, in groups of several types.
+    billed_by_kind: BTreeMap<MachineKind, Duration>,
     charged: f64,
     notices: BTreeMap<String, u64>,
 }
@@ -261,6 +263,7 @@ impl Watcher {
             credits: None,
             running: BTreeMap::new(),
             billed: Duration::ZERO,
+            billed_by_kind: BTreeMap::new(),
             charged: 0.0,
             notices: BTreeMap::new(),
         }
@@ -313,6 +316,7 @@ impl Watcher {
         let listed = price::hourly(region, instance_type);
         let (price_per_hour, price_source) = match (stack.load.price_per_hour, listed) {
             (Some(price), _) => (Some(price), "load.price_per_hour".to_owned()),
+            (None, _) if stack.launch.mixed.is_some() => self.mean_price(region),
             (None, Some(price)) => {
                 let taken = price::TAKEN;
                 (Some(price), format!("on-demand list price of {instance_type} with Linux in {region}, {taken}"))
@@ -328,9 +332,34 @@ impl Watcher {
         CostSummary { instance_hours, price_per_hour, price_source, surplus, total }
     }
 
+    /// What an hour of a machine of several types cost on average, and where that comes from.
+    fn mean_price(&self, region: &str) -> (Option<f64>, String) {
+        let mut total = 0.0;
+        for (kind, billed) in &self.billed_by_kind {
+            let Some(listed) = price::hourly(region, &kind.instance_type) else {
+                let unknown = &kind.instance_type;
+                return (
+                    None,
+                    format!("not known for {unknown} in {region}; load.price_per_hour says one for all types"),
+                );
+            };
+            total += billed.as_secs_f64() * listed * f64::from(kind.spot_percent.unwrap_or(100)) / 100.0;
+        }
+        let taken = price::TAKEN;
+        let source = format!(
+            "the mean of on-demand list prices with Linux in {region}, {taken}, and of Spot prices, which are assumed"
+        );
+        // Six decimals, so that the figure can be read.
+        let mean = if self.billed.is_zero() { 0.0 } else { total / self.billed.as_secs_f64() };
+        (Some((mean * 1e6).round() / 1e6), source)
+    }
+
     fn stop_billing(&mut self, id: &InstanceId, now: Timestamp) {
-        if let Some(since) = self.running.remove(id).filter(|since| *since < now) {
-            self.billed += now.since(since).max(LEAST_BILLED);
+        let Some((since, kind)) = self.running.remove(id).filter(|(since, _)| *since < now) else { return };
+        let span = now.since(since).max(LEAST_BILLED);
+        self.billed += span;
+        if let Some(kind) = kind {
+            *self.billed_by_kind.entry(kind).or_default() += span;
         }
     }
 
@@ -421,20 +450,21 @@ impl Observer for Watcher {
                 let word = words.split([' ', '{', '(']).next().unwrap_or_default();
                 *self.group.declined.entry(format!("{policy}: {word}")).or_default() += 1;
             }
-            Happening::Launch { instance, .. } => {
+            Happening::Launch { instance, machine, .. } => {
                 self.group.launches += u64::from(instance.is_some());
                 // One that stood running in the warm pool is billed already.
                 if let Some(id) = instance {
-                    self.running.entry(id.clone()).or_insert(at + BOOT);
+                    self.running.entry(id.clone()).or_insert_with(|| (at + BOOT, machine.clone()));
                 }
             }
             Happening::Terminate { instance, .. } => {
                 self.group.terminations += u64::from(instance.is_some());
                 instance.iter().for_each(|id| self.stop_billing(id, at));
             }
-            Happening::Prepare { instance, .. } => {
-                let billed = instance.iter().filter(|id| !self.running.contains_key(*id)).cloned().collect::<Vec<_>>();
-                self.running.extend(billed.into_iter().map(|id| (id, at + BOOT)));
+            Happening::Prepare { instance, machine, .. } => {
+                if let Some(id) = instance {
+                    self.running.entry(id.clone()).or_insert_with(|| (at + BOOT, machine.clone()));
+                }
             }
             Happening::Prepared { instance, running: false } => self.stop_billing(instance, at),
             Happening::Discard { instance, .. } => self.stop_billing(instance, at),

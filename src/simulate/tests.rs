@@ -181,6 +181,46 @@ fn in_unlimited_mode_it_goes_on_and_the_surplus_costs_money() {
     assert_eq!((credits.held_minutes, summary.objective.minutes_over), (0, 0));
 }
 
+/// Spot prices are between 38 and 56 percent of the list price here; which one is the pool's.
+#[test]
+fn spot_machines_cost_less_and_the_price_says_what_it_is() {
+    use crate::model::{MixedInstances, MixedType, OnDemandStrategyWord, SpotStrategyWord};
+    let cost = |percent: u32| {
+        job("constant 40%", 2, |stack| {
+            stack.launch.mixed = Some(MixedInstances {
+                instance_types: vec![MixedType { instance_type: "t2.nano".into(), weighted_capacity: None }],
+                on_demand_base_capacity: 0,
+                on_demand_percentage_above_base_capacity: percent,
+                on_demand_allocation_strategy: OnDemandStrategyWord::Prioritized,
+                spot_allocation_strategy: SpotStrategyWord::PriceCapacityOptimized,
+                spot_instance_pools: None,
+                spot_max_price: None,
+            });
+        })
+        .cost
+    };
+    let (on_demand, spot) = (cost(100), cost(0));
+    assert!((on_demand.price_per_hour.expect("a price") - 0.0072).abs() < 1e-9, "{on_demand:?}");
+    let share = spot.price_per_hour.expect("a price") / 0.0072;
+    assert!((0.379..=0.561).contains(&share) && spot.price_source.contains("Spot"), "{spot:?}");
+}
+
+/// 150 % of one unit's work on two machines of two units each: 150 ÷ 4.
+#[test]
+fn work_is_shared_in_proportion_to_weights() {
+    let text = "version: 1\nname: web\nregion: us-east-2\n\
+                launch: { instance_type: m5.large, mixed_instances: { instance_types: [{ instance_type: m5.large, weighted_capacity: 2 }] } }\n\
+                group: { min_size: 4, max_size: 8 }\nload: { base_cpu: 0 }\n";
+    let parsed = parse_spec("web.yaml", text.as_bytes());
+    let stack = build_stack(&parsed.spec.expect("a spec"), &parsed.map, &Files::new()).expect("a stack");
+    let mut record = Record::default();
+    let mut simulation = Simulation::new(&stack, &Options::default()).expect("a world");
+    simulation.set_load(Load::Demand(150.0));
+    simulation.advance_to(simulation.now() + minutes(10), &mut record);
+    let last = record.samples.last().expect("a sample");
+    assert_eq!((last.desired, last.in_service, last.serving, last.cpu), (4, 4, 4, Some(37.5)));
+}
+
 #[test]
 fn the_figures_of_a_burst_are_what_the_record_says() {
     let summary = job("spike 10..130% at 1h for 30m", 3, |stack| {

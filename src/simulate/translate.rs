@@ -9,6 +9,7 @@ use super::{Options, SetupError};
 use crate::clock::Timestamp;
 use crate::engine::alarms::{AlarmTiming, Comparison, MetricAlarm, MetricStat, TreatMissingData};
 use crate::engine::groups::credits::{Burstable, CreditMode};
+use crate::engine::groups::mixed::{Distribution, MixedInstancesPolicy, OnDemandStrategy, Override, SpotStrategy};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
 use crate::engine::groups::schedule::{ScheduleRequest, Sizes};
@@ -18,13 +19,16 @@ use crate::engine::groups::target_tracking::{
 };
 use crate::engine::groups::termination::TerminationPolicy;
 use crate::engine::groups::workload::{Spread, Workload};
-use crate::engine::groups::{GroupSpec, LaunchSource, Placement, PoolState, Settings, WarmPoolChange, group};
+use crate::engine::groups::{
+    GroupSpec, LaunchSource, Placement, PoolState, Settings, TemplateSpecification, WarmPoolChange, group,
+};
 use crate::engine::metrics::{MetricKey, Statistic};
 use crate::engine::names::{GroupName, Place, PolicyArn, SubnetId, TopicArn, Zone};
 use crate::engine::topics::{Links, SubscribeRequest};
 use crate::engine::{Refusal, World};
 use crate::model::{
-    self, ActionRef, Alarm, CreditModeWord, GroupEvent, Image, PoolStateWord, ScalingPolicy, Stack, Zones,
+    self, ActionRef, Alarm, CreditModeWord, GroupEvent, Image, MixedInstances, PoolStateWord, ScalingPolicy, Stack,
+    Zones,
 };
 
 /// What the launch template says for an image that only AWS can look up.
@@ -98,6 +102,10 @@ impl Scene {
 
 fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Result<(), Refusal> {
     let template = make_launch_template(scene, stack, now)?;
+    let launch = match &stack.launch.mixed {
+        None => LaunchSource::Template(template),
+        Some(mixed) => LaunchSource::Mixed(Box::new(policy_of(mixed, template)?)),
+    };
     let spec = GroupSpec {
         name: scene.group.clone(),
         limits: Limits { min: stack.group.min_size, max: stack.group.max_size },
@@ -105,7 +113,7 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Re
         settings: Settings {
             placements: placements(stack),
             by_zone: false,
-            launch: template,
+            launch,
             default_cooldown_secs: group::DEFAULT_COOLDOWN_SECS,
             default_instance_warmup_secs: None,
             health_check_type: "EC2".into(),
@@ -183,7 +191,7 @@ fn watched_group_metrics(stack: &Stack) -> Vec<String> {
     GROUP_METRICS.iter().filter(|metric| read.contains(*metric)).map(|metric| (*metric).to_owned()).collect()
 }
 
-fn make_launch_template(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<LaunchSource, Refusal> {
+fn make_launch_template(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Result<TemplateSpecification, Refusal> {
     let image = match &stack.launch.image {
         Image::Id(id) => id.as_str(),
         Image::Ubuntu { .. } => SOME_IMAGE,
@@ -195,7 +203,26 @@ fn make_launch_template(scene: &mut Scene, stack: &Stack, now: Timestamp) -> Res
     });
     let groups = &mut scene.world.groups;
     groups.create_launch_template(now, &stack.name, None, data, BTreeMap::new())?;
-    groups.launch_source_of_template(None, Some(&stack.name), Some("1"))
+    groups.template_specification(None, Some(&stack.name), Some("1"))
+}
+
+fn policy_of(mixed: &MixedInstances, template: TemplateSpecification) -> Result<MixedInstancesPolicy, Refusal> {
+    let over = |one: &model::MixedType| Override {
+        instance_type: Some(one.instance_type.clone()),
+        weight: one.weighted_capacity,
+        ..Override::default()
+    };
+    let strategy = SpotStrategy::parse(mixed.spot_allocation_strategy.word())?;
+    let mut distribution = Distribution {
+        on_demand_strategy: OnDemandStrategy::parse(mixed.on_demand_allocation_strategy.word())?,
+        on_demand_base: mixed.on_demand_base_capacity,
+        on_demand_percent_above_base: mixed.on_demand_percentage_above_base_capacity,
+        spot_max_price: mixed.spot_max_price.map(|price| price.to_string()),
+        ..Distribution::default()
+    }
+    .with_spot_strategy(strategy);
+    distribution.spot_pools = mixed.spot_instance_pools.or(distribution.spot_pools);
+    Ok(MixedInstancesPolicy { template, overrides: mixed.instance_types.iter().map(over).collect(), distribution })
 }
 
 fn placements(stack: &Stack) -> Vec<Placement> {

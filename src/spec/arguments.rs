@@ -11,9 +11,10 @@ use super::tree::{Node, Value};
 use super::values::{
     ActionName, Adjustment, AdjustmentType, Aggregation, Cidr, CreditModeWord, Description, Email, FileName,
     GroupEvent, HourlyPrice, ImageName, InstanceType, Instant, MetricName, Millis, MinutesOfDay, MissingData,
-    Namespace, Number, PairName, Percentage, Periods, PolicyType, PoolStateWord, Port, Rate, Recurrence, Region,
-    RuleDescription, ScheduledType, Script, ShortMetric, SimpleType, Size, Span, StackName, Statistic, StepType,
-    TagValue, TargetTrackingType, Text, Threshold, TimeZone, Version, ZonesSpec,
+    Namespace, Number, OnDemandStrategyWord, PairName, Percentage, Periods, PolicyType, PoolStateWord, Pools, Port,
+    Rate, Recurrence, Region, RuleDescription, ScheduledType, Script, ShortMetric, SimpleType, Size, Span, SpotPrice,
+    SpotStrategyWord, StackName, Statistic, StepType, TagValue, TargetTrackingType, Text, Threshold, TimeZone, Version,
+    Weight, WholePercent, ZonesSpec,
 };
 
 arguments! {
@@ -65,6 +66,8 @@ arguments! {
         pub image: Option<ImageName>,
         /// The EC2 instance type, such as t2.nano.
         pub instance_type: InstanceType,
+        /// Several instance types in one group, On-Demand and Spot. Left out: instance_type alone, On-Demand.
+        pub mixed_instances: Option<MixedInstancesSpec>,
         /// An existing key pair's name, or { public_key_file: id_ed25519.pub } to import one. Left out: no SSH key.
         pub key_pair: Option<KeyPairSpec>,
         /// Who may connect, one entry per TCP port and source. Left out: nobody.
@@ -75,6 +78,36 @@ arguments! {
         pub user_data: Option<Script>,
         /// One-minute metrics, which cost extra. Left out: on when an alarm on the group's EC2 metrics has a period under 5m.
         pub detailed_monitoring: Option<bool>,
+    }
+}
+
+arguments! {
+    /// Several instance types and purchase options in one group.
+    pub struct MixedInstancesSpec {
+        /// The types, the preferred one first; instance_type is one of them. At most 40, all for the same processor.
+        pub instance_types: Vec<MixedTypeSpec>,
+        /// How much capacity is On-Demand before any is Spot. Left out: 0.
+        pub on_demand_base_capacity: Option<Size>,
+        /// How much of the capacity above the base is On-Demand, in percent; the rest is Spot. Left out: 100.
+        pub on_demand_percentage_above_base_capacity: Option<WholePercent>,
+        /// Which type On-Demand capacity comes from: prioritized takes the first in the list that EC2 has, lowest-price the cheapest. Left out: prioritized.
+        pub on_demand_allocation_strategy: Option<OnDemandStrategyWord>,
+        /// Which type Spot capacity comes from. Left out: price-capacity-optimized, which AWS recommends.
+        pub spot_allocation_strategy: Option<SpotStrategyWord>,
+        /// With lowest-price, how many of the cheapest types Spot capacity is spread over. Left out: 2.
+        pub spot_instance_pools: Option<Pools>,
+        /// The most that an hour of one unit of Spot capacity may cost, in US dollars. Left out: the On-Demand price, as AWS advises.
+        pub spot_max_price: Option<SpotPrice>,
+    }
+}
+
+arguments! {
+    /// One instance type of several.
+    pub struct MixedTypeSpec {
+        /// The EC2 instance type.
+        pub instance_type: InstanceType,
+        /// How many units of the group's capacity a machine of this type is; min_size, max_size and all other sizes then count units. For all types or for none. Left out: 1.
+        pub weighted_capacity: Option<Weight>,
     }
 }
 
@@ -317,7 +350,7 @@ arguments! {
     pub struct LoadSpec {
         /// The load that simulate takes unless told otherwise: constant 40%, ramp 10..90% over 30m, sine 10..90%, spike 20..95% at 10m for 5m, square 10..90% over 1h, weekly 10..90%. Percent of one machine, or rps. Left out: sine 10..90%.
         pub shape: Option<Shape>,
-        /// How many requests per second keep one machine at full CPU. Left out: 100.
+        /// How many requests per second keep one machine at full CPU, or one unit of capacity where types have weights. Left out: 100.
         pub requests_per_second: Option<Rate>,
         /// The CPU that a machine shows without a request, in percent. Left out: 2.
         pub base_cpu: Option<Percentage>,

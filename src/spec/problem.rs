@@ -153,6 +153,10 @@ kinds! {
         "A T machine in standard mode that runs out of CPU credits is held to its baseline. Its CPU utilization then stays there however much work waits, and an alarm above it never goes off.";
     CooldownBelowBoot     Warning "cooldown-below-boot"     "the cooldown ends before a new machine helps"
         "A machine is in service before its application serves. A policy that may act again until then adds more machines than the load needs.";
+    WeightAboveSize       Warning "weight-above-size"       "one machine is more than the group's size"
+        "Auto Scaling launches until the desired capacity is fulfilled, also if that is more than max_size. AWS advises a desired capacity of two to three times the largest weight.";
+    SpotUnused            Warning "spot-unused"             "no Spot Instance is ever launched"
+        "Spot capacity is what on_demand_base_capacity and on_demand_percentage_above_base_capacity leave, which is nothing unless the percentage is below 100.";
     CannotScale           Warning "cannot-scale"            "the group has no room to scale"
         "Policies work between min_size and max_size only.";
 }

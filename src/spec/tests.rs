@@ -282,6 +282,11 @@ fn reader_and_schema_agree_on_good_and_bad_specs() {
         "instance_type: t2.nano, user_data: \"\"",
         "instance_type: t2.nano, user_data: x, detailed_monitoring: false",
         "instance_type: t2.nano, detailed_monitoring: no",
+        "instance_type: t2.nano, mixed_instances: { instance_types: [{ instance_type: t2.nano, weighted_capacity: 999 }] }",
+        "instance_type: t2.nano, mixed_instances: { instance_types: [{ instance_type: t2.nano, weighted_capacity: 1000 }] }",
+        "instance_type: t2.nano, mixed_instances: { on_demand_base_capacity: 1 }",
+        "instance_type: t2.nano, mixed_instances: { instance_types: [], spot_allocation_strategy: lowest-price, spot_instance_pools: 21 }",
+        "instance_type: t2.nano, mixed_instances: { instance_types: [], spot_max_price: 0.0005 }",
         "instance_type: t2.nano, inbound: [{ port: 65536, from: 0.0.0.0/0 }]",
         "instance_type: t2.nano, inbound: [{ port: 1, from: 0.0.0.0/0, description: \"a|b\" }]",
     ] {

@@ -113,6 +113,12 @@ integers! {
     Seed(u64) from 0 to 9_007_199_254_740_991_i64;
     /// How many instances a policy adds, or removes when negative.
     Adjustment(i32) from -10_000 to 10_000;
+    /// How much of a group's capacity an instance is.
+    Weight(u32) from 1 to 999;
+    /// How many Spot pools are drawn from.
+    Pools(u32) from 1 to 20;
+    /// Of the capacity above a base.
+    WholePercent(u32) from 0 to 100;
     /// How many zones; no region has more than six.
     ZoneCount(u8) from 1 to 6;
 }
@@ -193,6 +199,8 @@ decimals! {
     MinutesOfDay from 0 to 1_440;
     /// US dollars for an hour.
     HourlyPrice from 0 to 1_000;
+    /// US dollars for an hour of one unit of capacity; AWS takes none below the least.
+    SpotPrice from 0.001 to 1_000;
 }
 
 /// One word of a fixed list.
@@ -272,6 +280,19 @@ words! {
 words! {
     /// How the machines' datapoints become one, for a step policy.
     Aggregation { Average = "Average", Minimum = "Minimum", Maximum = "Maximum" }
+}
+words! {
+    /// Which instance type On-Demand capacity comes from.
+    OnDemandStrategyWord { Prioritized = "prioritized", LowestPrice = "lowest-price" }
+}
+words! {
+    /// Which instance type Spot capacity comes from.
+    SpotStrategyWord {
+        PriceCapacityOptimized = "price-capacity-optimized",
+        CapacityOptimized = "capacity-optimized",
+        CapacityOptimizedPrioritized = "capacity-optimized-prioritized",
+        LowestPrice = "lowest-price",
+    }
 }
 words! {
     /// The states of an alarm, as CloudWatch writes them.

@@ -254,6 +254,7 @@ pub fn assumptions(inputs: &Inputs) -> Vec<String> {
             load.service_time_ms, load.timeout_ms
         ),
     ];
+    list.extend(mixed_text(stack));
     list.extend(credit_text(stack));
     list.extend(stack.alerting.alarms.iter().filter(|alarm| !is_measured(alarm, stack)).map(|alarm| {
         format!("nothing measures {} {} here, so {} sees no data", alarm.namespace, alarm.metric_name, alarm.key)
@@ -292,6 +293,19 @@ fn boot_text(stack: &Stack) -> String {
         true => span_text(boot.typical),
         false => format!("{} to {}, mostly {},", span_text(boot.min), span_text(boot.max), span_text(boot.typical)),
     }
+}
+
+fn mixed_text(stack: &Stack) -> Option<String> {
+    let mixed = stack.launch.mixed.as_ref()?;
+    let machines = match mixed.largest_weight() {
+        1 => "machines of all types are alike",
+        _ => "a machine does as much as it weighs, and a unit of capacity what is said of a machine",
+    };
+    let spot = match mixed.uses_spot(stack.group.max_size) {
+        true => "; Spot prices are 38 to 56 % of On-Demand's, and no Spot Instance is interrupted",
+        false => "",
+    };
+    Some(format!("{machines}{spot}"))
 }
 
 fn credit_text(stack: &Stack) -> Option<String> {

@@ -94,6 +94,11 @@ impl Instance {
         self.membership.as_ref().map(|member| &member.group)
     }
 
+    /// How much of its group's capacity it is.
+    pub(super) fn weight(&self) -> u32 {
+        self.membership.as_ref().map_or(1, |member| member.weight)
+    }
+
     pub(super) fn lifecycle(&self) -> Option<LifecycleState> {
         self.membership.as_ref().map(|member| member.lifecycle)
     }

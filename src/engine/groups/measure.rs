@@ -198,7 +198,8 @@ impl Groups {
             }
             let serves = in_service && machine.ready_at.is_some_and(|ready_at| ready_at <= now);
             machine.set_serves(now, &group.meter, idle_percent(model), serves);
-            serving += u32::from(serves);
+            // Work is shared in proportion to weights.
+            serving += if serves { instance.weight() } else { 0 };
         }
         group.meter.change(now, group.load, group.workload.as_ref(), serving);
         for (at, id) in starting {
@@ -226,7 +227,8 @@ impl Groups {
             if let Some(group) = &mut group {
                 let in_service = instance.lifecycle() == Some(LifecycleState::InService);
                 let (meter, model) = (&mut group.meter, group.workload.as_ref());
-                instance.machine.iter().for_each(|machine| meter.tally(machine, in_service, model));
+                let weight = instance.weight();
+                instance.machine.iter().for_each(|machine| meter.tally(machine, weight, in_service, model));
             }
             let data = percent.map(|value| ("CPUUtilization", "Percent", span, value));
             let data =

@@ -305,7 +305,7 @@ pub struct Minute {
     pub latency_ms: Option<f64>,
     /// The lowest balance among machines in service.
     pub lowest_credits: Option<f64>,
-    /// Machines that serve at its end, and those of them that are held to their baseline.
+    /// Machines that serve at its end, or what they weigh, and those of them that are held to their baseline.
     pub serving: u32,
     pub held: u32,
     /// Surplus credits charged so far for machines that are gone, and for those that run if they stopped now.
@@ -324,8 +324,8 @@ struct Tally {
 
 impl Meter {
     /// Takes in one machine at the end of a minute.
-    pub(super) fn tally(&mut self, machine: &Machine, in_service: bool, model: Option<&Workload>) {
-        self.tally.held += u32::from(machine.serves && machine.held);
+    pub(super) fn tally(&mut self, machine: &Machine, weight: u32, in_service: bool, model: Option<&Workload>) {
+        self.tally.held += if machine.serves && machine.held { weight } else { 0 };
         if in_service {
             self.tally.in_service += 1;
             self.tally.percent += machine.minute_percent;
