@@ -15,6 +15,7 @@ pub mod ids;
 pub mod metrics;
 pub mod names;
 mod route;
+pub mod text;
 pub mod topics;
 
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ use crate::engine::alarms::message::subject;
 use crate::engine::alarms::{Alarm, AlarmState};
 use crate::engine::groups::LifecycleState;
 use crate::engine::groups::notice::NotificationType;
+use crate::engine::text::Text;
 use crate::model::{self, ActionRef, Stack, rule_in_words};
 use crate::simulate::load::Plan;
 use crate::simulate::{Event, Happening, Options, Record, SetupError, Simulation};
@@ -61,7 +62,7 @@ pub struct Evidence {
     pub state: AlarmState,
     pub since: Duration,
     /// In CloudWatch's words.
-    pub reason: String,
+    pub reason: Text,
     /// When each began, since the start, and its value; the oldest first, none from before the start.
     pub datapoints: Vec<(Duration, Option<f64>)>,
 }

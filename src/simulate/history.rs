@@ -14,6 +14,7 @@ use super::{Options, SetupError, Simulation, metric_key};
 use crate::clock::Timestamp;
 use crate::engine::alarms::AlarmState;
 use crate::engine::metrics::MetricKey;
+use crate::engine::text::Text;
 use crate::model::{ActionRef, Alarm, Stack, rule_in_words};
 
 /// A row lasts until the next one, unless that is further away than so many usual steps: then data are missing.
@@ -50,7 +51,7 @@ pub struct Firing {
     pub until: Option<Timestamp>,
     pub secs: u64,
     /// In CloudWatch's words.
-    pub reason: String,
+    pub reason: Text,
 }
 
 /// Keeps what the alarms did and nothing else, so that years fit into memory.

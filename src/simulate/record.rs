@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::engine::alarms::AlarmState;
 use crate::engine::groups::policy::Reason;
 use crate::engine::names::InstanceId;
+use crate::engine::text::Text;
 
 /// Whoever looks at a simulation while it runs. One that keeps nothing keeps the memory flat.
 pub trait Observer {
@@ -72,7 +73,7 @@ pub enum Happening {
         from: AlarmState,
         to: AlarmState,
         /// In CloudWatch's words.
-        reason: String,
+        reason: Text,
     },
     /// An alarm's action came to nothing: the topic or the policy is not there, or refuses.
     ActionFailed { alarm: String, action: String, error: String },

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::config::AlarmState;
 use crate::clock::Timestamp;
 use crate::engine::names::AlarmName;
+use crate::engine::text::Text;
 
 /// Source: CloudWatch User Guide, "Using Amazon CloudWatch alarms".
 const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -50,7 +51,7 @@ impl AlarmKind {
 pub enum Happening {
     ConfigurationUpdate {
         change: Change,
-        data: String,
+        data: Text,
     },
     StateUpdate {
         old: StateSummary,
@@ -59,7 +60,7 @@ pub enum Happening {
     Action {
         arn: String,
         state_updated_at: Timestamp,
-        published: Option<String>,
+        published: Option<Text>,
         error: Option<String>,
         /// When the mute window ended that had kept the action back.
         #[serde(default)]
@@ -78,8 +79,8 @@ pub enum Change {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateSummary {
     pub value: AlarmState,
-    pub reason: String,
-    pub reason_data: Option<String>,
+    pub reason: Text,
+    pub reason_data: Option<Text>,
 }
 
 impl History {
@@ -149,7 +150,7 @@ impl HistoryItem {
     /// The JSON document about it.
     pub fn data(&self) -> String {
         match &self.what {
-            Happening::ConfigurationUpdate { data, .. } => data.clone(),
+            Happening::ConfigurationUpdate { data, .. } => data.to_string(),
             Happening::StateUpdate { old, new } => {
                 json!({ "version": "1.0", "oldState": old.document(), "newState": new.document() }).to_string()
             }
@@ -172,7 +173,7 @@ impl StateSummary {
         if let Some(data) = &self.reason_data {
             // The data are a JSON document themselves and stand here as one.
             document["stateReasonData"] =
-                serde_json::from_str(data).unwrap_or_else(|_| serde_json::Value::String(data.clone()));
+                serde_json::from_str(data).unwrap_or_else(|_| serde_json::Value::String(data.to_string()));
         }
         document
     }

@@ -1,5 +1,7 @@
 //! The message that an alarm's SNS action publishes. Start at [`notice`].
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -9,6 +11,7 @@ use super::{AlarmSnapshot, Firing, Subject};
 use crate::engine::metrics::math::{Query, Source};
 use crate::engine::metrics::{MetricStat, Statistic};
 use crate::engine::names::Place;
+use crate::engine::text::Text;
 use crate::engine::topics::Notice;
 
 /// SNS takes no longer subject.
@@ -20,17 +23,30 @@ pub const FOR_PEOPLE: &str = "%A %d %B, %Y %H:%M:%S UTC";
 impl Firing {
     /// The message an SNS action publishes.
     pub fn notice(&self, place: &Place) -> Notice {
-        match &self.alarm {
-            Subject::Metric(alarm) => notice(alarm, place, self.after_mute_window.is_some()),
-            Subject::Composite(alarm) => composite_notice(alarm, place, self.after_mute_window.is_some()),
+        let about = Arc::new((self.alarm.clone(), place.clone(), self.after_mute_window.is_some()));
+        let same = Arc::clone(&about);
+        let subject = subject(self.alarm.new_state(), self.alarm.name().as_str(), &place.region);
+        let message = Text::later(move || match &about.0 {
+            Subject::Metric(alarm) => document(alarm, &about.1, about.2),
+            Subject::Composite(alarm) => composite_document(alarm, &about.1, about.2),
+        });
+        let email = Text::later(move || match &same.0 {
+            Subject::Metric(alarm) => email(alarm, &same.1),
+            Subject::Composite(alarm) => composite_email(alarm, &same.1),
+        });
+        let by_protocol = [("sms", subject.as_str().into()), ("email", email)];
+        Notice {
+            subject: Some(subject),
+            message,
+            by_protocol: by_protocol.map(|(protocol, text)| (protocol.to_string(), text)).into(),
         }
     }
 }
 
-/// The message about `alarm`: a subject for people and a JSON document whose keys stand in AWS's order.
+/// The message about `alarm`: a JSON document whose keys stand in AWS's order.
 ///
 /// Source: messages recorded from AWS.
-pub fn notice(alarm: &AlarmSnapshot, place: &Place, after_mute_window: bool) -> Notice {
+fn document(alarm: &AlarmSnapshot, place: &Place, after_mute_window: bool) -> String {
     let config = &*alarm.config;
     let message = Message {
         alarm_name: config.name.as_str(),
@@ -49,12 +65,11 @@ pub fn notice(alarm: &AlarmSnapshot, place: &Place, after_mute_window: bool) -> 
         insufficient_data_actions: &config.insufficient_data_actions,
         trigger: trigger(config),
     };
-    let subject = subject(alarm.new_state, config.name.as_str(), &place.region);
-    published_as(subject, serde_json::to_string(&message).unwrap_or_default(), email(alarm, place))
+    serde_json::to_string(&message).unwrap_or_default()
 }
 
 /// The same for a composite alarm.
-pub fn composite_notice(alarm: &CompositeSnapshot, place: &Place, after_mute_window: bool) -> Notice {
+fn composite_document(alarm: &CompositeSnapshot, place: &Place, after_mute_window: bool) -> String {
     let config = &*alarm.config;
     let message = CompositeMessage {
         alarm_name: config.name.as_str(),
@@ -73,17 +88,7 @@ pub fn composite_notice(alarm: &CompositeSnapshot, place: &Place, after_mute_win
         alarm_rule: config.rule.as_str(),
         triggering_children: alarm.triggering.iter().take(CHILDREN_IN_MESSAGE).map(child).collect(),
     };
-    let subject = subject(alarm.new_state, config.name.as_str(), &place.region);
-    published_as(subject, serde_json::to_string(&message).unwrap_or_default(), composite_email(alarm, place))
-}
-
-fn published_as(subject: String, message: String, email: String) -> Notice {
-    let by_protocol = [("sms", subject.clone()), ("email", email)];
-    Notice {
-        subject: Some(subject),
-        message,
-        by_protocol: by_protocol.map(|(protocol, text)| (protocol.to_string(), text)).into(),
-    }
+    serde_json::to_string(&message).unwrap_or_default()
 }
 
 fn child(child: &Triggering) -> Value {
@@ -337,9 +342,9 @@ impl Condition {
 /// What the history says was published: the texts for the kinds of subscribers.
 pub(super) fn published(notice: &Notice) -> String {
     let mut texts = serde_json::Map::new();
-    texts.insert("default".into(), notice.message.clone().into());
+    texts.insert("default".into(), notice.message.as_str().into());
     for (protocol, text) in notice.by_protocol.iter().rev() {
-        texts.insert(protocol.clone(), text.clone().into());
+        texts.insert(protocol.clone(), text.as_str().into());
     }
     serde_json::Value::Object(texts).to_string()
 }

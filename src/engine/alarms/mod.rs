@@ -34,6 +34,7 @@ pub use state::Alarm;
 use super::Refusal;
 use super::metrics::{Metrics, Point};
 use super::names::{AlarmName, Place};
+use super::text::Text;
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use composite::Composites;
@@ -113,7 +114,7 @@ pub struct AlarmSnapshot {
     /// Equal to `new_state` when a scaling policy is invoked again because the state lasts.
     pub old_state: AlarmState,
     pub new_state: AlarmState,
-    pub reason: String,
+    pub reason: Text,
     pub state_changed_at: Timestamp,
     pub configuration_updated_at: Timestamp,
     /// The newest aggregated data point of the evaluation, which step and target tracking policies read.
@@ -238,7 +239,7 @@ impl Alarms {
                 return;
             }
         }
-        let published = published.as_ref().map(message::published);
+        let published = published.map(|notice| Text::later(move || message::published(&notice)));
         let what = Happening::Action {
             arn: arn.clone(),
             state_updated_at: alarm.state_changed_at(),
@@ -323,7 +324,7 @@ impl Alarms {
         if reason_data.is_some_and(|data| serde_json::from_str::<serde_json::Value>(data).is_err()) {
             return Err(Refusal::new("InvalidFormat", 400, ""));
         }
-        let new = StateSummary { value, reason: reason.into(), reason_data: reason_data.map(str::to_string) };
+        let new = StateSummary { value, reason: reason.into(), reason_data: reason_data.map(Text::from) };
         let mut firings = Vec::new();
         let place = self.by_name.get(name).copied();
         let Some((place, alarm)) = place.and_then(|place| Some((place, self.alarms[place].as_mut()?))) else {
@@ -409,8 +410,9 @@ impl Alarms {
     }
 
     fn remember_change(&mut self, now: Timestamp, alarm: &Alarm, change: Change) {
-        let data = state::configuration_document(alarm, change);
-        self.history.push(now, &alarm.config.name, Happening::ConfigurationUpdate { change, data });
+        let (name, alarm) = (alarm.config.name.clone(), alarm.clone());
+        let data = Text::later(move || state::configuration_document(&alarm, change));
+        self.history.push(now, &name, Happening::ConfigurationUpdate { change, data });
     }
 
     fn skip_stale(&mut self) {

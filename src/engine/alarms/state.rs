@@ -17,6 +17,7 @@ use super::{AlarmSnapshot, Firing, Subject, Tags, message, reason, shared};
 use crate::clock::Timestamp;
 use crate::engine::metrics::{Grid, MetricId, Metrics, Point, Statistic};
 use crate::engine::names::Place;
+use crate::engine::text::Text;
 
 /// A metric alarm and the state it is in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ impl Warming {
 impl Alarm {
     pub(super) fn new(now: Timestamp, config: MetricAlarm, tags: Tags, place: &Place, seed: u64) -> Self {
         let clock = evaluation_clock(&config, seed);
-        let reason = reason::INITIAL_REASON.to_string();
+        let reason = reason::INITIAL_REASON.into();
         Self {
             arn: place.arn("cloudwatch", &format!("alarm:{}", config.name)),
             tags,
@@ -164,9 +165,16 @@ impl Alarm {
         let decision = plan.decide(points);
         match decision.action {
             Action::SetState(value) if value != self.state.value => {
-                let explanation = reason::explain(&self.config, points, &decision, value, now);
-                let (reason, reason_data) = (explanation.reason, Some(explanation.reason_data));
-                Some(StateSummary { value, reason, reason_data })
+                let said = Arc::new(Explained {
+                    config: Arc::clone(&self.config),
+                    points: points.clone(),
+                    decision,
+                    value,
+                    now,
+                });
+                let same = Arc::clone(&said);
+                let (reason, data) = (Text::later(move || said.explain().reason), move || same.explain().reason_data);
+                Some(StateSummary { value, reason, reason_data: Some(Text::later(data)) })
             }
             _ => None,
         }
@@ -316,6 +324,21 @@ impl Plan {
         if self.least_samples.is_some_and(|least| considered(points, periods).any(|p| p.sample_count < least)) {
             let real = points.iter().filter(|point| point.value.is_some()).count() as u32;
             let filled = periods.saturating_sub(real);
+/// What an evaluation came to, for those who ask why.
+struct Explained {
+    config: Arc<MetricAlarm>,
+    points: Vec<Point>,
+    decision: Decision,
+    value: AlarmState,
+    now: Timestamp,
+}
+
+impl Explained {
+    fn explain(&self) -> reason::Explanation {
+        reason::explain(&self.config, &self.points, &self.decision, self.value, self.now)
+    }
+}
+
             return Decision { action: Action::Keep, because: Because::TooFewSamples, filled };
         }
         let slot = |point: &Point| Slot::of(point, self.comparison, self.threshold);

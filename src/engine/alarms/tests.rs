@@ -437,8 +437,14 @@ mod messages {
         }
     }
 
+    fn notice(request: AlarmRequest) -> Notice {
+        let alarm = Subject::Metric(snapshot(request));
+        let firing = Firing { action_arn: String::new(), alarm, after_mute_window: None };
+        firing.notice(&Place::new("us-east-1", "123456789012"))
+    }
+
     fn message(request: AlarmRequest) -> String {
-        message::notice(&snapshot(request), &Place::new("us-east-1", "123456789012"), false).message
+        notice(request).message.to_string()
     }
 
     /// The order of the keys as recorded from AWS.
@@ -499,13 +505,13 @@ mod messages {
 
     #[test]
     fn email_subscribers_get_a_text_for_people() {
-        let notice = message::notice(&snapshot(request("cpu")), &Place::new("us-east-1", "123456789012"), false);
+        let notice = notice(request("cpu"));
         let email = &notice.by_protocol["email"];
         assert!(email.contains(
             "has entered the ALARM state, because \"because\" at \"Monday 14 September, 2026 11:18:52 UTC\""
         ));
         let published: serde_json::Value = serde_json::from_str(&message::published(&notice)).unwrap();
-        assert_eq!(published["default"], notice.message);
+        assert_eq!(published["default"], notice.message.as_str());
         assert_eq!(published.as_object().unwrap().keys().collect::<Vec<_>>(), ["default", "sms", "email"]);
     }
 }

@@ -4,8 +4,7 @@ use super::Groups;
 use super::activity::{Activity, ActivityKind, ActivityStatus, Details, Way};
 use super::notice::{NotificationType, activity_notice};
 use crate::clock::Timestamp;
-use crate::engine::names::{ActivityId, GroupName, InstanceId, TopicArn};
-use crate::engine::topics::Notice;
+use crate::engine::names::{ActivityId, GroupName, InstanceId};
 
 impl Groups {
     #[expect(clippy::too_many_arguments, reason = "an activity is told everything when it begins")]
@@ -89,16 +88,11 @@ impl Groups {
         let Some(activity) = group.activity_mut(id.as_str()) else { return };
         activity.end(now, status, message);
         let kind = NotificationType::of(activity);
-        let notice = activity_notice(&self.place, activity);
-        self.announce(name, kind, &notice);
-    }
-
-    fn announce(&mut self, name: &GroupName, kind: NotificationType, notice: &Notice) {
-        let Some(group) = self.groups.get(name) else { return };
-        let topics = group.notifications.iter().filter(|(_, kinds)| kinds.contains(&kind));
-        let topics: Vec<TopicArn> = topics.map(|(topic, _)| topic.clone()).collect();
-        for topic_arn in topics {
-            self.notify(topic_arn, notice.clone());
+        let told = group.notifications.iter().filter(|(_, kinds)| kinds.contains(&kind));
+        let told: Vec<_> = told.map(|(topic, _)| topic.clone()).collect();
+        if let Some(activity) = group.activity_mut(id.as_str()).filter(|_| !told.is_empty()) {
+            let notice = activity_notice(&self.place, activity);
+            told.into_iter().for_each(|topic_arn| self.notify(topic_arn, notice.clone()));
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DeliveryKind;
 use super::message::MessageAttribute;
+use crate::engine::text::Text;
 
 /// One message as its subscribers see it. Members that are `None` have no key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Envelope {
     pub token: Option<String>,
     pub topic_arn: String,
     pub subject: Option<String>,
-    pub message: String,
+    pub message: Text,
     /// Of a confirmation.
     pub subscribe_url: Option<String>,
     /// RFC 3339 with milliseconds.
@@ -99,7 +100,7 @@ impl Envelope {
         members.extend(self.token.clone().map(|token| ("Token", token)));
         members.push(("TopicArn", self.topic_arn.clone()));
         members.extend(self.subject.clone().map(|subject| ("Subject", subject)));
-        members.push(("Message", self.message.clone()));
+        members.push(("Message", self.message.to_string()));
         members.extend(self.subscribe_url.clone().map(|url| ("SubscribeURL", url)));
         members.push(("Timestamp", self.timestamp.clone()));
         if self.is_signed() {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::Refusal;
+use crate::engine::text::Text;
 
 /// Of AWS: message and attributes together, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 262_144;
@@ -43,20 +44,20 @@ pub struct Publication {
 /// The texts of a message, one per protocol or one for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
-    default: String,
-    by_protocol: BTreeMap<String, String>,
+    default: Text,
+    by_protocol: BTreeMap<String, Text>,
 }
 
 impl Texts {
-    pub fn new(default: String, by_protocol: BTreeMap<String, String>) -> Self {
+    pub fn new(default: Text, by_protocol: BTreeMap<String, Text>) -> Self {
         Self { default, by_protocol }
     }
 
-    pub fn for_protocol(&self, protocol: &str) -> &str {
+    pub fn for_protocol(&self, protocol: &str) -> &Text {
         self.by_protocol.get(protocol).unwrap_or(&self.default)
     }
 
-    pub fn default(&self) -> &str {
+    pub fn default(&self) -> &Text {
         &self.default
     }
 }
@@ -77,14 +78,12 @@ impl Publication {
         if self.size() > MAX_MESSAGE_BYTES {
             return Err(invalid("Message too long"));
         }
-        if self.subject.as_deref().is_some_and(|subject| !subject_is_valid(subject)) {
-            return Err(invalid("Subject"));
-        }
+        check_subject(self.subject.as_deref())?;
         self.attributes.iter().try_for_each(|(name, attribute)| check_attribute(name, attribute))?;
         match self.structure.as_deref() {
             Some("json") => parse_structured(&self.message),
             Some(_) => Err(invalid("Unrecognized MessageStructure value")),
-            None => Ok(Texts::new(self.message.clone(), BTreeMap::new())),
+            None => Ok(Texts::new(self.message.as_str().into(), BTreeMap::new())),
         }
     }
 
@@ -98,6 +97,12 @@ impl Publication {
     }
 }
 
+/// # Errors
+/// AWS's refusal.
+pub fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
+    if subject.is_none_or(subject_is_valid) { Ok(()) } else { Err(invalid("Subject")) }
+}
+
 fn subject_is_valid(subject: &str) -> bool {
     !subject.is_empty()
         && subject.encode_utf16().count() <= MAX_SUBJECT_UNITS
@@ -108,11 +113,11 @@ fn subject_is_valid(subject: &str) -> bool {
 fn parse_structured(message: &str) -> Result<Texts, Refusal> {
     let refused = |reason: &str| invalid(format!("Message Structure - {reason}"));
     let value: Value = serde_json::from_str(message).map_err(|_| refused("JSON message body failed to parse"))?;
-    let by_protocol: BTreeMap<String, String> = value
+    let by_protocol: BTreeMap<String, Text> = value
         .as_object()
         .into_iter()
         .flatten()
-        .filter_map(|(protocol, text)| Some((protocol.clone(), scalar(text)?)))
+        .filter_map(|(protocol, text)| Some((protocol.clone(), scalar(text)?.into())))
         .collect();
     let default = by_protocol.get("default").ok_or_else(|| refused("No default entry in JSON message body"))?;
     Ok(Texts::new(default.clone(), by_protocol))
@@ -192,7 +197,8 @@ mod tests {
 
     fn check(name: &str, publication: &Publication, expected: Result<&str, &str>) {
         let found = publication.check();
-        let found = found.as_ref().map(|texts| texts.for_protocol("sqs")).map_err(|error| error.message.as_str());
+        let found =
+            found.as_ref().map(|texts| texts.for_protocol("sqs").as_str()).map_err(|error| error.message.as_str());
         assert_eq!(found, expected, "{name}");
     }
 

@@ -25,6 +25,7 @@ use super::Refusal;
 use super::faults::Plan;
 use super::ids::Ids;
 use super::names::{Place, SubscriptionArn, TopicArn};
+use super::text::Text;
 use crate::clock::Timestamp;
 use envelope::Envelope;
 use message::{MessageAttribute, invalid};
@@ -37,15 +38,15 @@ pub use topic::{Tags, Topic, default_policy};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Notice {
     pub subject: Option<String>,
-    pub message: String,
+    pub message: Text,
     /// What subscribers of one protocol (`email`, `sms`) are sent instead of `message`, as CloudWatch does.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub by_protocol: BTreeMap<String, String>,
+    pub by_protocol: BTreeMap<String, Text>,
 }
 
 impl Notice {
     /// One text for every subscriber.
-    pub fn new(subject: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(subject: impl Into<String>, message: impl Into<Text>) -> Self {
         Self { subject: Some(subject.into()), message: message.into(), by_protocol: BTreeMap::new() }
     }
 }
@@ -75,7 +76,7 @@ pub struct Delivery {
     pub message_id: String,
     pub subject: Option<String>,
     /// The body as the subscriber receives it, before a signature is put in: the envelope, or the raw message.
-    pub body: String,
+    pub body: Text,
     pub raw: bool,
     /// What a signature is made over; `None` where the body carries none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

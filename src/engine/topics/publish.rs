@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::envelope::Envelope;
-use super::message::{MessageAttribute, Publication, Texts, invalid};
+use super::message::{MessageAttribute, Publication, Texts, check_subject, invalid};
 use super::policy::{Caller, Request, Verdict};
 use super::{Delivery, DeliveryKind, FifoOrder, Notice, PublishError, Publisher, Topics};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::faults::Guard;
 use crate::engine::names::{SubscriptionArn, TopicArn};
+use crate::engine::text::Text;
 
 /// Of AWS: how long a FIFO topic takes a message with the same deduplication id for the same message.
 const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -58,7 +59,10 @@ impl Topics {
     ) -> Result<Published, Refusal> {
         let topic = self.find_for("SNS:Publish", topic_arn)?;
         let texts = publication.check()?;
-        self.accept(now, topic, publication, texts)
+        let published = Published { message_id: self.ids.uuid(), sequence_number: None };
+        let order = self.order(&topic, publication)?;
+        let (subject, attributes) = (publication.subject.clone(), publication.attributes.clone());
+        Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order }))
     }
 
     /// Publishes for an AWS service: the topic's policy must let `publisher` in.
@@ -83,18 +87,18 @@ impl Topics {
         if denied == Some(Guard::Key) || self.topics[&topic].locks_services_out() {
             return Err(PublishError::NoKeyAccess(topic));
         }
-        let publication = Publication {
-            subject: notice.subject.clone(),
-            message: notice.message.clone(),
+        let deduplication_id = self.ids.uuid();
+        // Everything that goes into a service's message is limited, so that only its subject may be wrong.
+        check_subject(notice.subject.as_deref()).map_err(PublishError::Invalid)?;
+        let order = self.topics[&topic].fifo.is_some().then(|| FifoOrder {
             // CloudWatch and Auto Scaling group by what they publish about.
-            group_id: Some(content_id(publisher.source_arn.unwrap_or(publisher.principal))),
-            deduplication_id: Some(self.ids.uuid()),
-            ..Publication::default()
-        };
-        publication.check().map_err(PublishError::Invalid)?;
+            group_id: content_id(publisher.source_arn.unwrap_or(publisher.principal)),
+            deduplication_id,
+        });
+        let published = Published { message_id: self.ids.uuid(), sequence_number: None };
         let texts = Texts::new(notice.message.clone(), notice.by_protocol.clone());
-        let published = self.accept(now, topic, &publication, texts).map_err(PublishError::Invalid)?;
-        Ok(published.message_id)
+        let (subject, attributes) = (notice.subject.clone(), BTreeMap::new());
+        Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order }).message_id)
     }
 
     fn lets_in(&self, topic: &TopicArn, publisher: Publisher<'_>) -> bool {
@@ -121,25 +125,15 @@ impl Topics {
         }
     }
 
-    fn accept(
-        &mut self,
-        now: Timestamp,
-        topic: TopicArn,
-        publication: &Publication,
-        texts: Texts,
-    ) -> Result<Published, Refusal> {
-        let message_id = self.ids.uuid();
-        let order = self.order(&topic, publication)?;
-        let published = match &order {
-            None => Published { message_id, sequence_number: None },
-            Some(order) => match self.number(now, &topic, order, message_id) {
-                Ok(fresh) => fresh,
-                Err(duplicate) => return Ok(duplicate),
-            },
-        };
-        let (subject, attributes) = (publication.subject.clone(), publication.attributes.clone());
-        self.fan_out(now, &Accepted { topic, published: published.clone(), subject, texts, attributes, order });
-        Ok(published)
+    fn accept(&mut self, now: Timestamp, mut accepted: Accepted) -> Published {
+        if let Some(order) = &accepted.order {
+            match self.number(now, &accepted.topic, order, accepted.published.message_id.clone()) {
+                Ok(fresh) => accepted.published = fresh,
+                Err(duplicate) => return duplicate,
+            }
+        }
+        self.fan_out(now, &accepted);
+        accepted.published
     }
 
     /// The place of a message in a FIFO topic; `None` in a standard topic.
@@ -209,7 +203,7 @@ impl Topics {
             token: None,
             topic_arn: accepted.topic.to_string(),
             subject: accepted.subject.clone(),
-            message: message.to_string(),
+            message: message.clone(),
             subscribe_url: None,
             timestamp: now.iso_millis(),
             signature_version: topic.signature_version(),
@@ -218,10 +212,16 @@ impl Topics {
             message_attributes: accepted.attributes.clone(),
         };
         let (body, envelope) = match protocol {
-            _ if raw => (message.to_string(), None),
-            "sms" => (message.to_string(), None),
-            "email" => (email_notification(message, &unsubscribe_url), None),
-            _ => (envelope.body(""), envelope.is_signed().then(|| Box::new(envelope))),
+            _ if raw => (message.clone(), None),
+            "sms" => (message.clone(), None),
+            "email" => {
+                let message = message.clone();
+                (Text::later(move || email_notification(&message, &unsubscribe_url)), None)
+            }
+            _ => {
+                let signed = envelope.is_signed().then(|| Box::new(envelope.clone()));
+                (Text::later(move || envelope.body("")), signed)
+            }
         };
         let subject = match protocol {
             "email" | "email-json" => accepted.subject.clone().or_else(|| Some(DEFAULT_SUBJECT.into())),
@@ -300,7 +300,7 @@ impl Topics {
             token: Some(subscription.token().to_string()),
             topic_arn: topic_arn.to_string(),
             subject: None,
-            message: text(&topic_arn),
+            message: text(&topic_arn).into(),
             subscribe_url: Some(link.clone()),
             timestamp: now.iso_millis(),
             signature_version: self.topics.get(&topic_arn).map(super::Topic::signature_version).unwrap_or_default(),
@@ -319,7 +319,7 @@ impl Topics {
             kind,
             message_id,
             subject: is_email.then(|| "AWS Notification - Subscription Confirmation".to_string()),
-            body: if is_email { email(&topic_arn, &link) } else { envelope.body("") },
+            body: if is_email { email(&topic_arn, &link) } else { envelope.body("") }.into(),
             raw: false,
             envelope: (!is_email).then(|| Box::new(envelope)),
             attributes: BTreeMap::new(),

@@ -70,7 +70,7 @@ impl Alarms {
     }
 
     fn new_composite(&self, now: Timestamp, config: CompositeAlarm, tags: Tags) -> Composite {
-        let reason = reason::INITIAL_REASON.to_string();
+        let reason = reason::INITIAL_REASON.into();
         Composite {
             arn: self.place.arn("cloudwatch", &format!("alarm:{}", config.name)),
             tags,
@@ -205,7 +205,7 @@ impl Alarms {
             composite.config.rule.explains(holds, &state_of).into_iter().filter_map(|child| self.seen(child)).collect();
         triggering.sort_by_key(|child| std::cmp::Reverse(child.at));
         let reason = self.composite_reason(&composite.arn, value, cause);
-        let reason_data = Some(reason_data(&triggering));
+        let (reason, reason_data) = (reason.into(), Some(reason_data(&triggering).into()));
         self.change_composite(now, name, StateSummary { value, reason, reason_data }, triggering, firings);
         true
     }

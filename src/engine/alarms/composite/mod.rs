@@ -22,6 +22,7 @@ use super::state::change_document;
 use super::{Tags, shared};
 use crate::clock::Timestamp;
 use crate::engine::names::AlarmName;
+use crate::engine::text::Text;
 use rule::AlarmRule;
 use suppression::Suppression;
 
@@ -103,7 +104,7 @@ pub struct CompositeSnapshot {
     /// Equal to `new_state` when the action had to wait for the suppressor.
     pub old_state: AlarmState,
     pub new_state: AlarmState,
-    pub reason: String,
+    pub reason: Text,
     pub state_changed_at: Timestamp,
     pub triggering: Vec<Triggering>,
 }
@@ -123,7 +124,7 @@ impl Composite {
 
     /// The history's document about a change of configuration. Its keys for composite alarms are not recorded; these
     /// follow those of metric alarms.
-    fn configuration_document(&self, change: Change) -> String {
+    fn configuration_document(&self, change: Change) -> Text {
         let config = &self.config;
         let suppressor = config.suppressor.as_ref();
         let about = json!({
@@ -142,7 +143,7 @@ impl Composite {
             "insufficientDataActions": config.insufficient_data_actions,
             "okactions": config.ok_actions,
         });
-        change_document(change, about)
+        change_document(change, about).into()
     }
 }
 

@@ -251,7 +251,7 @@ fn alarm(now: Timestamp, value: f64) -> AlarmSnapshot {
         arn: "arn:aws:cloudwatch:us-east-1:123456789012:alarm:cpu-high".into(),
         old_state: AlarmState::Ok,
         new_state: AlarmState::Alarm,
-        reason: String::new(),
+        reason: "".into(),
         state_changed_at: now,
         configuration_updated_at: now,
         newest_value: Some(value),

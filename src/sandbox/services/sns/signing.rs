@@ -29,7 +29,7 @@ static KEY: OnceLock<Key> = OnceLock::new();
 /// Puts the signature into a message that is to carry one.
 pub fn sign(delivery: &mut Delivery) {
     if let Some(envelope) = &delivery.envelope {
-        delivery.body = envelope.body(&signature(envelope.signature_version, &envelope.string_to_sign()));
+        delivery.body = envelope.body(&signature(envelope.signature_version, &envelope.string_to_sign())).into();
     }
 }
 

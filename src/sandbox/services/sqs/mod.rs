@@ -70,7 +70,7 @@ impl Sqs {
         }
         let order = delivery.order.as_ref();
         let incoming = Incoming {
-            body: delivery.body.clone(),
+            body: delivery.body.to_string(),
             attributes: delivery.attributes.clone(),
             trace_header: None,
             sender: "AIDAIT2UOQQY3AUEKVGXU".into(),
