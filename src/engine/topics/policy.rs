@@ -4,12 +4,14 @@
 //! wildcards, and conditions on strings, ARNs, booleans and absence. A condition operator that is not among them is
 //! refused when the policy is set, so that no policy is half understood. Start at [`Policy`].
 
-use std::collections::BTreeMap;
+use std::str::Chars;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A parsed policy document.
-#[derive(Debug, Clone, PartialEq)]
+/// A parsed policy document; read and written as its text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Policy {
     document: Value,
 }
@@ -30,13 +32,13 @@ pub struct Request<'a> {
     /// `SNS:Publish`
     pub action: &'a str,
     pub resource: &'a str,
-    keys: BTreeMap<String, String>,
+    keys: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Request<'a> {
     pub fn new(caller: Caller<'a>, action: &'a str, resource: &'a str) -> Self {
         // Services call each other over TLS, and a sandbox on the loopback stands for an AWS endpoint.
-        let request = Self { caller, action, resource, keys: BTreeMap::new() }.with("aws:SecureTransport", "true");
+        let request = Self { caller, action, resource, keys: Vec::new() }.with("aws:SecureTransport", "true");
         match caller {
             Caller::Service(_) => request.with("aws:PrincipalIsAWSService", "true"),
             Caller::Identity { account, arn } => {
@@ -47,13 +49,13 @@ impl<'a> Request<'a> {
 
     /// Adds a condition key; key names ignore case.
     #[must_use]
-    pub fn with(mut self, key: &str, value: &str) -> Self {
-        self.keys.insert(key.to_ascii_lowercase(), value.to_string());
+    pub fn with(mut self, key: &'a str, value: &'a str) -> Self {
+        self.keys.push((key, value));
         self
     }
 
     fn key(&self, name: &str) -> Option<&str> {
-        self.keys.get(&name.to_ascii_lowercase()).map(String::as_str)
+        self.keys.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 }
 
@@ -68,11 +70,26 @@ pub enum Verdict {
 }
 
 /// Why a text is no policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
+    #[error("not a policy document")]
     Malformed,
     /// A condition operator that this endpoint does not evaluate.
+    #[error("the condition operator {0} is not evaluated")]
     Operator(String),
+}
+
+impl TryFrom<String> for Policy {
+    type Error = PolicyError;
+    fn try_from(text: String) -> Result<Self, PolicyError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Policy> for String {
+    fn from(policy: Policy) -> Self {
+        policy.to_text()
+    }
 }
 
 impl Policy {
@@ -80,7 +97,12 @@ impl Policy {
     /// [`PolicyError::Malformed`] if the text is no JSON object with statements that have an effect, a principal and
     /// an action.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let document: Value = serde_json::from_str(text).map_err(|_| PolicyError::Malformed)?;
+        Self::from_document(serde_json::from_str(text).map_err(|_| PolicyError::Malformed)?)
+    }
+
+    /// # Errors
+    /// Those of [`Policy::parse`].
+    pub fn from_document(document: Value) -> Result<Self, PolicyError> {
         if !document.is_object() || document.get("Statement").is_none() {
             return Err(PolicyError::Malformed);
         }
@@ -173,8 +195,7 @@ fn applies(statement: &Value, request: &Request<'_>) -> bool {
     };
     either("Principal", "NotPrincipal", &|principal| names_caller(principal, request.caller))
         && either("Action", "NotAction", &|actions| {
-            strings(Some(actions))
-                .any(|action| wildcard(&action.to_ascii_lowercase(), &request.action.to_ascii_lowercase()))
+            strings(Some(actions)).any(|action| fits(action, request.action, |a, b| a.eq_ignore_ascii_case(&b)))
         })
         && either("Resource", "NotResource", &|resources| {
             strings(Some(resources)).any(|resource| wildcard(resource, request.resource))
@@ -267,29 +288,31 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
 
 /// Whether `text` fits a pattern of `*` (any run of characters) and `?` (any one).
 pub fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    // Where the last `*` stands, and how much of the text it has taken so far.
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
+    fits(pattern, text, |a, b| a == b)
+}
+
+fn fits(pattern: &str, text: &str, same: fn(char, char) -> bool) -> bool {
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    // What follows the last `*`, and the text that it has not taken so far.
+    let mut star: Option<(Chars<'_>, Chars<'_>)> = None;
+    loop {
+        let here = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                text = here;
+                star = Some((pattern.clone(), text.clone()));
             }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
+            (Some(wanted), Some(found)) if wanted == '?' || same(wanted, found) => {}
             _ => {
-                let Some((at, taken)) = star else { return false };
-                star = Some((at, taken + 1));
-                p = at + 1;
-                t = taken + 1;
+                let Some((after, left)) = &mut star else { return false };
+                if left.next().is_none() {
+                    return false;
+                }
+                (pattern, text) = (after.clone(), left.clone());
             }
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ const POLICY_ACTIONS: [&str; 12] = [
 pub struct Topic {
     /// As they were set, by AWS's names; defaults are not in it.
     attributes: BTreeMap<String, String>,
-    policy_text: String,
+    #[serde(rename = "policy_text")]
+    policy: Policy,
     tags: Tags,
     pub(super) links: Links,
     pub(super) subscriptions_deleted: u32,
@@ -59,9 +60,8 @@ pub struct Fifo {
 }
 
 impl Topic {
-    pub(super) fn policy(&self) -> Policy {
-        Policy::parse(&self.policy_text)
-            .expect("a stored policy was parsed when it was set; this is a bug in scaleproof")
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub(super) fn retry_policy(&self) -> Option<RetryPolicy> {
@@ -118,7 +118,8 @@ impl Topics {
         }
         let mut topic = Topic {
             attributes: BTreeMap::new(),
-            policy_text: default_policy(&self.place, &arn).to_string(),
+            policy: Policy::from_document(default_policy(&self.place, &arn))
+                .expect("the default policy is one; this is a bug in scaleproof"),
             tags: tags.clone(),
             links,
             subscriptions_deleted: 0,
@@ -135,7 +136,7 @@ impl Topics {
         let topic = &self.topics[arn];
         let shown = self.shown_attributes(arn);
         let same = |(name, value): (&String, &String)| match name.as_str() {
-            "Policy" => Policy::parse(value).is_ok_and(|policy| policy.to_text() == topic.policy_text),
+            "Policy" => Policy::parse(value).is_ok_and(|policy| policy.to_text() == topic.policy.to_text()),
             _ => shown.get(name) == Some(value) || (value.is_empty() && !shown.contains_key(name)),
         };
         if !attributes.iter().all(same) {
@@ -189,7 +190,7 @@ impl Topics {
             [
                 ("TopicArn", arn.to_string()),
                 ("Owner", self.place.account.clone()),
-                ("Policy", topic.policy_text.clone()),
+                ("Policy", topic.policy.to_text()),
                 ("SubscriptionsConfirmed", count(false).to_string()),
                 ("SubscriptionsPending", count(true).to_string()),
                 ("SubscriptionsDeleted", topic.subscriptions_deleted.to_string()),
@@ -235,13 +236,11 @@ impl Topics {
             "Resource": arn.as_str(),
         });
         let topic = self.topics.get_mut(&arn).expect("it was found above; this is a bug in scaleproof");
-        let mut policy = topic.policy();
-        match policy.statement(label) {
-            Some(present) if *present == statement => return Ok(()),
+        match topic.policy.statement(label) {
+            Some(present) if *present == statement => {}
             Some(_) => return Err(invalid("Statement already exists")),
-            None => policy.add_statement(statement),
+            None => topic.policy.add_statement(statement),
         }
-        topic.policy_text = policy.to_text();
         Ok(())
     }
 
@@ -250,10 +249,7 @@ impl Topics {
     pub fn remove_permission(&mut self, arn: &str, label: &str) -> Result<(), Refusal> {
         let arn = self.find_for("SNS:RemovePermission", arn)?;
         let topic = self.topics.get_mut(&arn).expect("it was found above; this is a bug in scaleproof");
-        let mut policy = topic.policy();
-        if policy.remove_statement(label) {
-            topic.policy_text = policy.to_text();
-        }
+        topic.policy.remove_statement(label);
         Ok(())
     }
 
@@ -354,7 +350,7 @@ fn set_attribute(topic: &mut Topic, name: &str, value: &str) -> Result<(), Strin
     let fifo = topic.fifo.is_some();
     match name {
         "Policy" => {
-            topic.policy_text = checked_policy(value)?.to_text();
+            topic.policy = checked_policy(value)?;
             return Ok(());
         }
         "DisplayName" if value.chars().count() > MAX_DISPLAY_NAME => return Err("DisplayName".into()),
