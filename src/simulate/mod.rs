@@ -171,13 +171,14 @@ impl Simulation {
             self.begun = true;
         }
         loop {
-            let next = self.scene.world.next_due().map_or(self.next_sample, |due| due.min(self.next_sample));
+            let event = self.scene.world.next_event(until.min(self.next_sample));
+            let next = event.unwrap_or(self.next_sample);
             self.feed(next, until);
             if next > until {
                 break;
             }
             self.now = next;
-            if self.scene.world.next_due() == Some(next) {
+            if event.is_some() {
                 self.run_world(next, observer);
             }
             if next == self.next_sample {

@@ -15,7 +15,11 @@ pub enum Slot {
 
 impl Slot {
     pub fn of(point: &Point, comparison: Comparison, threshold: f64) -> Self {
-        match point.value {
+        Self::of_value(point.value, comparison, threshold)
+    }
+
+    pub fn of_value(value: Option<f64>, comparison: Comparison, threshold: f64) -> Self {
+        match value {
             None => Self::Missing,
             Some(value) if comparison.breaches(value, threshold) => Self::Breaching,
             Some(_) => Self::NotBreaching,
@@ -71,10 +75,16 @@ pub enum Because {
 /// Source: CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data". The rule of the age is
 /// inferred: it is the one that gives all 40 cells of that page's tables and all recorded evaluations.
 pub fn evaluate(range: &[Slot], rule: Rule) -> Decision {
-    let real = range.iter().filter(|slot| **slot != Slot::Missing).count() as u32;
-    let filled = rule.evaluation_periods.saturating_sub(real);
-    let newest = range.iter().rev().filter(|slot| **slot != Slot::Missing).take(rule.evaluation_periods as usize);
-    let breaching = newest.filter(|slot| **slot == Slot::Breaching).count() as u32;
+    let (mut real, mut breaching) = (0, 0);
+    for slot in range.iter().rev() {
+        // What is older than it takes does not count.
+        if real == rule.evaluation_periods {
+            break;
+        }
+        real += u32::from(*slot != Slot::Missing);
+        breaching += u32::from(*slot == Slot::Breaching);
+    }
+    let filled = rule.evaluation_periods - real;
     let (action, because) = match real {
         0 => (without_data(rule.treat_missing_data), Because::NoData),
         _ if filled == 0 => threshold_crossed(breaching, rule),

@@ -197,8 +197,8 @@ impl Alarms {
 
     pub fn next_due(&self) -> Option<Timestamp> {
         match self.composites.next_due() {
-            None => self.queue.peek(),
-            due => [self.queue.peek(), due].into_iter().flatten().min(),
+            None => self.queue.first().map(|(at, _)| at),
+            due => self.queue.first().map(|(at, _)| at).into_iter().chain(due).min(),
         }
     }
 
@@ -207,10 +207,10 @@ impl Alarms {
         let mut firings = Vec::new();
         self.run_due_composites(due, &mut firings);
         // The first entry always holds: stale ones are dropped after every change.
-        while let Some((at, place)) = self.queue.first(due) {
+        while let Some((at, place)) = self.queue.first().filter(|(at, _)| *at <= due) {
             if let Some(alarm) = &mut self.alarms[place] {
                 let change = alarm.run(at, metrics, &mut self.points, &self.mutes, &mut firings);
-                self.queue.postpone_first(alarm.due());
+                self.queue.postpone_first(alarm.cadence(), alarm.due());
                 if let Some((old, new)) = change {
                     let name = alarm.config.name.clone();
                     self.history.push(at, &name, Happening::StateUpdate { old, new });
@@ -220,6 +220,21 @@ impl Alarms {
             self.skip_stale();
         }
         firings
+    }
+
+    /// Evaluates alarms while their dues lie where `passes` says, up to the first one of which there is something to tell.
+    pub fn pass_uneventful(&mut self, passes: impl Fn(Timestamp) -> bool, metrics: &Metrics) {
+        while let Some((at, place)) = self.queue.first().filter(|(at, _)| passes(*at)) {
+            let Some(alarm) = self.alarms[place].as_mut().filter(|alarm| alarm.due() == at) else {
+                self.queue.drop_first();
+                continue;
+            };
+            if !alarm.pass(at, metrics) {
+                break;
+            }
+            self.queue.postpone_first(alarm.cadence(), alarm.due());
+        }
+        self.skip_stale();
     }
 
     /// Writes the `Action` history item.

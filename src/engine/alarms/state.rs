@@ -12,10 +12,10 @@ use super::config::{AlarmState, Comparison, LowSamples, MetricAlarm, WarmUp, Wat
 use super::evaluate::{Action, Because, Decision, Rule, Slot, considered, evaluate};
 use super::history::{Change, StateSummary};
 use super::mute::{MuteRules, Muted};
-use super::window::{Cadence, EvaluationClock, EvaluationWindow, complete_periods, slots};
+use super::window::{Cadence, EvaluationClock, EvaluationWindow, complete_periods, evaluation_range, slots};
 use super::{AlarmSnapshot, Firing, Subject, Tags, message, reason, shared};
 use crate::clock::Timestamp;
-use crate::engine::metrics::{Grid, MetricId, Metrics, Point, Statistic};
+use crate::engine::metrics::{FEW_SLOTS, Grid, MetricId, Metrics, Point, Slots, Statistic, Totals};
 use crate::engine::names::Place;
 use crate::engine::text::Text;
 
@@ -147,6 +147,42 @@ impl Alarm {
         None
     }
 
+    /// Passes an evaluation at `now` that leaves the alarm as it is. `false`, and nothing is done, where [`Alarm::run`] has to
+    /// see to it. Nearly all evaluations pass here, so this is what alarms spend their time on.
+    pub(super) fn pass(&mut self, now: Timestamp, metrics: &Metrics) -> bool {
+        let (Some(plan), Some(metric)) = (&self.plan, self.metric) else { return false };
+        let Some(back) = plan.plain_reach else { return false };
+        let also_due = self.next_repetition.is_some_and(|repetition| repetition <= now);
+        if self.next_evaluation != now || also_due || self.muted.is_some() || self.warming.is_some() {
+            return false;
+        }
+        let mut totals = [Totals::default(); FEW_SLOTS];
+        let totals = &mut totals[..plan.slots as usize];
+        let first = Timestamp::from_millis(now.as_millis() - back);
+        metrics.totals(metric, None, Slots { first, period_secs: plan.period_secs, count: plan.slots }, totals);
+        let mut range = [Slot::Missing; FEW_SLOTS];
+        let mut newest = None;
+        for (slot, totals) in range.iter_mut().zip(&*totals) {
+            let value = plan.statistic.of_totals(totals);
+            *slot = Slot::of_value(value, plan.comparison, plan.threshold);
+            newest = value.or(newest);
+        }
+        let stays = match evaluate(&range[..totals.len()], plan.rule).action {
+            Action::Keep => true,
+            Action::SetState(value) => value == self.state.value,
+        };
+        if stays {
+            self.newest_value = newest.or(self.newest_value);
+            self.next_evaluation = now + self.clock.cadence.every();
+        }
+        stays
+    }
+
+    /// How often it is evaluated.
+    pub(super) fn cadence(&self) -> Cadence {
+        self.clock.cadence
+    }
+
     /// The state that the data ask for, if it is another one.
     pub(super) fn evaluate(
         &mut self,
@@ -154,7 +190,7 @@ impl Alarm {
         metrics: &Metrics,
         points: &mut Vec<Point>,
     ) -> Option<StateSummary> {
-        let plan = *self.plan.get_or_insert_with(|| Plan::of(&self.config));
+        let plan = *self.plan.get_or_insert_with(|| Plan::in_turn(&self.config, self.clock));
         self.fetch(&plan, now, metrics, points);
         if self.warming.is_some() && !self.warms_up_at(now, points) {
             return None;
@@ -313,6 +349,11 @@ impl Plan {
             rule,
             comparison: config.comparison,
             threshold: config.threshold,
+    /// How many an evaluation looks at.
+    slots: u32,
+    /// For an alarm with nothing out of the ordinary, how many milliseconds before an evaluation in its turn its first slot
+    /// begins.
+    plain_reach: Option<i64>,
             statistic,
             period_secs: config.period_secs(),
             least_samples: statistic.low_sample_count().filter(|_| ignores),
@@ -331,9 +372,24 @@ struct Explained {
     decision: Decision,
     value: AlarmState,
     now: Timestamp,
+            slots: evaluation_range(config.period_secs(), config.evaluation_periods),
+            plain_reach: None,
 }
 
 impl Explained {
+    /// The same for an alarm that `clock` calls.
+    fn in_turn(config: &MetricAlarm, clock: EvaluationClock) -> Self {
+        let plan = Self::of(config);
+        let is_plain = config.watched.metric().is_some_and(|stat| stat.unit.is_none())
+            && config.timing.window == EvaluationWindow::Sliding
+            && !plan.statistic.is_extended()
+            && plan.slots as usize <= FEW_SLOTS;
+        // It is the same whenever the alarm's turn comes.
+        let turn = clock.next_after(Timestamp::default());
+        let first = slots(plan.period_secs, plan.rule.evaluation_periods, turn, false).first;
+        Self { plain_reach: is_plain.then(|| turn.as_millis() - first.as_millis()), ..plan }
+    }
+
     fn explain(&self) -> reason::Explanation {
         reason::explain(&self.config, &self.points, &self.decision, self.value, self.now)
     }
@@ -344,8 +400,8 @@ impl Explained {
         let slot = |point: &Point| Slot::of(point, self.comparison, self.threshold);
         match points.len() {
             // Nearly all alarms look at a few slots only; those need no memory of their own.
-            count @ ..=16 => {
-                let mut range = [Slot::Missing; 16];
+            count @ ..=FEW_SLOTS => {
+                let mut range = [Slot::Missing; FEW_SLOTS];
                 range.iter_mut().zip(points).for_each(|(to, point)| *to = slot(point));
                 evaluate(&range[..count], self.rule)
             }

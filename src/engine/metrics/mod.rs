@@ -24,7 +24,8 @@ use series::Lane;
 /// What CloudWatch calls the unit of data that came without one.
 pub const NO_UNIT: &str = "None";
 
-const FEW_SLOTS: usize = 16;
+/// Nearly all queries are about so many slots at most; those need no memory of their own.
+pub const FEW_SLOTS: usize = 16;
 
 /// How long ListMetrics shows a metric after its last datum.
 ///
@@ -265,7 +266,6 @@ impl Metrics {
             }));
             return;
         }
-        // Nearly all queries are about a few slots; those need no memory of their own.
         let (mut few, mut many) = ([Totals::default(); FEW_SLOTS], Vec::new());
         let count = slots.count as usize;
         let all = if count <= FEW_SLOTS {
@@ -274,16 +274,32 @@ impl Metrics {
             many.resize(count, Totals::default());
             &mut many[..]
         };
-        let (first, period) = (slots.first.as_secs(), i64::from(slots.period_secs));
-        let seconds = first..first + period * i64::from(slots.count);
-        for lane in self.lanes(id, unit) {
-            lane.visit(&seconds, |start, bucket| all[((start - first) / period) as usize].merge(&bucket.totals));
-        }
+        self.totals(id, unit, slots, all);
         points.extend(slots.starts().zip(all).map(|(start, totals)| Point {
             start,
             value: statistic.of_totals(totals),
             sample_count: totals.sample_count,
         }));
+    }
+
+    /// Adds what was measured in `slots` to `all`, oldest first.
+    pub fn totals(&self, id: MetricId, unit: Option<&str>, slots: Slots, all: &mut [Totals]) {
+        let (first, period) = (slots.first.as_secs(), i64::from(slots.period_secs));
+        let seconds = first..first + period * i64::from(slots.count);
+        for lane in self.lanes(id, unit) {
+            let (mut place, mut start) = (all.len(), seconds.end);
+            lane.visit(&seconds, |second, bucket| {
+                // Buckets come from the newest to the oldest, each resolution from its newest on.
+                if second >= start + period {
+                    (place, start) = (all.len(), seconds.end);
+                }
+                while second < start {
+                    place -= 1;
+                    start -= period;
+                }
+                all[place].merge(&bucket.totals);
+            });
+        }
     }
 
     fn lanes(&self, id: MetricId, unit: Option<&str>) -> impl Iterator<Item = &Lane> {

@@ -79,7 +79,8 @@ impl Lane {
                 true => buckets.len(),
                 false => buckets.partition_point(|(start, _)| *start < seconds.end),
             };
-            for (start, bucket) in buckets.range(..end).rev() {
+            for at in (0..end).rev() {
+                let (start, bucket) = &buckets[at];
                 if *start < seconds.start {
                     break;
                 }
