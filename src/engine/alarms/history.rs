@@ -1,6 +1,6 @@
 //! What an alarm remembers of itself for two weeks. Start at [`History`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,32 @@ use crate::engine::text::Text;
 const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What happened to all alarms, those that are gone included; oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "VecDeque<HistoryItem>", into = "VecDeque<HistoryItem>")]
 pub struct History {
     items: VecDeque<HistoryItem>,
+    /// How each alarm ran each of its actions last. Follows from `items`, in which nobody wants to search each minute.
+    runs: BTreeMap<AlarmName, BTreeMap<String, Run>>,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    state_updated_at: Timestamp,
+    error: Option<String>,
+}
+
+impl From<VecDeque<HistoryItem>> for History {
+    fn from(items: VecDeque<HistoryItem>) -> Self {
+        let mut history = Self::default();
+        items.iter().for_each(|item| history.remember_run(&item.alarm, &item.what));
+        Self { items, ..history }
+    }
+}
+
+impl From<History> for VecDeque<HistoryItem> {
+    fn from(history: History) -> Self {
+        history.items
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,7 +118,15 @@ impl History {
         while self.items.front().is_some_and(|item| item.at + KEPT < at) {
             self.items.pop_front();
         }
+        self.remember_run(alarm, &what);
         self.items.push_back(HistoryItem { at, alarm: alarm.clone(), kind, what });
+    }
+
+    fn remember_run(&mut self, alarm: &AlarmName, what: &Happening) {
+        if let Happening::Action { arn, state_updated_at, error, .. } = what {
+            let run = Run { state_updated_at: *state_updated_at, error: error.clone() };
+            self.runs.entry(alarm.clone()).or_default().insert(arn.clone(), run);
+        }
     }
 
     /// Drops what is older than `at`, for a driver that has read it.
@@ -111,13 +141,10 @@ impl History {
         self.items.iter().filter(move |item| item.at + KEPT >= now)
     }
 
-    /// The outcome of the last time that `alarm` ran `arn`.
-    pub(super) fn last_action(&self, alarm: &AlarmName, arn: &str, since: Timestamp) -> Option<&Happening> {
-        let recent = self.items.iter().rev().take_while(|item| item.at >= since);
-        recent.filter(|item| item.alarm == *alarm).map(|item| &item.what).find(|what| match what {
-            Happening::Action { arn: other, .. } => other == arn,
-            _ => false,
-        })
+    /// Whether `alarm` ran `arn` before in the state that it changed to at `since`, and it came to the same.
+    pub(super) fn has_run(&self, alarm: &AlarmName, arn: &str, since: Timestamp, error: Option<&str>) -> bool {
+        let run = self.runs.get(alarm).and_then(|runs| runs.get(arn));
+        run.is_some_and(|run| run.state_updated_at == since && run.error.as_deref() == error)
     }
 }
 

@@ -248,11 +248,9 @@ impl Alarms {
             ActionOutcome::Failed { error } => (None, Some(error)),
         };
         let (name, arn) = (alarm.name(), &firing.action_arn);
-        if alarm.old_state() == alarm.new_state() {
-            let last = self.history.last_action(name, arn, alarm.state_changed_at());
-            if matches!(last, Some(Happening::Action { error: last, .. }) if *last == error) {
-                return;
-            }
+        let repeated = alarm.old_state() == alarm.new_state();
+        if repeated && self.history.has_run(name, arn, alarm.state_changed_at(), error.as_deref()) {
+            return;
         }
         let published = published.map(|notice| Text::later(move || message::published(&notice)));
         let what = Happening::Action {
