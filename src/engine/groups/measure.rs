@@ -15,7 +15,7 @@ use super::warm_pool::PoolCount;
 use super::workload::{Machine, Meter, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
-use crate::engine::metrics::{MetricKey, Sample};
+use crate::engine::metrics::{MetricKey, Sample, Values};
 use crate::engine::names::GroupName;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,6 +54,24 @@ struct Headcount {
     in_service: u32,
     standby: u32,
     terminating: u32,
+}
+
+/// What machines show in CloudWatch, each for itself and all of a group together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    name: &'static str,
+    unit: &'static str,
+    /// How long a datum is about.
+    span: Duration,
+}
+
+impl Shown {
+    /// What was shown in the span that ends `now`, as pairs of value and count.
+    fn datum(self, now: Timestamp, dimension: &str, of: &str, values: Vec<(f64, f64)>) -> Outcome {
+        let key = key("AWS/EC2", self.name, dimension, of);
+        let sample = Sample { unit: Some(self.unit.to_string()), values: Values::Counted(values) };
+        Outcome::Measured { key, at: now - self.span, sample }
+    }
 }
 
 /// Whose members a due entry, or a call, may have moved.
@@ -109,7 +127,7 @@ impl Groups {
             {
                 return Err(Refusal::validation("A load is a number of percent or requests, zero or more"));
             }
-            if matches!(load, Load::Requests(_)) && group.workload.is_none() {
+            if matches!(load, Load::Requests(_)) && model.is_none() {
                 return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
             }
             group.load = load;
@@ -230,28 +248,25 @@ impl Groups {
                 let weight = instance.weight();
                 instance.machine.iter().for_each(|machine| meter.tally(machine, weight, in_service, model));
             }
-            let data = percent.map(|value| ("CPUUtilization", "Percent", span, value));
-            let data =
-                data.into_iter().chain(credits.map(|value| ("CPUCreditBalance", "Count", BASIC_MONITORING, value)));
-            let group = group.as_deref();
-            if group.is_some_and(|group| group.load == Load::Silent) {
+            let data = percent.map(|value| (Shown { name: "CPUUtilization", unit: "Percent", span }, value));
+            let balance = Shown { name: "CPUCreditBalance", unit: "Count", span: BASIC_MONITORING };
+            let data = data.into_iter().chain(credits.map(|value| (balance, value)));
+            if group.as_deref().is_some_and(|group| group.load == Load::Silent) {
                 continue;
             }
-            let model = group.and_then(|group| group.workload.as_ref());
+            let model = group.as_deref().and_then(|group| group.workload.as_ref());
             if model.is_some_and(|model| model.loses(instance.id.as_str(), now)) {
                 continue;
             }
             let delay = model.map_or(Duration::ZERO, |model| model.metric_delay);
-            for (name, unit, span, value) in data {
-                let mut record = |dimension: &str, of: &str| {
-                    let (key, sample) = (key("AWS/EC2", name, dimension, of), Sample::one(value, unit));
-                    measured.push((delay, Outcome::Measured { key, at: now - span, sample }));
-                };
+            let mut group = group.filter(|group| counts_for_group(instance, group, now));
+            for (shown, value) in data {
                 if self.measures_instances {
-                    record("InstanceId", instance.id.as_str());
+                    let datum = shown.datum(now, "InstanceId", instance.id.as_str(), vec![(value, 1.0)]);
+                    measured.push((delay, datum));
                 }
-                if let Some(group) = group.filter(|group| counts_for_group(instance, group, now)) {
-                    record("AutoScalingGroupName", group.name.as_str());
+                if let Some(group) = &mut group {
+                    group.meter.gather(shown, value);
                 }
             }
         }
@@ -259,6 +274,10 @@ impl Groups {
             let (load, has_model) = (group.load, group.workload.is_some());
             group.minute = Some(group.meter.close_minute(now, load, has_model, group.charged_credits));
         }
+            let delay = group.workload.as_ref().map_or(Duration::ZERO, |model| model.metric_delay);
+            for (shown, values) in group.meter.take_gathered() {
+                measured.push((delay, shown.datum(now, "AutoScalingGroupName", group.name.as_str(), values)));
+            }
         self.publish(now, measured);
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credits::{Balance, Burstable, CreditMode};
 use super::instance::Load;
+use super::measure::Shown;
 use crate::clock::Timestamp;
 use crate::engine::ids::Ids;
 
@@ -144,6 +145,9 @@ pub struct Meter {
 
 const MINUTE_MILLIS: f64 = 60_000.0;
 
+    /// What the machines show of the minute at hand; empty between minutes.
+    #[serde(skip)]
+    gathered: Vec<(Shown, Vec<(f64, f64)>)>,
 impl Meter {
     pub(super) fn advance(&mut self, now: Timestamp) {
         let millis = (now.as_millis() - self.until.as_millis()) as f64;
@@ -342,6 +346,19 @@ impl Meter {
     pub(super) fn close_minute(&mut self, now: Timestamp, load: Load, has_model: bool, charged: f64) -> Minute {
         let (sums, last) = (&self.sums, &self.last_minute);
         let mean = |sum: f64, before: f64| (sum - before) / MINUTE_MILLIS;
+    /// Takes in what one machine shows of the minute that ends.
+    pub(super) fn gather(&mut self, shown: Shown, value: f64) {
+        match self.gathered.iter_mut().find(|(other, _)| *other == shown) {
+            Some((_, values)) => values.push((value, 1.0)),
+            None => self.gathered.push((shown, vec![(value, 1.0)])),
+        }
+    }
+
+    /// What the machines show of the minute that ends, as pairs of value and count.
+    pub(super) fn take_gathered(&mut self) -> impl Iterator<Item = (Shown, Vec<(f64, f64)>)> {
+        self.gathered.drain(..)
+    }
+
         let tally = std::mem::take(&mut self.tally);
         let (held, free) = (f64::from(tally.held), f64::from(self.serving.saturating_sub(tally.held)));
         let latency =

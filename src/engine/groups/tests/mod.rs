@@ -9,6 +9,7 @@ mod scheduled;
 mod tracking;
 mod warm_pool;
 mod whole_loop;
+mod worlds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,14 +157,17 @@ impl Stage {
 
     /// Values of a metric: seconds from the start of the minute that each is about, and the value.
     fn values(&self, name: &str, dimension: &str) -> Vec<(i64, f64)> {
-        let measured = self.outcomes.iter().filter_map(|(_, outcome)| match outcome {
-            Outcome::Measured { key, at, sample } if key.name == name && key.dimensions.contains_key(dimension) => {
-                let crate::engine::metrics::Values::Counted(values) = &sample.values else { return None };
-                Some((at.as_secs() - START, values[0].0))
+        let mut measured = Vec::new();
+        for (_, outcome) in &self.outcomes {
+            if let Outcome::Measured { key, at, sample } = outcome
+                && key.name == name
+                && key.dimensions.contains_key(dimension)
+                && let crate::engine::metrics::Values::Counted(values) = &sample.values
+            {
+                measured.extend(values.iter().map(|(value, _)| (at.as_secs() - START, *value)));
             }
-            _ => None,
-        });
-        measured.collect()
+        }
+        measured
     }
 
     fn put_simple(&mut self, name: &str, adjustment: i32, cooldown_secs: Option<u32>) -> PolicyArn {
