@@ -10,8 +10,6 @@
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use scaleproof::clock::Timestamp;
-use scaleproof::engine::groups::Load;
 use scaleproof::engine::topics::DeliveryOutcome;
 use scaleproof::engine::{Effect, Event, World};
 use scaleproof::model::{Files, Stack, build_stack};
@@ -71,19 +69,6 @@ fn plan() -> Plan {
     Plan::Shape(Shape::parse("sine 10..250% over 1d").expect("a shape"))
 }
 
-/// Counts the changes that it passes on.
-struct Counted<S> {
-    source: S,
-    count: std::sync::Arc<std::sync::atomic::AtomicU64>,
-}
-
-impl<S: LoadSource> LoadSource for Counted<S> {
-    fn next_change(&mut self) -> Option<(Timestamp, Load)> {
-        self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.source.next_change()
-    }
-}
-
 /// One day: the median time, and how many events of the engine that is a second. Counted are changes of load, evaluations
 /// of alarms and minutes measured; whatever launches, repeats and notices add is not.
 fn day(repeats: u32) -> Value {
@@ -92,16 +77,16 @@ fn day(repeats: u32) -> Value {
     let mut events = 0;
     for seed in 0..u64::from(repeats.max(1)) {
         let options = Options { seed, ..Options::default() };
-        let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let began = Instant::now();
         let mut simulation = Simulation::new(&stack, &options).expect("a world");
-        let source = plan.source(&stack.load, options.start, seed);
-        simulation.set_source(Counted { source, count: std::sync::Arc::clone(&count) });
+        simulation.set_source(plan.source(&stack.load, options.start, seed));
         let mut watcher = Watcher::new(&stack);
         simulation.advance_to(options.start + DAY, &mut watcher);
         times.push(began.elapsed());
-        let minutes = DAY.as_secs() / 60;
-        events = count.load(std::sync::atomic::Ordering::Relaxed) + minutes * ALARMS as u64 + minutes;
+        let (minutes, end) = (DAY.as_secs() / 60, options.start + DAY);
+        let mut source = plan.source(&stack.load, options.start, seed);
+        let changes = std::iter::from_fn(|| source.next_change()).take_while(|(at, _)| *at <= end).count() as u64;
+        events = changes + minutes * ALARMS as u64 + minutes;
         let summary = watcher.finish(&stack, seed, options.start, options.start + DAY);
         assert!(summary.group.launches > 1, "nothing happened");
     }

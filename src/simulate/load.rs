@@ -33,6 +33,8 @@ pub struct Series {
 
 /// How often a load is looked at that changes all the time.
 const STEP_MILLIS: i64 = 1000;
+/// How many steps of such a load are worked out at once: a processor does several side by side, if nothing comes between.
+const AHEAD: usize = 32;
 const DAY_MILLIS: i64 = 86_400_000;
 /// What remains of a day's rise on Saturdays and Sundays. Ours: a business site at the weekend.
 const WEEKEND: f64 = 0.4;
@@ -56,7 +58,14 @@ impl Plan {
             random: Ids::new(seed, "load"),
             start,
             next: Some(0),
+            ahead: [0.0; AHEAD],
+            used: AHEAD,
         }
+    }
+
+    /// Whether it changes at every step for ever.
+    fn is_steady(&self) -> bool {
+        matches!(self, Self::Shape(Shape { form: Form::Sine { .. } | Form::Weekly, .. }))
     }
 
     fn unit(&self) -> LoadUnit {
@@ -103,6 +112,7 @@ impl Series {
     }
 }
 
+#[inline]
 fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
     let Shape { low, high, .. } = *shape;
     let rise = high - low;
@@ -110,9 +120,9 @@ fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
     match shape.form {
         Form::Constant => high,
         Form::Ramp { over } => low + rise * part_of(over).min(1.0),
-        Form::Sine { over } => low + rise * hill(part_of(over).fract()),
+        Form::Sine { over } => low + rise * hill(fraction(part_of(over))),
         Form::Square { over } => {
-            if part_of(over).fract() < 0.5 {
+            if fraction(part_of(over)) < 0.5 {
                 low
             } else {
                 high
@@ -123,7 +133,7 @@ fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
             if (0..millis_of(lasts)).contains(&since) { high } else { low }
         }
         Form::Weekly => {
-            let day = hill((millis as f64 / DAY_MILLIS as f64).fract());
+            let day = hill(fraction(millis as f64 / DAY_MILLIS as f64));
             low + rise * day * if is_weekend(start, millis) { WEEKEND } else { 1.0 }
         }
     }
@@ -148,6 +158,11 @@ fn shape_change_after(shape: &Shape, millis: i64) -> Option<i64> {
 /// Shapes have whole seconds. `Duration::as_millis` counts in 128 bits, which a load that changes each second would feel.
 fn millis_of(duration: Duration) -> i64 {
     duration.as_secs() as i64 * 1000
+}
+
+/// What is left beyond whole numbers. `f64::fract` calls a function for it on many machines.
+fn fraction(x: f64) -> f64 {
+    x - (x as i64) as f64
 }
 
 /// Sundays and Saturdays; 1970-01-01 was a Thursday.
@@ -182,15 +197,37 @@ pub struct Source {
     start: Timestamp,
     /// Milliseconds since the start.
     next: Option<i64>,
+    /// Requests per second at the next steps of a load that changes at every step, and how many of them are used up.
+    ahead: [f64; AHEAD],
+    used: usize,
 }
 
 impl Source {
-    fn requests(&mut self, value: f64) -> f64 {
-        let requests = match self.plan.unit() {
+    fn requests_at(&self, millis: i64) -> f64 {
+        let value = self.plan.at(self.start, millis);
+        match self.plan.unit() {
             LoadUnit::RequestsPerSecond => value,
             // What the machine shows at rest is no work.
             LoadUnit::MachinePercent => (value - self.base_cpu).max(0.0) / (100.0 - self.base_cpu) * self.full,
-        };
+        }
+    }
+
+    fn requests(&mut self, millis: i64) -> f64 {
+        if !self.plan.is_steady() {
+            return self.requests_at(millis);
+        }
+        if self.used == AHEAD {
+            let mut ahead = [0.0; AHEAD];
+            for (requests, step) in ahead.iter_mut().zip(0..) {
+                *requests = self.requests_at(millis + step * STEP_MILLIS);
+            }
+            (self.ahead, self.used) = (ahead, 0);
+        }
+        self.used += 1;
+        self.ahead[self.used - 1]
+    }
+
+    fn with_noise(&mut self, requests: f64) -> f64 {
         if self.noise <= 0.0 {
             return requests;
         }
@@ -201,13 +238,13 @@ impl Source {
 impl LoadSource for Source {
     fn next_change(&mut self) -> Option<(Timestamp, Load)> {
         let millis = self.next?;
-        let value = self.plan.at(self.start, millis);
+        let requests = self.requests(millis);
         let change = self.plan.change_after(millis);
         self.next = match self.noise > 0.0 {
             true => Some(change.map_or(millis + STEP_MILLIS, |change| change.min(millis + STEP_MILLIS))),
             false => change,
         };
-        let requests = self.requests(value);
+        let requests = self.with_noise(requests);
         Some((Timestamp::from_millis(self.start.as_millis() + millis), Load::Requests(requests)))
     }
 }

@@ -242,17 +242,18 @@ impl Simulation {
         let group = groups.get(&self.scene.group);
         let minute = group.and_then(|group| group.minute).filter(|minute| minute.ended_at == end);
         let by_hand = group.is_some_and(|group| group.load == Load::Silent);
-        let count = |wanted: fn(LifecycleState) -> bool| {
-            let members = group.into_iter().flat_map(|group| groups.members(group));
-            members.filter(|(_, member)| wanted(member.lifecycle)).map(|(_, member)| member.weight).sum()
-        };
+        let (mut in_service, mut pending) = (0, 0);
+        for (_, member) in group.into_iter().flat_map(|group| groups.members(group)) {
+            in_service += member.weight * u32::from(member.lifecycle == LifecycleState::InService);
+            pending += member.weight * u32::from(member.lifecycle.is_pending());
+        }
         Sample {
             at,
             load: minute.and_then(|minute| minute.requests_per_sec),
             cpu: if by_hand { self.put_cpu(at, end) } else { minute.and_then(|minute| minute.cpu_percent) },
             desired: group.map_or(0, |group| group.desired_capacity),
-            in_service: count(|state| state == LifecycleState::InService),
-            pending: count(LifecycleState::is_pending),
+            in_service,
+            pending,
             latency_ms: minute.and_then(|minute| minute.latency_ms),
             serving: minute.map_or(0, |minute| minute.serving),
             held: minute.map_or(0, |minute| minute.held),

@@ -121,6 +121,7 @@ impl Groups {
         loads: impl IntoIterator<Item = (Timestamp, Load)>,
     ) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
+        let (model, serving) = (group.workload.as_ref(), group.meter.serving());
         for (at, load) in loads {
             if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load
                 && (!amount.is_finite() || amount < 0.0)
@@ -131,7 +132,7 @@ impl Groups {
                 return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
             }
             group.load = load;
-            group.meter.change(at, load, group.workload.as_ref(), group.meter.serving());
+            group.meter.change(at, load, model, serving);
         }
         Ok(())
     }
@@ -273,11 +274,11 @@ impl Groups {
         for group in self.groups.values_mut() {
             let (load, has_model) = (group.load, group.workload.is_some());
             group.minute = Some(group.meter.close_minute(now, load, has_model, group.charged_credits));
-        }
             let delay = group.workload.as_ref().map_or(Duration::ZERO, |model| model.metric_delay);
             for (shown, values) in group.meter.take_gathered() {
                 measured.push((delay, shown.datum(now, "AutoScalingGroupName", group.name.as_str(), values)));
             }
+        }
         self.publish(now, measured);
     }
 

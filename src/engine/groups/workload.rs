@@ -91,11 +91,15 @@ impl Workload {
     ///
     /// M/M/1: service time ÷ (1 − utilization). A machine that is held to a part of its CPU is that much slower.
     fn latency_ms(&self, share: f64, held_to: f64) -> f64 {
-        if held_to <= 0.0 {
-            return self.latency_cap_ms;
+        if held_to <= 0.0 { self.latency_cap_ms } else { self.queued_ms(self.service_ms / held_to, share / held_to) }
+    }
+
+    fn queued_ms(&self, service_ms: f64, utilization: f64) -> f64 {
+        if utilization >= 1.0 {
+            self.latency_cap_ms
+        } else {
+            (service_ms / (1.0 - utilization)).min(self.latency_cap_ms)
         }
-        let (service, utilization) = (self.service_ms / held_to, share / held_to);
-        if utilization >= 1.0 { self.latency_cap_ms } else { (service / (1.0 - utilization)).min(self.latency_cap_ms) }
     }
 
     /// What a machine can do whose credits have run out; `None` where there are none.
@@ -141,13 +145,13 @@ pub struct Meter {
     tally: Tally,
     /// Of the workload, looked up once.
     baseline: Option<Baseline>,
+    /// What the machines show of the minute at hand; empty between minutes.
+    #[serde(skip)]
+    gathered: Vec<(Shown, Vec<(f64, f64)>)>,
 }
 
 const MINUTE_MILLIS: f64 = 60_000.0;
 
-    /// What the machines show of the minute at hand; empty between minutes.
-    #[serde(skip)]
-    gathered: Vec<(Shown, Vec<(f64, f64)>)>,
 impl Meter {
     pub(super) fn advance(&mut self, now: Timestamp) {
         let millis = (now.as_millis() - self.until.as_millis()) as f64;
@@ -191,7 +195,7 @@ fn rates(load: Load, workload: Option<&Workload>, baseline: Option<Baseline>, se
     rates.held = rates.free;
     if let Some(model) = workload {
         let share = ((percent - model.base_cpu) / (100.0 - model.base_cpu)).max(0.0);
-        rates.latency_free = model.latency_ms(share, 1.0);
+        rates.latency_free = model.queued_ms(model.service_ms, share);
         rates.latency_held = rates.latency_free;
         if let Some(baseline) = baseline {
             rates.held = rates.free.min(baseline.percent);
@@ -342,10 +346,6 @@ impl Meter {
         }
     }
 
-    /// Closes the minute that ends `now`. `charged` is what machines that are gone were charged.
-    pub(super) fn close_minute(&mut self, now: Timestamp, load: Load, has_model: bool, charged: f64) -> Minute {
-        let (sums, last) = (&self.sums, &self.last_minute);
-        let mean = |sum: f64, before: f64| (sum - before) / MINUTE_MILLIS;
     /// Takes in what one machine shows of the minute that ends.
     pub(super) fn gather(&mut self, shown: Shown, value: f64) {
         match self.gathered.iter_mut().find(|(other, _)| *other == shown) {
@@ -359,6 +359,10 @@ impl Meter {
         self.gathered.drain(..)
     }
 
+    /// Closes the minute that ends `now`. `charged` is what machines that are gone were charged.
+    pub(super) fn close_minute(&mut self, now: Timestamp, load: Load, has_model: bool, charged: f64) -> Minute {
+        let (sums, last) = (&self.sums, &self.last_minute);
+        let mean = |sum: f64, before: f64| (sum - before) / MINUTE_MILLIS;
         let tally = std::mem::take(&mut self.tally);
         let (held, free) = (f64::from(tally.held), f64::from(self.serving.saturating_sub(tally.held)));
         let latency =
