@@ -1,5 +1,7 @@
 //! The course stack in virtual time.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{Files, build_stack};
 use crate::spec::parse_spec;
@@ -123,6 +125,37 @@ fn going_in_one_step_or_in_many_is_the_same() {
         record
     };
     assert_eq!(record(7200), record(5));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the load, its noise and the delay of metrics: however the time is cut, everything happens at its instant.
+    #[test]
+    fn a_simulation_does_not_depend_on_how_its_time_is_cut(
+        load in prop::sample::select(&["sine 5..300% over 2h", "square 10..250% over 40m", "ramp 0..260% over 3h", "weekly 5..200%"]),
+        noise in prop::sample::select(&[0.0, 15.0]),
+        delay_secs in 0_u64..150,
+        step_secs in 1_u64..2000,
+        seed: u64,
+    ) {
+        let mut stack = course();
+        (stack.load.noise, stack.load.metric_delay) = (noise, Duration::from_secs(delay_secs));
+        let plan = load::Plan::Shape(shape(load));
+        let run = |step: u64| {
+            let options = Options { seed, ..Options::default() };
+            let mut record = Record::default();
+            let mut simulation = Simulation::new(&stack, &options).expect("a world");
+            simulation.set_source(plan.source(&stack.load, options.start, seed));
+            let end = options.start + minutes(360);
+            while simulation.now() < end {
+                let next = (simulation.now() + Duration::from_secs(step)).min(end);
+                simulation.advance_to(next, &mut record);
+            }
+            (serde_json::to_string(&record).expect("JSON"), serde_json::to_string(simulation.world()).expect("JSON"))
+        };
+        prop_assert_eq!(run(step_secs), run(6 * 3600));
+    }
 }
 
 #[test]

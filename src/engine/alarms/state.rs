@@ -324,6 +324,21 @@ impl MetricAlarm {
     }
 }
 
+/// What an evaluation came to, for those who ask why.
+struct Explained {
+    config: Arc<MetricAlarm>,
+    points: Vec<Point>,
+    decision: Decision,
+    value: AlarmState,
+    now: Timestamp,
+}
+
+impl Explained {
+    fn explain(&self) -> reason::Explanation {
+        reason::explain(&self.config, &self.points, &self.decision, self.value, self.now)
+    }
+}
+
 /// What an evaluation has to know of a configuration, side by side in memory.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
@@ -334,6 +349,11 @@ struct Plan {
     period_secs: u32,
     /// Fewer samples than this decide nothing: a percentile with `EvaluateLowSampleCountPercentile` set to `ignore`.
     least_samples: Option<f64>,
+    /// How many an evaluation looks at.
+    slots: u32,
+    /// For an alarm with nothing out of the ordinary, how many milliseconds before an evaluation in its turn its first slot
+    /// begins.
+    plain_reach: Option<i64>,
 }
 
 impl Plan {
@@ -349,34 +369,14 @@ impl Plan {
             rule,
             comparison: config.comparison,
             threshold: config.threshold,
-    /// How many an evaluation looks at.
-    slots: u32,
-    /// For an alarm with nothing out of the ordinary, how many milliseconds before an evaluation in its turn its first slot
-    /// begins.
-    plain_reach: Option<i64>,
             statistic,
             period_secs: config.period_secs(),
             least_samples: statistic.low_sample_count().filter(|_| ignores),
+            slots: evaluation_range(config.period_secs(), config.evaluation_periods),
+            plain_reach: None,
         }
     }
 
-    fn decide(&self, points: &[Point]) -> Decision {
-        let periods = self.rule.evaluation_periods;
-        if self.least_samples.is_some_and(|least| considered(points, periods).any(|p| p.sample_count < least)) {
-            let real = points.iter().filter(|point| point.value.is_some()).count() as u32;
-            let filled = periods.saturating_sub(real);
-/// What an evaluation came to, for those who ask why.
-struct Explained {
-    config: Arc<MetricAlarm>,
-    points: Vec<Point>,
-    decision: Decision,
-    value: AlarmState,
-    now: Timestamp,
-            slots: evaluation_range(config.period_secs(), config.evaluation_periods),
-            plain_reach: None,
-}
-
-impl Explained {
     /// The same for an alarm that `clock` calls.
     fn in_turn(config: &MetricAlarm, clock: EvaluationClock) -> Self {
         let plan = Self::of(config);
@@ -390,11 +390,11 @@ impl Explained {
         Self { plain_reach: is_plain.then(|| turn.as_millis() - first.as_millis()), ..plan }
     }
 
-    fn explain(&self) -> reason::Explanation {
-        reason::explain(&self.config, &self.points, &self.decision, self.value, self.now)
-    }
-}
-
+    fn decide(&self, points: &[Point]) -> Decision {
+        let periods = self.rule.evaluation_periods;
+        if self.least_samples.is_some_and(|least| considered(points, periods).any(|p| p.sample_count < least)) {
+            let real = points.iter().filter(|point| point.value.is_some()).count() as u32;
+            let filled = periods.saturating_sub(real);
             return Decision { action: Action::Keep, because: Because::TooFewSamples, filled };
         }
         let slot = |point: &Point| Slot::of(point, self.comparison, self.threshold);

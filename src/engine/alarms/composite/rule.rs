@@ -348,6 +348,8 @@ impl Parser {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// `children` are `name=STATE` words; what is not among them is INSUFFICIENT_DATA.
@@ -507,6 +509,55 @@ mod tests {
             &many.join(" OR "),
         ] {
             assert!(AlarmRule::parse(rule).is_err(), "{rule}");
+        }
+    }
+
+    const WORDS: &[&str] = &[
+        "ALARM",
+        "OK",
+        "INSUFFICIENT_DATA",
+        "AT_LEAST",
+        "TRUE",
+        "FALSE",
+        " AND ",
+        " OR ",
+        "NOT ",
+        "(",
+        ")",
+        ",",
+        " ",
+        "a",
+        "\"b c\"",
+        "\"",
+        "\\",
+        "1",
+        "50%",
+        "ALARM(a)",
+        "OK(\"b\")",
+        "(ALARM(a)",
+        "AT_LEAST(1, OK, (a, b))",
+        "\u{e9}",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Any text gives a rule or a refusal, and so does any text of the right words. A rule is read again as it was written.
+        #[test]
+        fn no_text_is_a_panic_and_a_rule_survives_its_text(
+            text in ".{0,80}",
+            words in proptest::collection::vec(proptest::sample::select(WORDS), 0..20),
+        ) {
+            for text in [text, words.concat()] {
+                if let Ok(rule) = AlarmRule::parse(&text) {
+                    let outcome = |state| rule.holds(&|_| state);
+                    for state in AlarmState::ALL {
+                        let explains = rule.explains(outcome(*state), &|_| *state);
+                        prop_assert!(explains.iter().all(|child| rule.children().contains(child)), "{text}");
+                    }
+                    prop_assert_eq!(AlarmRule::parse(&String::from(rule.clone())), Ok(rule));
+                }
+            }
         }
     }
 }
