@@ -187,7 +187,7 @@ async fn desired_capacity(clients: &Clients) -> u32 {
 async fn force(clients: &Clients, alarm: &str) {
     let name = AlarmName::from(alarm);
     for state in [AlarmState::Ok, AlarmState::Alarm] {
-        clients.cloudwatch.set_alarm_state(&name, state, "forced by a test").await.expect("the alarm is forced");
+        clients.cloudwatch.set_alarm_state(&name, state, "forced by a test", None).await.expect("the alarm is forced");
     }
 }
 

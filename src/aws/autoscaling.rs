@@ -20,6 +20,8 @@ pub struct Group {
     pub desired_capacity: u32,
     pub max_size: u32,
     pub default_cooldown: Duration,
+    /// Unset: a policy without a warm-up of its own takes the default cooldown.
+    pub default_instance_warmup: Option<Duration>,
     pub instances: Vec<Instance>,
     pub suspended_processes: Vec<String>,
     /// Set while the group is being deleted.
@@ -49,9 +51,33 @@ pub struct Policy {
     /// `SimpleScaling`, `StepScaling` and so on.
     pub policy_type: String,
     pub scaling_adjustment: Option<i32>,
+    /// `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
+    pub adjustment_type: String,
+    /// Of a step policy; empty for every other.
+    pub steps: Vec<StepAdjustment>,
     /// Unset: the group's default cooldown applies.
     pub cooldown: Option<Duration>,
+    /// Of a step or target tracking policy. Unset: the group's default applies.
+    pub estimated_instance_warmup: Option<Duration>,
     pub enabled: bool,
+}
+
+impl Policy {
+    pub fn is_simple(&self) -> bool {
+        self.policy_type == "SimpleScaling"
+    }
+
+    pub fn is_step(&self) -> bool {
+        self.policy_type == "StepScaling"
+    }
+}
+
+/// What a step policy does in a range of distances from the alarm's threshold. An absent bound is infinity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepAdjustment {
+    pub lower_bound: Option<f64>,
+    pub upper_bound: Option<f64>,
+    pub adjustment: i32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -230,6 +256,8 @@ impl From<types::AutoScalingGroup> for Group {
             desired_capacity: count(group.desired_capacity),
             max_size: count(group.max_size),
             default_cooldown: seconds(group.default_cooldown.unwrap_or_default()),
+            // AWS shows -1 for one that was taken away again.
+            default_instance_warmup: group.default_instance_warmup.filter(|warmup| *warmup >= 0).map(seconds),
             instances: group.instances.unwrap_or_default().into_iter().map(Instance::from).collect(),
             suspended_processes: suspended.filter_map(|process| process.process_name).collect(),
             status: group.status,
@@ -256,8 +284,21 @@ impl From<types::ScalingPolicy> for Policy {
             arn: PolicyArn(policy.policy_arn.unwrap_or_default()),
             policy_type: policy.policy_type.unwrap_or_default(),
             scaling_adjustment: policy.scaling_adjustment,
+            adjustment_type: policy.adjustment_type.unwrap_or_default(),
+            steps: policy.step_adjustments.unwrap_or_default().into_iter().map(StepAdjustment::from).collect(),
             cooldown: policy.cooldown.map(seconds),
+            estimated_instance_warmup: policy.estimated_instance_warmup.map(seconds),
             enabled: policy.enabled.unwrap_or(true),
+        }
+    }
+}
+
+impl From<types::StepAdjustment> for StepAdjustment {
+    fn from(step: types::StepAdjustment) -> Self {
+        Self {
+            lower_bound: step.metric_interval_lower_bound,
+            upper_bound: step.metric_interval_upper_bound,
+            adjustment: step.scaling_adjustment.unwrap_or_default(),
         }
     }
 }

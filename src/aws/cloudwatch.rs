@@ -132,7 +132,14 @@ pub trait CloudWatch: Send + Sync {
     async fn put_metric_alarm(&self, alarm: &MetricAlarm, tags: &BTreeMap<String, String>) -> Result<(), AwsError>;
     /// At most a hundred names.
     async fn delete_alarms(&self, names: &[AlarmName]) -> Result<(), AwsError>;
-    async fn set_alarm_state(&self, alarm: &AlarmName, state: AlarmState, reason: &str) -> Result<(), AwsError>;
+    /// `reason_data` is a JSON text in the form of StateReasonData; a step policy that the alarm sets off reads its data point.
+    async fn set_alarm_state(
+        &self,
+        alarm: &AlarmName,
+        state: AlarmState,
+        reason: &str,
+        reason_data: Option<&str>,
+    ) -> Result<(), AwsError>;
     async fn list_tags_for_resource(&self, alarm: &AlarmArn) -> Result<BTreeMap<String, String>, AwsError>;
     async fn tag_resource(&self, alarm: &AlarmArn, tags: &BTreeMap<String, String>) -> Result<(), AwsError>;
     async fn get_metric_statistics(&self, query: &StatisticsQuery) -> Result<Vec<Datapoint>, AwsError>;
@@ -213,13 +220,20 @@ impl CloudWatch for SdkCloudWatch {
         Ok(())
     }
 
-    async fn set_alarm_state(&self, alarm: &AlarmName, state: AlarmState, reason: &str) -> Result<(), AwsError> {
+    async fn set_alarm_state(
+        &self,
+        alarm: &AlarmName,
+        state: AlarmState,
+        reason: &str,
+        reason_data: Option<&str>,
+    ) -> Result<(), AwsError> {
         let call = self
             .client
             .set_alarm_state()
             .alarm_name(alarm.as_str())
             .state_value(state.as_str().into())
-            .state_reason(reason);
+            .state_reason(reason)
+            .set_state_reason_data(reason_data.map(str::to_string));
         call.send().await.map_err(self.watch.failed("cloudwatch:SetAlarmState"))?;
         Ok(())
     }

@@ -19,7 +19,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use autoscaling::{Activity, AutoScaling, Group, Instance, Notification, Policy};
+pub use autoscaling::{Activity, AutoScaling, Group, Instance, Notification, Policy, StepAdjustment};
 pub use cloudwatch::{
     AlarmSelection, AlarmState, CloudWatch, Datapoint, DescribedAlarm, HistoryItem, HistoryItemType, MetricAlarm,
     StatisticsQuery,

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::cause::Cause;
+use super::distance::Told;
 use super::evidence::{Direction, Ran, Received, Restored, ScalingEvidence, Seen};
 use super::inbox::{Arrived, Inbox};
 use super::journal::{Entry, Journal};
 use super::limits::patience;
+use super::ready::{Hold, free_at};
 use super::report::Verdict;
 use super::run::Options;
 use super::wait::{Look, Stop, Wait, Waited};
 use crate::aws::names::{AlarmName, GroupName, Place, PolicyArn, PolicyName, TopicArn};
 use crate::aws::{
-    Activity, AlarmSelection, AlarmState, AwsError, Clients, DescribedAlarm, Group, HistoryItemType, Policy,
+    Activity, AlarmSelection, AlarmState, AwsError, Clients, DescribedAlarm, Group, HistoryItemType, MetricAlarm,
+    Policy,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::model::{ActionRef, Alarm, GroupEvent, ScalingPolicy, Stack};
@@ -57,6 +60,8 @@ fn blocked<T>(verdict: Verdict, because: impl Into<String>) -> Result<T, Halt> {
 struct Aim<'a> {
     direction: Direction,
     alarm: &'a Alarm,
+    /// The same as AWS has it.
+    described: MetricAlarm,
     cause: Cause,
     /// `Err` where the endpoint has no Auto Scaling: then only the alarm's own message can be proved.
     group: Result<Ground, AwsError>,
@@ -64,8 +69,11 @@ struct Aim<'a> {
 
 struct Ground {
     policy: Policy,
-    default_cooldown: Duration,
+    /// The value that a step policy is told of; the others need none.
+    told: Option<Told>,
     baseline: u32,
+    /// The capacity to move from: a group at its minimum is raised by one before a scale-in.
+    from: u32,
 }
 
 /// Pulls the alarm of one direction and gathers everything that follows. What it changes is in the journal.
@@ -84,7 +92,7 @@ async fn pull(scene: &mut Scene<'_>, direction: Direction) -> Result<Ran, Halt> 
     let aim = scene.aim(direction).await?;
     let since = scene.now() - CLOCK_SLACK;
     if let Ok(ground) = &aim.group {
-        scene.prepare(direction, ground).await?;
+        scene.prepare(ground).await?;
     }
     let pulled = scene.breach(&aim).await?;
     let mut ran = Ran {
@@ -160,12 +168,15 @@ impl<'a> Scene<'a> {
             Ok(None) => return blocked(Verdict::NotMet, format!("group {} does not exist", self.group_name())),
             Ok(Some(group)) => {
                 let policy = self.acting_policy(policy, &described).await?;
-                let (baseline, default_cooldown) = (group.desired_capacity, group.default_cooldown);
-                self.room(direction, &group)?;
-                Ok(Ground { policy, default_cooldown, baseline })
+                let baseline = group.desired_capacity;
+                let from = if direction == Direction::In { baseline.max(group.min_size + 1) } else { baseline };
+                let told = tell(direction, &policy, &described.config, from)?;
+                let change = told.map_or(policy.scaling_adjustment.unwrap_or(1).into(), |told| told.change);
+                self.room(direction, &group, change)?;
+                Ok(Ground { policy, told, baseline, from })
             }
         };
-        Ok(Aim { direction, alarm, cause, group })
+        Ok(Aim { direction, alarm, described: described.config, cause, group })
     }
 
     async fn acting_policy(&self, policy: &ScalingPolicy, alarm: &DescribedAlarm) -> Result<Policy, Halt> {
@@ -181,7 +192,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether the group can move that way, and may.
-    fn room(&self, direction: Direction, group: &Group) -> Result<(), Halt> {
+    fn room(&self, direction: Direction, group: &Group, change: i64) -> Result<(), Halt> {
         let (min, desired, max) = (group.min_size, group.desired_capacity, group.max_size);
         let peak = match direction {
             Direction::Out if desired >= max => {
@@ -190,7 +201,7 @@ impl<'a> Scene<'a> {
             Direction::In if desired <= min && min >= max => {
                 return blocked(Verdict::CouldNotTell, format!("the group's minimum is its maximum, {max}"));
             }
-            Direction::Out => desired + 1,
+            Direction::Out => desired.saturating_add(change.unsigned_abs().try_into().unwrap_or(u32::MAX)).min(max),
             Direction::In => desired.max(min + 1),
         };
         match self.options.max_instances {
@@ -203,17 +214,15 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits until the group is at rest and makes room for a scale-in, after writing down where it stood.
-    async fn prepare(&mut self, direction: Direction, ground: &Ground) -> Result<(), Halt> {
+    async fn prepare(&mut self, ground: &Ground) -> Result<(), Halt> {
         self.say("waiting until the group is at rest");
         self.settle_or_block(ground.baseline).await?;
         let group = self.group_name();
         self.journal.record(Entry::DesiredCapacity { group: group.clone(), was: ground.baseline })?;
-        let min_size = self.group().await?.map_or(0, |group| group.min_size);
-        if direction == Direction::In && ground.baseline <= min_size {
-            let raised = min_size + 1;
-            self.say(&format!("raising the desired capacity to {raised}, so that there is one to remove"));
-            self.clients.autoscaling.set_desired_capacity(&group, raised).await?;
-            self.settle_or_block(raised).await?;
+        if ground.from != ground.baseline {
+            self.say(&format!("raising the desired capacity to {}, so that there is one to remove", ground.from));
+            self.clients.autoscaling.set_desired_capacity(&group, ground.from).await?;
+            self.settle_or_block(ground.from).await?;
         }
         Ok(())
     }
@@ -241,14 +250,15 @@ impl<'a> Scene<'a> {
 
     /// Brings the alarm into ALARM, or finds it there.
     async fn breach(&mut self, aim: &Aim<'_>) -> Result<Pulled, Halt> {
-        let free_at = self.free_at(aim).await?;
+        let (free_at, hold) = self.free_at(aim).await?;
         // A scaling action of an alarm in ALARM is repeated every minute, so waiting for it is enough.
         let repeats = aim.group.is_ok();
         if self.state(aim).await? == AlarmState::Alarm && repeats {
-            self.say(&format!("{} is in ALARM already; waiting for its policy to act", aim.alarm.name));
+            let after = if free_at > self.now() { format!(" after the {}", hold.words()) } else { String::new() };
+            self.say(&format!("{} is in ALARM already; waiting for its policy to act{after}", aim.alarm.name));
             return Ok(Pulled { forced: false, at: Seen::Yes(self.now().max(free_at)) });
         }
-        self.wait_for_cooldown(free_at).await?;
+        self.wait_until_free(free_at, hold).await?;
         if self.state(aim).await? == AlarmState::Alarm {
             if repeats {
                 return Ok(Pulled { forced: false, at: Seen::Yes(self.now()) });
@@ -271,28 +281,27 @@ impl<'a> Scene<'a> {
 
     async fn set_state(&self, aim: &Aim<'_>, state: AlarmState) -> Result<(), AwsError> {
         let reason = format!("scaleproof verify, drill {}", aim.direction.drill());
-        self.clients.cloudwatch.set_alarm_state(&AlarmName(aim.alarm.name.clone()), state, &reason).await
+        let name = AlarmName(aim.alarm.name.clone());
+        let told = aim.group.as_ref().ok().and_then(|ground| ground.told).filter(|_| state == AlarmState::Alarm);
+        let data = told.map(|told| told.reason_data(&aim.described, self.now()));
+        self.clients.cloudwatch.set_alarm_state(&name, state, &reason, data.as_deref()).await
     }
 
-    /// When the last simple-scaling cooldown is over. Only activities of policies start one.
-    async fn free_at(&self, aim: &Aim<'_>) -> Result<Timestamp, AwsError> {
-        let Ok(ground) = &aim.group else { return Ok(self.now()) };
-        let activities = self.clients.autoscaling.describe_scaling_activities(&self.group_name()).await?;
-        let policies = self.clients.autoscaling.describe_policies(&self.group_name()).await?;
-        let cooldown_of = |activity: &Activity| -> Option<Duration> {
-            let named = |policy: &&Policy| activity.cause.contains(&format!(" triggered policy {} ", policy.name));
-            let policy = policies.iter().filter(|policy| policy.policy_type == "SimpleScaling").find(named)?;
-            Some(policy.cooldown.unwrap_or(ground.default_cooldown))
-        };
-        let ends = activities.iter().filter_map(|activity| Some(activity.end_time? + cooldown_of(activity)?));
-        Ok(ends.max().unwrap_or_default())
+    /// When the policy is free to act, and what holds it until then.
+    async fn free_at(&self, aim: &Aim<'_>) -> Result<(Timestamp, Hold), AwsError> {
+        let Ok(ground) = &aim.group else { return Ok((self.now(), Hold::Cooldown)) };
+        let autoscaling = &self.clients.autoscaling;
+        let activities = autoscaling.describe_scaling_activities(&self.group_name()).await?;
+        let policies = autoscaling.describe_policies(&self.group_name()).await?;
+        let group = self.group().await?.unwrap_or_default();
+        Ok(free_at(&ground.policy, &policies, &group, &activities))
     }
 
-    async fn wait_for_cooldown(&mut self, free_at: Timestamp) -> Result<(), Halt> {
+    async fn wait_until_free(&mut self, free_at: Timestamp, hold: Hold) -> Result<(), Halt> {
         if free_at <= self.now() {
             return Ok(());
         }
-        self.say(&format!("waiting for the cooldown, which ends at {}", free_at.iso_secs()));
+        self.say(&format!("waiting for the {}, until {}", hold.words(), free_at.iso_secs()));
         let (clients, name) = (self.clients, self.group_name());
         // The clock shows what the newest answer said, so each look asks something.
         let look = async || {
@@ -303,7 +312,10 @@ impl<'a> Scene<'a> {
         let deadline = (free_at + CLOCK_SLACK).min(self.end);
         match self.wait.until(deadline, look).await? {
             Waited::Done(()) => Ok(()),
-            Waited::GaveUp { last } => blocked(Verdict::CouldNotTell, format!("a cooldown is in the way: {last}")),
+            Waited::GaveUp { last } => {
+                let because = format!("the {} is in the way: {last}; a longer --timeout waits for it", hold.words());
+                blocked(Verdict::CouldNotTell, because)
+            }
         }
     }
 
@@ -339,6 +351,8 @@ impl<'a> Scene<'a> {
                 ran.activities = self.activities(aim, since, breach).await?;
                 if !ran.forced {
                     self.date_repeated_action(aim, ran);
+                } else if ran.activities.yes().is_none() && self.is_not_moved(ground).await? {
+                    ran.activities = unknown(not_taken(aim));
                 }
                 if let Seen::Yes(activities) = &ran.activities {
                     ran.finished = self.finished(aim, activities.clone()).await?;
@@ -346,6 +360,12 @@ impl<'a> Scene<'a> {
             }
         }
         self.notices(aim, breach, ran).await
+    }
+
+    /// Whether a step policy that was told a value has left the group as it was.
+    async fn is_not_moved(&self, ground: &Ground) -> Result<bool, AwsError> {
+        let capacity = self.group().await?.map(|group| group.desired_capacity);
+        Ok(ground.told.is_some() && capacity == Some(ground.from))
     }
 
     /// The history of a repeated action need not show the repetition; the activity's cause tells when it was.
@@ -506,6 +526,30 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// The value to tell a step policy.
+fn tell(direction: Direction, policy: &Policy, alarm: &MetricAlarm, capacity: u32) -> Result<Option<Told>, Halt> {
+    if !policy.is_step() {
+        return Ok(None);
+    }
+    match Told::nearest(policy, alarm, direction, capacity) {
+        Some(told) => Ok(Some(told)),
+        None => {
+            let verb = if direction == Direction::Out { "adds" } else { "removes" };
+            let because = format!("no step of policy {} {verb} instances where {} goes off", policy.name, alarm.name);
+            blocked(Verdict::NotMet, because)
+        }
+    }
+}
+
+/// AWS does not say which data a step policy takes from an alarm that was set by hand.
+fn not_taken(aim: &Aim<'_>) -> String {
+    format!(
+        "a step policy reads how far the metric is from the threshold, and this one took nothing from an alarm that was set \
+         by hand; put load on the group until {} goes off by itself, and verify again",
+        aim.alarm.name
+    )
+}
+
 fn seen<T>(waited: Waited<T>) -> Seen<T> {
     match waited {
         Waited::Done(value) => Seen::Yes(value),
@@ -566,7 +610,11 @@ fn caused(activities: &[Activity], aim: &Aim<'_>, since: Timestamp) -> Vec<Activ
 fn newest_activity(activities: &[Activity]) -> String {
     match activities.first() {
         None => "there are no activities".into(),
-        Some(activity) => format!("the newest activity is `{}`, {}", activity.description, activity.cause),
+        Some(activity) => {
+            // Sentences are separated by two spaces; the first says who asked, the others what Auto Scaling made of it.
+            let asked = activity.cause.split("  ").next().unwrap_or_default();
+            format!("the newest activity is `{}`, {asked}", activity.description)
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Timeline {
     }
 
     fn activity(&self, limits: &Limits, ran: &Ran) -> Step {
-        let name = "activity started, caused by both".to_string();
+        let name = "activity started, caused by alarm and policy".to_string();
         let start = |activities: &Vec<Activity>| activities.first().map(|first| first.start_time).unwrap_or_default();
         // A failed or unknown action does not excuse the activity: then it is counted from the breach.
         let from = ran.action.yes().copied().or(self.breach);

@@ -5,6 +5,7 @@
 //! undone at the end, on Ctrl-C, and by the next run after a crash. Start at [`verify_stack`].
 
 mod cause;
+mod distance;
 mod drill;
 mod evidence;
 mod inbox;
@@ -12,6 +13,7 @@ pub mod journal;
 mod judge;
 mod limits;
 mod preflight;
+mod ready;
 mod report;
 mod run;
 #[cfg(test)]

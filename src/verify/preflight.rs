@@ -346,7 +346,9 @@ fn subscribers_step(topic: &Topic, there: &TopicEvidence) -> Step {
     for email in &topic.emails {
         match there.subscriptions.iter().find(|subscription| subscription.endpoint == *email) {
             None => wrong.push(format!("{email} is not subscribed")),
-            Some(subscription) if subscription.arn.is_none() => wrong.push(format!("{email} has not confirmed")),
+            Some(subscription) if subscription.arn.is_none() => {
+                wrong.push(format!("{email} has not followed the link in its mail"))
+            }
             Some(_) => {}
         }
     }

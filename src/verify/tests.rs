@@ -7,7 +7,7 @@ use super::journal::{Entry, Journal};
 use super::*;
 use crate::aws::fake::FakeAws;
 use crate::aws::names::{AlarmName, TopicArn};
-use crate::aws::{AlarmState, Clients, Subscription, Trouble};
+use crate::aws::{AlarmState, Clients, StepAdjustment, Subscription, Trouble};
 use crate::model::Stack;
 use crate::wire;
 
@@ -32,6 +32,20 @@ impl Bench {
         }
         clients.endpoint.url = Some("http://127.0.0.1:1".into());
         Self { fake, clients, stack, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// The same with step policies at AWS.
+    async fn with_steps() -> Self {
+        let bench = Self::new().await;
+        for policy in &mut bench.fake.state().policies {
+            let adjustment = policy.scaling_adjustment.take().unwrap_or_default();
+            let (lower_bound, upper_bound) = if adjustment > 0 { (Some(0.0), None) } else { (None, Some(0.0)) };
+            policy.steps = vec![StepAdjustment { lower_bound, upper_bound, adjustment }];
+            policy.policy_type = "StepScaling".into();
+            policy.cooldown = None;
+            policy.estimated_instance_warmup = Some(Duration::from_secs(200));
+        }
+        bench
     }
 
     async fn verify(&self, drills: &[Drill]) -> Result<Report, VerifyError> {
@@ -77,7 +91,7 @@ async fn a_sound_stack_is_met_in_all_drills_and_left_as_it_was() {
             "course-cpu-high in ALARM",
             "scale-out invoked",
             "alarm notice on course-ops",
-            "activity started, caused by both",
+            "activity started, caused by alarm and policy",
             "instance in service",
             "launch notice on course-ops",
             "back to baseline",
@@ -101,7 +115,7 @@ async fn an_alarm_that_moves_nothing_is_not_met() {
     assert_eq!(
         failing,
         [
-            ("activity started, caused by both", Verdict::NotMet),
+            ("activity started, caused by alarm and policy", Verdict::NotMet),
             ("instance in service", Verdict::CouldNotTell),
             ("launch notice on course-ops", Verdict::CouldNotTell),
         ]
@@ -222,4 +236,51 @@ async fn an_activity_with_another_cause_is_no_proof() {
     let report = bench.verify(&[Drill::ScaleOut]).await.unwrap();
     assert_eq!(report.verdict, Verdict::NotMet, "{report}");
     assert!(report.to_string().contains("a user request explicitly set"), "{report}");
+}
+
+/// A forced alarm carries no data point of its own; a step policy has to be told one.
+#[tokio::test]
+async fn a_step_policy_is_told_how_far_the_metric_is() {
+    let bench = Bench::with_steps().await;
+    let report = bench.verify(&[Drill::ScaleOut, Drill::ScaleIn]).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Met, "{report}");
+    bench.assert_clean();
+}
+
+#[tokio::test]
+async fn a_step_policy_that_takes_nothing_from_a_forced_alarm_cannot_be_told() {
+    let bench = Bench::with_steps().await;
+    bench.fake.state().policies_act = false;
+    let report = bench.verify(&[Drill::ScaleOut]).await.unwrap();
+    assert_eq!(report.verdict, Verdict::CouldNotTell, "{report}");
+    assert!(report.to_string().contains("put load on the group until course-cpu-high goes off by itself"), "{report}");
+    bench.assert_clean();
+}
+
+/// Instances that the drill itself launched are not taken away while they warm up.
+#[tokio::test]
+async fn a_scale_in_waits_until_the_drills_own_instance_is_warm() {
+    let bench = Bench::with_steps().await;
+    let mut said = Vec::new();
+    let (_sender, interrupt) = tokio::sync::watch::channel(0);
+    let drills = vec![Drill::ScaleIn];
+    let options = Options { drills, poll: Some(Duration::ZERO), ..Options::new(bench.dir.path()) };
+    verify_stack(&bench.clients, &bench.stack, &options, interrupt, &mut |what| said.push(what.to_string()))
+        .await
+        .unwrap();
+    let raised = said.iter().position(|what| what.starts_with("raising the desired capacity to 2"));
+    let waited = said.iter().position(|what| what.starts_with("waiting for the warm-up of new instances, until "));
+    assert!(raised.is_some() && raised < waited, "{said:#?}");
+    bench.assert_clean();
+}
+
+#[tokio::test]
+async fn steps_that_lie_where_the_alarm_is_quiet_are_not_met() {
+    let bench = Bench::with_steps().await;
+    bench.fake.state().policies.iter_mut().for_each(|policy| policy.steps[0].adjustment = 0);
+    let report = bench.verify(&[Drill::ScaleOut]).await.unwrap();
+    assert_eq!(report.verdict, Verdict::NotMet);
+    let summary = "It could not begin: no step of policy scale-out adds instances where course-cpu-high goes off.";
+    assert_eq!(report.drills[0].summary, summary);
+    bench.assert_clean();
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::names::{ActivityId, AlarmArn, AlarmName, InstanceId, Place, SubscriptionArn, TopicArn, Zone};
 use super::{
     Activity, AlarmState, AwsError, Clients, DescribedAlarm, Endpoint, Group, HistoryItem, HistoryItemType, Instance,
-    Message, MetricAlarm, Operation, Policy, ServerClock, Subscription, Trouble,
+    Message, MetricAlarm, Operation, Policy, ServerClock, StepAdjustment, Subscription, Trouble,
 };
 use crate::clock::Timestamp;
 
@@ -47,6 +47,8 @@ pub struct State {
     /// Off: alarms run their actions and nothing follows.
     pub policies_act: bool,
     pub notices_arrive: bool,
+    /// What the last SetAlarmState carried.
+    pub reason_data: Option<String>,
     due: Vec<(Timestamp, Due)>,
     last_id: u32,
 }
@@ -125,6 +127,9 @@ impl State {
                 .into(),
             policy_type: "SimpleScaling".into(),
             scaling_adjustment: Some(adjustment),
+            adjustment_type: "ChangeInCapacity".into(),
+            steps: Vec::new(),
+            estimated_instance_warmup: None,
             cooldown: Some(Duration::from_secs(300)),
             enabled: true,
         };
@@ -150,6 +155,7 @@ impl State {
             refused: BTreeMap::new(),
             policies_act: true,
             notices_arrive: true,
+            reason_data: None,
             due: Vec::new(),
             last_id: 0,
         }
@@ -289,9 +295,22 @@ impl State {
 
     fn invoke(&mut self, alarm: &AlarmName, policy: &Policy) {
         let Some(group) = self.group.as_ref().filter(|_| self.policies_act) else { return };
-        let wished = group.desired_capacity.saturating_add_signed(policy.scaling_adjustment.unwrap_or_default());
+        let Some(change) = policy.scaling_adjustment.or_else(|| self.step_change(alarm, policy)) else { return };
+        let wished = group.desired_capacity.saturating_add_signed(change);
         let desired = wished.clamp(group.min_size, group.max_size);
         self.set_desired(desired, &format!("a monitor alarm {alarm} in state ALARM triggered policy {}", policy.name));
+    }
+
+    /// What a step policy makes of the newest data point that SetAlarmState told of.
+    fn step_change(&self, alarm: &AlarmName, policy: &Policy) -> Option<i32> {
+        let data: serde_json::Value = serde_json::from_str(self.reason_data.as_deref()?).ok()?;
+        let value = data["recentDatapoints"].as_array()?.last()?.as_f64()?;
+        let distance = value - self.alarms.get(alarm)?.described.config.threshold;
+        let fits = |step: &&StepAdjustment| {
+            step.lower_bound.is_none_or(|bound| bound <= distance)
+                && step.upper_bound.is_none_or(|bound| distance < bound)
+        };
+        policy.steps.iter().find(fits).map(|step| step.adjustment)
     }
 
     fn put_alarm(&mut self, config: &MetricAlarm, tags: &BTreeMap<String, String>) {

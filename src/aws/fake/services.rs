@@ -81,8 +81,16 @@ impl CloudWatch for FakeAws {
         self.call("cloudwatch:DeleteAlarms")?.alarms.retain(|name, _| !names.contains(name));
         Ok(())
     }
-    async fn set_alarm_state(&self, alarm: &AlarmName, state: AlarmState, _: &str) -> Result<(), AwsError> {
-        self.call("cloudwatch:SetAlarmState")?.set_alarm(alarm, state);
+    async fn set_alarm_state(
+        &self,
+        alarm: &AlarmName,
+        state: AlarmState,
+        _: &str,
+        reason_data: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let mut world = self.call("cloudwatch:SetAlarmState")?;
+        world.reason_data = reason_data.map(str::to_string);
+        world.set_alarm(alarm, state);
         Ok(())
     }
     async fn list_tags_for_resource(&self, alarm: &AlarmArn) -> Result<Tags, AwsError> {
