@@ -5,6 +5,7 @@
 //! `ARCHITECTURE.md` has the code map and the invariants.
 
 pub mod aws;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod engine;

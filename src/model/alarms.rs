@@ -139,11 +139,15 @@ fn check_period(key: &str, period: Duration, periods: u32, namespace: &str, buil
     let high_resolution = matches!(seconds, 10 | 20 | 30);
     if !high_resolution && (seconds == 0 || seconds % 60 != 0) {
         let minutes = seconds.div_ceil(60).max(1);
-        let remedy = format!("Write 10s, 20s, 30s or whole minutes, such as {minutes}m.");
+        // All that is allowed for this metric at once, so that the next try is the last.
+        let remedy = match namespace.starts_with("AWS/") {
+            true => format!("Write whole minutes, such as {minutes}m; {namespace} has one datapoint a minute at most."),
+            false => format!("Write 10s, 20s, 30s or whole minutes, such as {minutes}m."),
+        };
         builder.problem(Kind::InvalidPeriod, &path, format!("{path} is {shown}."), remedy);
     } else if high_resolution && namespace.starts_with("AWS/") {
         let fact = format!("{path} is {shown}, but {namespace} has one datapoint a minute at most.");
-        builder.problem(Kind::InvalidPeriod, &path, fact, "Write 1m or more.");
+        builder.problem(Kind::InvalidPeriod, &path, fact, "Write whole minutes, 1m or more.");
     }
     let longest = if seconds < 3_600 { LONGEST_WINDOW_OF_SHORT_PERIODS } else { LONGEST_WINDOW };
     if period.saturating_mul(periods) > longest {

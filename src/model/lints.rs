@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use super::{ActionRef, AdjustmentType, Alarm, PolicyKind, ScalingPolicy, Stack, Step, TargetTracking, TrackedMetric};
-use crate::spec::problem::Kind;
+use crate::catalogue;
+use crate::spec::problem::{Kind, did_you_mean, quote};
 use crate::spec::values::span_text;
 use crate::spec::{Problem, SpecMap};
 
 /// Returns every warning about a stack that breaks no rule, in the order of the file.
 pub fn lint_stack(stack: &Stack, map: &SpecMap) -> Vec<Problem> {
     let mut lints = Lints { stack, map, found: Vec::new() };
+    lints.region();
+    lints.instance_type();
     lints.ssh();
     lints.mixed();
     lints.topics();
@@ -31,6 +34,33 @@ struct Lints<'a> {
 impl<'a> Lints<'a> {
     fn warn(&mut self, kind: Kind, path: &str, fact: impl Into<String>, remedy: impl Into<String>) {
         self.found.push(self.map.problem(kind, path, fact, remedy));
+    }
+
+    fn region(&mut self) {
+        let region = &self.stack.region;
+        if !catalogue::is_region(region) {
+            let otherwise = "If AWS has opened it lately, all is well; else see its list of regions.";
+            let remedy = did_you_mean(region, catalogue::regions(), otherwise);
+            self.warn(Kind::UnknownRegion, "region", format!("region is {}.", quote(region)), remedy);
+        }
+    }
+
+    fn instance_type(&mut self) {
+        let name = &self.stack.launch.instance_type;
+        if catalogue::is_instance_type(name) {
+            return;
+        }
+        let family = name.split('.').next().unwrap_or_default();
+        let sizes: Vec<&str> = catalogue::sizes(family).collect();
+        let remedy = if sizes.is_empty() {
+            let known: Vec<String> = catalogue::instance_types().collect();
+            let otherwise = "If AWS has added it lately, all is well; else see its list of instance types.";
+            did_you_mean(name, known.iter().map(String::as_str), otherwise)
+        } else {
+            format!("{family} comes as {}.", sizes.join(", "))
+        };
+        let fact = format!("launch.instance_type is {}.", quote(name));
+        self.warn(Kind::UnknownInstanceType, "launch.instance_type", fact, remedy);
     }
 
     fn ssh(&mut self) {

@@ -485,3 +485,34 @@ fn weights_above_the_sizes_and_spot_that_is_never_launched_are_warned_of() {
         ),
     ]);
 }
+
+/// The launch or region that is written, and the warning with its remedy.
+#[test]
+fn slips_in_regions_and_instance_types_are_noticed_with_the_nearest() {
+    let text = |region: &str, machine: &str| {
+        format!(
+            "version: 1\nname: web\nregion: {region}\nlaunch: {{ instance_type: {machine} }}\ngroup: {{ min_size: 1, max_size: 2 }}\n"
+        )
+    };
+    for (region, machine, expected) in [
+        ("ap-northeast-2", "m8g.large", None),
+        ("ap-norteast-2", "t3.micro", Some("unknown-region region: Did you mean ap-northeast-2?")),
+        ("eu-west-1", "tt3.micro", Some("unknown-instance-type launch.instance_type: Did you mean t3.micro?")),
+        (
+            "eu-west-1",
+            "t2.48xlarge",
+            Some(
+                "unknown-instance-type launch.instance_type: t2 comes as nano, micro, small, medium, large, xlarge, 2xlarge.",
+            ),
+        ),
+    ] {
+        let text = text(region, machine);
+        let parsed = parse_spec("web.yaml", text.as_bytes());
+        let stack = build_stack(&parsed.spec.expect("a spec"), &parsed.map, &Files::new()).expect("a stack");
+        let found: Vec<String> = lint_stack(&stack, &parsed.map)
+            .iter()
+            .map(|problem| format!("{} {}: {}", problem.kind.code(), problem.path, problem.remedy))
+            .collect();
+        assert_eq!(found.first().map(String::as_str), expected, "{region} {machine}");
+    }
+}

@@ -157,6 +157,10 @@ kinds! {
         "Auto Scaling launches until the desired capacity is fulfilled, also if that is more than max_size. AWS advises a desired capacity of two to three times the largest weight.";
     SpotUnused            Warning "spot-unused"             "no Spot Instance is ever launched"
         "Spot capacity is what on_demand_base_capacity and on_demand_percentage_above_base_capacity leave, which is nothing unless the percentage is below 100.";
+    UnknownRegion         Warning "unknown-region"          "AWS has no such region, as far as is known"
+        "A slip in the region is noticed only when AWS does not answer. AWS opens new ones, so this is no error.";
+    UnknownInstanceType   Warning "unknown-instance-type"   "AWS has no such instance type, as far as is known"
+        "A slip in the type is noticed only when EC2 refuses the launch. AWS adds new ones, so this is no error.";
     CannotScale           Warning "cannot-scale"            "the group has no room to scale"
         "Policies work between min_size and max_size only.";
 }
