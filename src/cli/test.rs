@@ -107,9 +107,14 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
         let found = if is_test_file(&file) { load_test_file(&file)? } else { load_spec(&file)? };
         match found {
             Ok(suite) => suites.push(suite),
-            // Several files may name one broken spec.
-            Err(found) if problems.iter().any(|known| known.map.file == found.map.file) => {}
-            Err(found) => problems.push(found),
+            Err(found) => {
+                for found in found {
+                    // Several files may name one broken spec.
+                    if problems.iter().all(|known| known.map.file != found.map.file) {
+                        problems.push(found);
+                    }
+                }
+            }
         }
     }
     if problems.is_empty() { Ok(suites) } else { Err(Failure::new(Exit::Usage, TestProblems(problems))) }
@@ -155,35 +160,42 @@ fn has_tests(path: &Path) -> bool {
     ["version", "tests"].iter().all(|key| entries.iter().any(|entry| entry.key == *key))
 }
 
-fn load_spec(path: &Path) -> Result<Result<Suite, SpecProblems>, Failure> {
+/// A suite, or what is wrong in each of its files.
+type Found = Result<Suite, Vec<SpecProblems>>;
+
+fn load_spec(path: &Path) -> Result<Found, Failure> {
     let Checked { good, problems, map, .. } = check(path)?;
-    let Some((spec, stack)) = good else { return Ok(Err(SpecProblems::sorted(problems, map))) };
+    let Some((spec, stack)) = good else { return Ok(Err(vec![SpecProblems::sorted(problems, map)])) };
     let cases = spec.tests.map_or(Ok(Vec::new()), |tests| build_cases(&tests, &stack, &map));
     Ok(match cases {
         Ok(cases) => Ok(Suite { map, stack, cases }),
-        Err(problems) => Err(SpecProblems::sorted(problems, map)),
+        Err(problems) => Err(vec![SpecProblems::sorted(problems, map)]),
     })
 }
 
-fn load_test_file(path: &Path) -> Result<Result<Suite, SpecProblems>, Failure> {
+fn load_test_file(path: &Path) -> Result<Found, Failure> {
     let bytes = read_bounded(path).map_err(|source| Failure::new(Exit::Usage, CannotRead::new(path, source)))?;
     let parsed = parse_test_file(&path.display().to_string(), &bytes);
     let (mut problems, map) = (parsed.problems, parsed.map);
-    let Some(file) = parsed.spec else { return Ok(Err(SpecProblems::sorted(problems, map))) };
-    let spec = path.parent().unwrap_or(Path::new("")).join(&file.spec.0);
+    let Some(file) = parsed.spec else { return Ok(Err(vec![SpecProblems::sorted(problems, map)])) };
+    let spec = path.parent().unwrap_or(Path::new("")).join(&file.spec.0.0);
     if !spec.is_file() {
         let fact = format!("{} is not there.", spec.display());
         problems.push(map.problem(crate::spec::Kind::MissingFile, "spec", fact, "Name it relative to this file."));
-        return Ok(Err(SpecProblems::sorted(problems, map)));
+        return Ok(Err(vec![SpecProblems::sorted(problems, map)]));
     }
     let checked = check(&spec)?;
-    let Some((_, stack)) = checked.good else { return Ok(Err(SpecProblems::sorted(checked.problems, checked.map))) };
+    let Some((_, stack)) = checked.good else {
+        let own = (!problems.is_empty()).then(|| SpecProblems::sorted(problems, map));
+        let of_spec = SpecProblems::sorted(checked.problems, checked.map);
+        return Ok(Err([of_spec].into_iter().chain(own).collect()));
+    };
     let built = build_cases(&file.tests, &stack, &map);
     Ok(match built {
         Ok(cases) if !is_wrong(&problems) => Ok(Suite { map, stack, cases }),
         built => {
             problems.extend(built.err().into_iter().flatten());
-            Err(SpecProblems::sorted(problems, map))
+            Err(vec![SpecProblems::sorted(problems, map)])
         }
     })
 }
@@ -303,8 +315,11 @@ fn mismatch_json(mismatch: &Mismatch) -> Value {
             "datapoints": points.collect::<Vec<_>>(),
         })
     });
+    let counted =
+        mismatch.counted.iter().map(|(at, what)| json!({ "at_secs": at.as_secs(), "what": event_text(what) }));
     json!({
         "at_secs": mismatch.at.as_secs(),
+        "counted": counted.collect::<Vec<_>>(),
         "what": mismatch.subject.to_string(),
         "expected": mismatch.wanted.to_string(),
         "found": mismatch.found.to_string(),

@@ -134,13 +134,19 @@ impl Builder<'_> {
         self.problems.push(self.map.problem(kind, path, fact, remedy));
     }
 
+    /// A problem with a name that stands before a colon.
+    fn problem_at_name(&mut self, kind: Kind, path: &str, fact: String, remedy: impl Into<String>) {
+        let place = self.map.key_place(path);
+        self.problems.push(Problem { place, ..self.map.problem(kind, path, fact, remedy) });
+    }
+
     fn case(&mut self, name: &str, test: &TestSpec) -> Case {
         let path = format!("tests.{name}");
         let interval = test.interval.map_or(MINUTE, |span| span.0);
         let series = self.series(&path, test);
         self.inputs(&path, test, &series, interval);
         let mut moments: Vec<Moment> =
-            test.expect.iter().enumerate().map(|(number, one)| self.moment(&path, number, one)).collect();
+            test.expect.readable.iter().map(|(number, one)| self.moment(&path, *number, one)).collect();
         moments.sort_by_key(|moment| moment.at);
         let start = test.start.as_ref().and_then(|instant| Timestamp::parse(&instant.0));
         Case {
@@ -168,7 +174,7 @@ impl Builder<'_> {
             let fact = format!("{path} has neither series nor load, so nothing would happen.");
             self.problem(Kind::TestInput, path, fact, "Add series: { cpu: \"30 x10, 90 x5\" } or load: constant 55%.");
         }
-        if test.expect.is_empty() {
+        if test.expect.written == 0 {
             let remedy = "Write at least one moment, such as - { at: 10m, alarms: { cpu-high: OK } }.";
             self.problem(Kind::TestInput, &format!("{path}.expect"), format!("{path} expects nothing."), remedy);
         }
@@ -196,13 +202,20 @@ impl Builder<'_> {
                 let alarms = self.stack.alerting.alarms.iter().map(|alarm| alarm.key.as_str());
                 let names: Vec<&str> = ShortMetric::WORDS.iter().copied().chain(alarms).collect();
                 let remedy = did_you_mean(name, names.iter().copied(), &format!("There are {}.", names.join(", ")));
-                self.problem(Kind::UnknownInTest, &path, format!("{} is no metric and no alarm.", quote(name)), remedy);
+                let fact = format!("{} is no metric and no alarm.", quote(name));
+                self.problem_at_name(Kind::UnknownInTest, &path, fact, remedy);
                 continue;
             };
             if let Some(other) = named.iter().find(|other| other.key == key).map(|other| other.name.clone()) {
                 let fact = format!("{name} and {other} are the same metric, {} of {}.", key.name, key.namespace);
-                self.problem(Kind::DuplicateEntry, &path, fact, "Keep one of the two.");
+                self.problem_at_name(Kind::DuplicateEntry, &path, fact, "Keep one of the two.");
                 continue;
+            }
+            let beyond = values.values().flatten().find(|value| !(0.0..=100.0).contains(value));
+            if let Some(value) = beyond.filter(|_| key == cpu_key(self.stack)) {
+                let fact = format!("{path} has the value {value}, and CPUUtilization is a percentage.");
+                let remedy = "Write values from 0 to 100; what requests make of it is for load: constant 55%.";
+                self.problem(Kind::InvalidValue, &path, fact, remedy);
             }
             named.push(NamedSeries { name: name.clone(), key, values: values.clone() });
         }
@@ -270,7 +283,8 @@ impl Builder<'_> {
         let otherwise =
             if keys.is_empty() { "The spec has none.".to_owned() } else { format!("There are {}.", keys.join(", ")) };
         let remedy = did_you_mean(name, keys.iter().copied(), &otherwise);
-        self.problem(Kind::UnknownInTest, path, format!("{} is no alarm of the spec.", quote(name)), remedy);
+        let fact = format!("{} is no alarm of the spec.", quote(name));
+        self.problem_at_name(Kind::UnknownInTest, path, fact, remedy);
         false
     }
 
@@ -283,7 +297,7 @@ impl Builder<'_> {
         let all = format!("There are {}.", names.clone().collect::<Vec<_>>().join(", "));
         let remedy = did_you_mean(name, names, &all);
         let fact = format!("{} is no notification, no alarm and no group event.", quote(name));
-        self.problem(Kind::UnknownInTest, path, fact, remedy);
+        self.problem_at_name(Kind::UnknownInTest, path, fact, remedy);
         None
     }
 }

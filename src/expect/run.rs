@@ -34,6 +34,8 @@ pub struct Mismatch {
     pub wanted: Wanted,
     pub found: Found,
     pub place: Option<Place>,
+    /// What was counted, each with its time since the start; empty for what is no count of events.
+    pub counted: Vec<(Duration, Happening)>,
     /// What the alarms behind it had seen at that moment.
     pub evidence: Vec<Evidence>,
 }
@@ -113,7 +115,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn compare(&self, check: &Check) -> Option<Mismatch> {
-        let found = self.found(&check.subject)?;
+        let (found, counted) = self.found(&check.subject)?;
         if meets(check.wanted, found) {
             return None;
         }
@@ -124,53 +126,76 @@ impl Scene<'_> {
             wanted: check.wanted,
             found,
             place: check.place,
+            counted,
             evidence: alarms.into_iter().filter_map(|alarm| self.evidence(alarm)).collect(),
         })
     }
 
-    fn found(&self, subject: &Subject) -> Option<Found> {
+    /// What there is, and the events that it counts.
+    fn found(&self, subject: &Subject) -> Option<(Found, Vec<(Duration, Happening)>)> {
+        Some(match subject {
+            Subject::AlarmState(_) | Subject::DesiredCapacity | Subject::InService => {
+                (self.standing(subject)?, Vec::new())
+            }
+            counted => {
+                let events = self.counted(counted);
+                (Found::Count(u32::try_from(events.len()).unwrap_or(u32::MAX)), events)
+            }
+        })
+    }
+
+    /// How something stands at the moment.
+    fn standing(&self, subject: &Subject) -> Option<Found> {
         let group = self.simulation.world().groups.get(&self.stack.group.name.as_str().into());
         Some(match subject {
             Subject::AlarmState(key) => Found::State(self.alarm(self.stack_alarm(key)?)?.state.value),
-            Subject::Fired(key) => self.count(
-                |what| matches!(what, Happening::AlarmChanged { alarm, to: AlarmState::Alarm, .. } if alarm == key),
-            ),
             Subject::DesiredCapacity => Found::Count(group?.desired_capacity),
             Subject::InService => {
                 let members = self.simulation.world().groups.members(group?);
                 let serving = members.filter(|(_, member)| member.lifecycle == LifecycleState::InService);
                 Found::Count(u32::try_from(serving.count()).unwrap_or(u32::MAX))
             }
-            Subject::Sent(sender) => self.sent(sender),
-            Subject::Activities => {
-                self.count(|what| matches!(what, Happening::Launch { .. } | Happening::Terminate { .. }))
-            }
-            Subject::Launches => self.count(|what| matches!(what, Happening::Launch { .. })),
-            Subject::Terminations => self.count(|what| matches!(what, Happening::Terminate { .. })),
+            _ => return None,
         })
     }
 
-    /// How many events of the moment's stretch of time are meant.
-    fn count(&self, is_meant: impl Fn(&Happening) -> bool) -> Found {
-        let since = self.case.start + self.moment.since;
-        let late = self.record.events.partition_point(|event| event.at < since);
-        let counted = self.record.events[late..].iter().filter(|event: &&Event| is_meant(&event.what));
-        Found::Count(u32::try_from(counted.count()).unwrap_or(u32::MAX))
+    /// The events that a count is of.
+    fn counted(&self, subject: &Subject) -> Vec<(Duration, Happening)> {
+        match subject {
+            Subject::Fired(key) => self.events(
+                |what| matches!(what, Happening::AlarmChanged { alarm, to: AlarmState::Alarm, .. } if alarm == key),
+            ),
+            Subject::Sent(sender) => self.sent(sender),
+            Subject::Activities => {
+                self.events(|what| matches!(what, Happening::Launch { .. } | Happening::Terminate { .. }))
+            }
+            Subject::Launches => self.events(|what| matches!(what, Happening::Launch { .. })),
+            Subject::Terminations => self.events(|what| matches!(what, Happening::Terminate { .. })),
+            Subject::AlarmState(_) | Subject::DesiredCapacity | Subject::InService => Vec::new(),
+        }
     }
 
-    fn sent(&self, sender: &Sender) -> Found {
+    /// The events of the moment's stretch of time that are meant.
+    fn events(&self, is_meant: impl Fn(&Happening) -> bool) -> Vec<(Duration, Happening)> {
+        let since = self.case.start + self.moment.since;
+        let late = self.record.events.partition_point(|event| event.at < since);
+        let meant = self.record.events[late..].iter().filter(|event: &&Event| is_meant(&event.what));
+        meant.map(|event| (event.at.since(self.case.start), event.what.clone())).collect()
+    }
+
+    fn sent(&self, sender: &Sender) -> Vec<(Duration, Happening)> {
         match sender {
-            Sender::Topic(key) => self.count(|what| matches!(what, Happening::Notice { topic, .. } if topic == key)),
+            Sender::Topic(key) => self.events(|what| matches!(what, Happening::Notice { topic, .. } if topic == key)),
             Sender::Alarm(key) => {
                 let subjects = self.stack_alarm(key).map(|alarm| alarm_subjects(self.stack, alarm)).unwrap_or_default();
-                self.count(|what| {
+                self.events(|what| {
                     matches!(what, Happening::Notice { subject: Some(subject), .. } if subjects.contains(subject))
                 })
             }
             Sender::GroupEvent(event) => {
                 let kind = NotificationType::parse(event.notification_type());
                 let wanted = kind.map(|kind| kind.subject(&self.stack.group.name.as_str().into()));
-                self.count(|what| matches!(what, Happening::Notice { subject, .. } if *subject == wanted))
+                self.events(|what| matches!(what, Happening::Notice { subject, .. } if *subject == wanted))
             }
         }
     }

@@ -98,7 +98,7 @@ fn names_that_mean_nothing_are_said_at_once_with_the_nearest() {
         })
         .collect();
     for expected in [
-        "4:20 unknown-in-test Did you mean cpu?",
+        "4:15 unknown-in-test Did you mean cpu?",
         "duplicate-entry Keep one of the two.",
         "unknown-in-test Did you mean cpu-high?",
         "unknown-in-test Did you mean cpu-low?",
@@ -132,4 +132,47 @@ fn a_failure_shows_the_minutes_around_it_and_what_the_alarm_looked_at() {
     ] {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
+}
+
+#[test]
+fn a_count_lists_what_it_counted() {
+    let text = file(
+        "  t:\n    series: { cpu: \"45 x10, 90 x10\" }\n    expect: [{ at: 14m, launches: 5, sent: { launch: 0 } }]\n",
+    );
+    let stack = course();
+    let cases = build(&text, &stack).expect("a test");
+    let outcome = run_case(&stack, &cases[0]).expect("a run");
+    let shown = text::failure_text(&cases[0], &outcome.mismatches, &outcome.record, "course.test.yaml", &text);
+    for part in [
+        "    counted:      8s  a launch begins\n              12m",
+        "    counted:     40s  notice to ops: Auto Scaling: launch for group \"course\"\n",
+    ] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+}
+
+#[test]
+fn a_cpu_beyond_100_percent_and_a_moment_without_time_hide_nothing_else() {
+    let test = "  t:
+    series: { cpu: \"45 x10, 4711\" }
+    expect:
+      - { desired_capacity: 1 }
+      - { at: 5m, alarms: { cpu-hihg: OK } }
+";
+    let problems = build(&file(test), &course()).expect_err("three problems");
+    let said: Vec<String> = problems
+        .iter()
+        .map(|problem| {
+            let place = problem.place.map(|place| (place.line, place.column)).unwrap_or_default();
+            format!("{}:{} {} {}", place.0, place.1, problem.kind.code(), problem.path)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "6:9 missing-argument tests.t.expect[0]",
+            "4:20 invalid-value tests.t.series.cpu",
+            "7:29 unknown-in-test tests.t.expect[1].alarms.cpu-hihg",
+        ]
+    );
 }

@@ -31,6 +31,7 @@ pub fn failure_text(case: &Case, mismatches: &[Mismatch], record: &Record, file:
             let line = source.lines().nth(place.line - 1).unwrap_or_default().trim();
             let _ = writeln!(text, "    {file}:{}:{}: {line}", place.line, place.column);
         }
+        text.push_str(&counted_text(mismatch));
     }
     let mut moments: Vec<Duration> = mismatches.iter().map(|mismatch| mismatch.at).collect();
     moments.dedup();
@@ -48,6 +49,24 @@ pub fn failure_text(case: &Case, mismatches: &[Mismatch], record: &Record, file:
     }
     if moments.len() > MOST_TIMELINES {
         let _ = writeln!(text, "\n  and {} more moments, left out here", moments.len() - MOST_TIMELINES);
+    }
+    text
+}
+
+/// Counted events listed under one mismatch.
+const MOST_COUNTED: usize = 12;
+
+/// What a count is of, an event a line: `counted: 22m29s  a launch begins`; nothing where nothing was counted.
+fn counted_text(mismatch: &Mismatch) -> String {
+    let all = &mismatch.counted;
+    let mut text = String::new();
+    for (number, (at, what)) in all.iter().take(MOST_COUNTED).enumerate() {
+        let head = if number == 0 { "counted:" } else { "" };
+        let what = event_text(what).unwrap_or_default();
+        let _ = writeln!(text, "    {head:<8} {:>TIME_WIDTH$}  {what}", lapse(*at));
+    }
+    if all.len() > MOST_COUNTED {
+        let _ = writeln!(text, "    {:8} and {} more", "", all.len() - MOST_COUNTED);
     }
     text
 }
@@ -200,7 +219,7 @@ fn evidence_text(evidence: &Evidence) -> String {
     let entered = if since.is_zero() && *state == AlarmState::InsufficientData {
         "from the beginning".to_owned()
     } else {
-        format!("since {}", lapse(*since))
+        format!("from {} on", lapse(*since))
     };
     let _ = writeln!(text, "      {state} {entered}: {reason}");
     text

@@ -13,7 +13,7 @@ arguments! {
     /// Tests beside a spec, in a file of their own.
     pub struct TestFile {
         /// The spec that is tested, relative to this file.
-        pub spec: FileName,
+        pub spec: TestedSpec,
         /// Tests by name.
         pub tests: Keyed<TestSpec>,
     }
@@ -35,7 +35,77 @@ arguments! {
         /// The seed of everything that varies. Left out: 1.
         pub seed: Option<Seed>,
         /// What has to be true, moment by moment.
-        pub expect: Vec<ExpectSpec>,
+        pub expect: Moments,
+    }
+}
+
+/// The name of the spec that a file of tests is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestedSpec(pub FileName);
+
+impl Read for TestedSpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        FileName::read(node, reader).map(Self)
+    }
+
+    /// `web.test.yaml` stands beside `web.yaml`.
+    fn remedy_where_missing(_: &str, file: &str) -> String {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let near = name.split(".test.").next().filter(|near| *near != name).unwrap_or("web");
+        format!("Add a line such as spec: {near}.yaml, the spec that is tested, relative to this file.")
+    }
+}
+
+impl schemars::JsonSchema for TestedSpec {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TestedSpec".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<FileName>()
+    }
+}
+
+/// The moments of a test. One that cannot be read is left out after its problem is recorded, so that the names in the
+/// others are still checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    /// Each with its number, from 0.
+    pub readable: Vec<(usize, ExpectSpec)>,
+    /// How many are written.
+    pub written: usize,
+}
+
+impl Read for Moments {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            let remedy = "Write one moment per line after a dash: - { at: 10m, alarms: { cpu-high: OK } }.";
+            return reader.wrong_shape(node, "a list of moments", remedy);
+        };
+        let mut readable = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let moment = reader.inside(&format!("[{index}]"), item.place, item, ExpectSpec::read);
+            readable.extend(moment.map(|moment| (index, moment)));
+        }
+        Some(Self { readable, written: items.len() })
+    }
+}
+
+impl schemars::JsonSchema for Moments {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moments".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        <Vec<ExpectSpec>>::json_schema(generator)
     }
 }
 

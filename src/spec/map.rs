@@ -35,6 +35,11 @@ impl SpecMap {
         Some(if exact && spot.value.line == spot.key.line { spot.value } else { spot.key })
     }
 
+    /// Returns the place of an argument's name, or of the nearest block around it when it is not written.
+    pub fn key_place(&self, path: &str) -> Option<Place> {
+        self.find(path).map(|(spot, _)| spot.key)
+    }
+
     /// Returns the line on which an argument, or the nearest block around it, is named.
     pub fn line(&self, path: &str) -> Option<usize> {
         self.find(path).map(|(spot, _)| spot.key.line)

@@ -39,15 +39,15 @@ pub struct Parsed<T = Spec> {
 
 /// Reads a spec from the bytes of a file; `file` is its name for messages.
 pub fn parse_spec(file: &str, bytes: &[u8]) -> Parsed {
-    parse_bytes(file, bytes)
+    parse_bytes(file, bytes, Reader::new)
 }
 
 /// Reads a file of tests in the same way.
 pub fn parse_test_file(file: &str, bytes: &[u8]) -> Parsed<TestFile> {
-    parse_bytes(file, bytes)
+    parse_bytes(file, bytes, Reader::of_tests)
 }
 
-fn parse_bytes<T: Read>(file: &str, bytes: &[u8]) -> Parsed<T> {
+fn parse_bytes<T: Read>(file: &str, bytes: &[u8], reader: fn(SpecMap) -> Reader) -> Parsed<T> {
     let refuse = |kind, place, fact: String, remedy: &str| Parsed {
         spec: None,
         problems: vec![Problem { kind, place, path: String::new(), fact, remedy: remedy.into() }],
@@ -58,7 +58,7 @@ fn parse_bytes<T: Read>(file: &str, bytes: &[u8]) -> Parsed<T> {
         return refuse(Kind::TooLarge, None, fact, "Is this the right file? Long scripts belong into user_data_file.");
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) => parse_text(file, text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Ok(text) => parse_text(text.strip_prefix('\u{feff}').unwrap_or(text), file, reader),
         Err(error) => {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
             let place = Some(Place { line, column: 1, length: 1 });
@@ -67,9 +67,9 @@ fn parse_bytes<T: Read>(file: &str, bytes: &[u8]) -> Parsed<T> {
     }
 }
 
-fn parse_text<T: Read>(file: &str, text: &str) -> Parsed<T> {
+fn parse_text<T: Read>(text: &str, file: &str, reader: fn(SpecMap) -> Reader) -> Parsed<T> {
     let (root, mut problems) = tree::parse_tree(text);
-    let mut reader = Reader::new(SpecMap::new(file, text));
+    let mut reader = reader(SpecMap::new(file, text));
     let spec = match &root {
         Some(root) if root.is_null() => {
             problems.push(empty_problem());

@@ -18,6 +18,11 @@ pub trait Read: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// What to do where a required argument is missing; `file` is the name of the file that is read.
+    fn remedy_where_missing(name: &str, _file: &str) -> String {
+        format!("Add {name}; `scaleproof explain {name}` says what it means.")
+    }
 }
 
 impl<T: Read> Read for Option<T> {
@@ -130,11 +135,18 @@ pub struct Reader {
     pub map: SpecMap,
     pub problems: Vec<Problem>,
     path: String,
+    /// What the whole file is called in messages.
+    whole: &'static str,
 }
 
 impl Reader {
     pub fn new(map: SpecMap) -> Self {
-        Self { map, problems: Vec::new(), path: String::new() }
+        Self { map, problems: Vec::new(), path: String::new(), whole: "the spec" }
+    }
+
+    /// The same for a file of tests.
+    pub fn of_tests(map: SpecMap) -> Self {
+        Self { whole: "the file of tests", ..Self::new(map) }
     }
 
     /// Reads one step deeper; `segment` is a name or `[index]`.
@@ -158,7 +170,7 @@ impl Reader {
 
     /// The path read just now, for a message.
     pub fn path(&self) -> &str {
-        if self.path.is_empty() { "the spec" } else { &self.path }
+        if self.path.is_empty() { self.whole } else { &self.path }
     }
 
     pub fn problem_at(&mut self, kind: Kind, place: Place, fact: impl Into<String>, remedy: impl Into<String>) {
@@ -267,7 +279,7 @@ impl Arguments<'_> {
         let path = reader.path.clone();
         let place = if path.is_empty() { self.place } else { reader.map.place(&path).unwrap_or(self.place) };
         let fact = format!("{} has no {name}.", reader.path());
-        let remedy = format!("Add {name}; `scaleproof explain {name}` says what it means.");
+        let remedy = T::remedy_where_missing(name, &reader.map.file);
         reader.problem_at(Kind::MissingArgument, place, fact, remedy);
         None
     }

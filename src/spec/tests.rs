@@ -56,6 +56,7 @@ fn what_is_no_spec_is_refused_with_one_clear_problem() {
         ("~\n", &["unreadable-spec"]),
         ("- a\n- b\n", &["1:1 wrong-shape"]),
         ("name: [a\n", &["1:7 yaml-syntax"]),
+        ("a: >= 50\n", &["1:4 yaml-syntax"]),
         ("a: *nowhere\n", &["1:4 yaml-syntax"]),
     ]);
     let parsed = parse_spec("web.yaml", b"version: 1\nname: \xff\n");
@@ -354,4 +355,27 @@ proptest::proptest! {
             problem.to_text("web.yaml", &text);
         }
     }
+}
+
+#[test]
+fn a_comparison_without_quotes_is_told_to_get_them() {
+    for (text, remedy) in [
+        ("threshold: >= 50\n", "Write it in quotes: \">= 50\"."),
+        ("threshold: > 50 # percent\n", "Write it in quotes: \"> 50\"."),
+        ("a: { launches: >= 3, at: 5m }\n", "Write it in quotes: \">= 3\"."),
+        ("a: [b\n", "Check the indentation, colons, quotes and brackets around this line."),
+    ] {
+        let problems = parse(text).problems;
+        assert_eq!(problems.first().map(|problem| problem.remedy.as_str()), Some(remedy), "{text}");
+    }
+}
+
+/// A file of tests says which spec it is for; its own name is a good guess.
+#[test]
+fn a_file_of_tests_without_its_spec_is_told_the_line_to_add() {
+    let problems = super::parse_test_file("ci/web.test.yaml", b"tests: {}\n").problems;
+    let said: Vec<(&str, &str)> =
+        problems.iter().map(|problem| (problem.fact.as_str(), problem.remedy.as_str())).collect();
+    let remedy = "Add a line such as spec: web.yaml, the spec that is tested, relative to this file.";
+    assert_eq!(said, [("the file of tests has no spec.", remedy)]);
 }

@@ -101,7 +101,7 @@ pub fn parse_tree(text: &str) -> (Option<Node>, Vec<Problem>) {
     let root = match builder.document() {
         Ok(root) => root,
         Err(Stop::Syntax(error)) => {
-            builder.problems.push(syntax_problem(&error));
+            builder.problems.push(syntax_problem(&error, text));
             None
         }
         Err(Stop::Said) => None,
@@ -109,8 +109,26 @@ pub fn parse_tree(text: &str) -> (Option<Node>, Vec<Problem>) {
     (root, builder.problems)
 }
 
-fn syntax_problem(error: &ScanError) -> Problem {
+/// A comparison that YAML takes for something of its own (`>` begins a folded text), up to the end of the value.
+fn unquoted(text: &str, place: Place) -> Option<&str> {
+    let line = text.lines().nth(place.line - 1)?;
+    let (at, _) = line.char_indices().nth(place.column - 1)?;
+    let value = line[at..].split([',', '}', ']', '#']).next()?.trim();
+    let follows_a_name = line[..at].trim_end().ends_with([':', '[', ',', '-']);
+    (value.starts_with('>') && follows_a_name).then_some(value)
+}
+
+fn syntax_problem(error: &ScanError, text: &str) -> Problem {
     let place = Place { line: error.marker().line().max(1), column: error.marker().col() + 1, length: 1 };
+    if let Some(value) = unquoted(text, place) {
+        return Problem {
+            kind: Kind::Syntax,
+            place: Some(Place { length: value.chars().count(), ..place }),
+            path: String::new(),
+            fact: format!("{} begins with >, which in YAML begins a text over several lines.", quote(value)),
+            remedy: format!("Write it in quotes: \"{value}\"."),
+        };
+    }
     Problem {
         kind: Kind::Syntax,
         place: Some(place),
