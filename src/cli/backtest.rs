@@ -55,13 +55,14 @@ const MOST_LISTED: usize = 10;
 pub fn run(args: &Backtest) -> Result<Exit, Failure> {
     let Checked { good, problems, map, .. } = check(&args.spec)?;
     let mut wrong = Vec::new();
-    let data = read_history(&args.data).map_err(|found| wrong.extend(found)).ok();
     let Some((_, stack)) = good else {
-        let failure = refusal(problems, map);
-        wrong.insert(0, failure.error.to_string());
+        wrong.push(refusal(problems, map).error.to_string());
+        wrong.extend(read_history(&args.data, None).err().into_iter().flatten());
         return Err(Failure::new(Exit::Usage, Wrong(wrong)));
     };
     let alarms = choose(&stack, &args.alarm).map_err(|found| wrong.extend(found)).ok();
+    let metric = alarms.as_ref().and_then(|alarms| alarms.first()).map(|alarm| alarm.metric_name.as_str());
+    let data = read_history(&args.data, metric).map_err(|found| wrong.extend(found)).ok();
     let (Some(data), Some(alarms)) = (data, alarms) else { return Err(Failure::new(Exit::Usage, Wrong(wrong))) };
     let history =
         backtest(&stack, &alarms, &data.series, !args.as_it_is).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -97,11 +98,11 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-fn read_history(path: &Path) -> Result<csv::Parsed, Vec<String>> {
+/// `metric` is what the alarms watch, where that is known.
+fn read_history(path: &Path, metric: Option<&str>) -> Result<csv::Parsed, Vec<String>> {
     let shown = path.display();
     let text = read_file(path).map_err(|why| vec![format!("cannot read `{shown}`: {why}")])?;
-    // The unit is the metric's own: values are taken as they stand.
-    csv::parse(&text, Some(csv::Unit::Percent)).map_err(|problems| {
+    csv::parse_metric(&text, metric.unwrap_or("the metric")).map_err(|problems| {
         problems.into_iter().map(|problem| format!("{shown}:{}: {}", problem.line, problem.fact)).collect()
     })
 }

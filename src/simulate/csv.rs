@@ -46,16 +46,60 @@ const GAP: f64 = 2.5;
 /// Values up to this look like percent.
 const WHOLE: f64 = 100.0;
 
-/// Reads a series; `unit` says what its values are, and is guessed (and said) where it is left out.
+/// What the values are of, for messages.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    Load(Option<Unit>),
+    Metric(&'a str),
+}
+
+impl Of<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Load(_) => "load".to_owned(),
+            Self::Metric(name) => format!("value of {name}"),
+        }
+    }
+
+    /// What counts while no value comes.
+    fn meanwhile(self) -> &'static str {
+        match self {
+            Self::Load(_) => "the load before lasts",
+            Self::Metric(_) => "missing data to the alarms",
+        }
+    }
+}
+
+/// Reads a load; `unit` says what its values are, and is guessed (and said) where it is left out.
 ///
 /// # Errors
 /// Every line that has no timestamp or no number that a load can be, [`MOST_PROBLEMS`] at most.
 pub fn parse(text: &str, unit: Option<Unit>) -> Result<Parsed, Vec<LineProblem>> {
+    parse_of(text, Of::Load(unit))
+}
+
+/// Reads the history of the metric `name`, whose values are taken as they stand. Values that it cannot have are said.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_metric(text: &str, name: &str) -> Result<Parsed, Vec<LineProblem>> {
+    parse_of(text, Of::Metric(name))
+}
+
+fn parse_of(text: &str, of: Of<'_>) -> Result<Parsed, Vec<LineProblem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut rows, mut remarks) = read_rows(text)?;
+    let (mut rows, mut remarks) = read_rows(text, of)?;
     put_in_order(&mut rows, &mut remarks);
     let usual = usual_step(&rows);
-    note_gaps(&rows, usual, &mut remarks);
+    note_gaps(&rows, usual, of, &mut remarks);
+    let unit = match of {
+        Of::Load(unit) => unit,
+        Of::Metric(name) => {
+            // What it says about the whole file comes first.
+            remarks.splice(0..0, not_percent(name, &rows));
+            Some(Unit::Percent)
+        }
+    };
     let (unit, values_per) = choose_unit(unit, &rows, usual, &mut remarks);
     let first = rows[0].0;
     let points = rows.iter().map(|(at, value)| (at.as_millis() - first.as_millis(), value / values_per)).collect();
@@ -64,7 +108,23 @@ pub fn parse(text: &str, unit: Option<Unit>) -> Result<Parsed, Vec<LineProblem>>
 
 type Row = (Timestamp, f64);
 
-fn read_rows(text: &str) -> Result<(Vec<Row>, Vec<String>), Vec<LineProblem>> {
+/// Says so where a percentage has values above 100: most likely the file is of another metric.
+fn not_percent(name: &str, rows: &[Row]) -> Option<String> {
+    let beyond = rows.iter().filter(|(_, value)| *value > WHOLE).count();
+    (is_percentage(name) && beyond > 0).then(|| {
+        let of = counted(rows.len(), "value");
+        format!(
+            "{beyond} of {of} are above 100, and {name} is a percentage: this looks like the history of another metric"
+        )
+    })
+}
+
+/// Whether the metric of this name is a percentage, from 0 to 100.
+pub fn is_percentage(metric_name: &str) -> bool {
+    metric_name == "CPUUtilization"
+}
+
+fn read_rows(text: &str, of: Of<'_>) -> Result<(Vec<Row>, Vec<String>), Vec<LineProblem>> {
     let (mut rows, mut problems, mut empty, mut heading) = (Vec::new(), Vec::new(), 0, 0);
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let problem = |fact: String| LineProblem { line: number + 1, fact };
@@ -73,7 +133,9 @@ fn read_rows(text: &str) -> Result<(Vec<Row>, Vec<String>), Vec<LineProblem>> {
             Ok(None) => empty += 1,
             Err(Fault::NoTimestamp(_)) if rows.is_empty() && empty == 0 && heading < MOST_HEADING_LINES => heading += 1,
             Err(Fault::NoTimestamp(text)) => problems.push(problem(format!("`{text}` is no time"))),
-            Err(Fault::NoValue(text)) => problems.push(problem(format!("`{text}` is no load: a number, zero or more"))),
+            Err(Fault::NoValue(text)) => {
+                problems.push(problem(format!("`{text}` is no {}: a number, zero or more", of.name())))
+            }
         }
         if problems.len() >= MOST_PROBLEMS || rows.len() > MOST_ROWS {
             break;
@@ -91,7 +153,7 @@ fn read_rows(text: &str) -> Result<(Vec<Row>, Vec<String>), Vec<LineProblem>> {
     }
     let mut remarks = Vec::new();
     if empty > 0 {
-        remarks.push(format!("{} without a value: the load before lasts", counted(empty, "row")));
+        remarks.push(format!("{} without a value: {}", counted(empty, "row"), of.meanwhile()));
     }
     Ok((rows, remarks))
 }
@@ -200,12 +262,13 @@ fn usual_step(rows: &[Row]) -> Duration {
     steps.get(steps.len() / 2).copied().unwrap_or(Duration::from_secs(300))
 }
 
-fn note_gaps(rows: &[Row], usual: Duration, remarks: &mut Vec<String>) {
+fn note_gaps(rows: &[Row], usual: Duration, of: Of<'_>, remarks: &mut Vec<String>) {
     let is_gap = |pair: &&[Row]| pair[1].0.since(pair[0].0) > usual.mul_f64(GAP);
     let gaps: Vec<Duration> = rows.windows(2).filter(is_gap).map(|pair| pair[1].0.since(pair[0].0)).collect();
     if let Some(longest) = gaps.iter().max() {
         let minutes = longest.as_secs().div_ceil(60);
-        remarks.push(format!("{}, the longest {minutes} minutes: the load before lasts", counted(gaps.len(), "gap")));
+        let meanwhile = of.meanwhile();
+        remarks.push(format!("{}, the longest {minutes} minutes: {meanwhile}", counted(gaps.len(), "gap")));
     }
 }
 
@@ -317,6 +380,26 @@ mod tests {
         assert!(read.remarks[0].starts_with("values are taken for requests"));
         let read = parse(rows, Some(Unit::RequestsPerSecond)).expect("a series");
         assert_eq!((read.series.points[1].1, read.remarks.len()), (600.0, 0));
+    }
+
+    #[test]
+    fn a_metrics_history_names_the_metric() {
+        let wrong = parse_metric("2026-01-05 00:00:00,-3\n2026-01-05 00:05:00,NaN\n", "CPUUtilization");
+        let facts: Vec<String> = wrong.expect_err("no values").into_iter().map(|problem| problem.fact).collect();
+        let no = |text: &str| format!("`{text}` is no value of CPUUtilization: a number, zero or more");
+        assert_eq!(facts, [no("-3"), no("NaN")]);
+        let gap = "2026-01-05 00:00:00,60\n2026-01-05 00:05:00,70\n2026-01-05 00:10:00,75\n2026-01-05 01:05:00,80\n";
+        let read = parse_metric(gap, "CPUUtilization").expect("a history");
+        assert_eq!(read.remarks, ["1 gap, the longest 55 minutes: missing data to the alarms"]);
+    }
+
+    #[test]
+    fn requests_are_not_taken_for_percent_in_silence() {
+        let rows = "2026-01-05 00:00:00,100\n2026-01-05 00:05:00,100.1\n2026-01-05 00:10:00,4711\n";
+        let said = "2 of 3 values are above 100, and CPUUtilization is a percentage: this looks like the history of \
+                    another metric";
+        assert_eq!(parse_metric(rows, "CPUUtilization").expect("a history").remarks, [said]);
+        assert_eq!(parse_metric(rows, "RequestCount").expect("a history").remarks, [""; 0]);
     }
 
     #[test]
