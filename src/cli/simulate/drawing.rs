@@ -105,7 +105,7 @@ fn scatter(outcome: &Outcome, points: &[Point]) -> Scatter {
         x: point.price.filter(|_| priced).unwrap_or(point.instance_hours),
         y: point.minutes_over,
         churn: point.churn,
-        label: point.values.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", "),
+        label: label(point, points),
         best: point.unbeaten,
     };
     let names = points.first().map(|point| point.values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
@@ -118,6 +118,18 @@ fn scatter(outcome: &Outcome, points: &[Point]) -> Scatter {
         ),
         x_name: if priced { "US dollars".into() } else { "instance-hours".into() },
         y_name: "minutes over the objective".into(),
-        dots: points.iter().map(dot).collect(),
+        dots: points.iter().filter(|point| !point.as_before).map(dot).collect(),
     }
+}
+
+/// Variants that one dot stands for are written out so far; the rest is counted.
+const MOST_EQUAL: usize = 3;
+
+/// The values of a point, and of all that came to the same figures: they lie on one dot.
+fn label(point: &Point, points: &[Point]) -> String {
+    let values = |point: &Point| point.values.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+    let same: Vec<String> = points.iter().filter(|other| other.figures() == point.figures()).map(values).collect();
+    let more = same.len().saturating_sub(MOST_EQUAL);
+    let shown = same.iter().take(MOST_EQUAL).cloned().collect::<Vec<_>>().join(" = ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

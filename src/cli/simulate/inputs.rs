@@ -12,12 +12,13 @@ use clap::ValueEnum;
 
 use super::sweep::{self, Axis, Variant};
 use super::{Condition, Simulate};
-use crate::cli::spec_file::{Checked, SpecProblems, check, print_warnings, read_files};
+use crate::cli::spec_file::{Checked, SpecProblems, check, count_problems, read_files};
 use crate::cli::{Exit, Failure};
 use crate::clock::Timestamp;
 use crate::model::Stack;
 use crate::simulate::load::Plan;
 use crate::simulate::{Options, csv, k6};
+use crate::spec::Problem;
 use crate::spec::problem::nearest;
 use crate::spec::shape::{FORMS, Shape};
 use crate::spec::values::{Span, Text};
@@ -113,10 +114,10 @@ pub fn read(args: &Simulate) -> Result<Inputs, Failure> {
     if last_seed.is_none() {
         flags.push(format!("--seed {} leaves no room for {} seeds", args.seed, args.seeds));
     }
-    let mut specs = Vec::new();
+    let (mut specs, mut warnings) = (Vec::new(), Vec::new());
     let stack = match good {
         Some((_, stack)) => {
-            print_warnings(&problems, &map);
+            warnings.extend(warnings_line(&problems, &map.file));
             Some(stack)
         }
         None => {
@@ -125,7 +126,10 @@ pub fn read(args: &Simulate) -> Result<Inputs, Failure> {
         }
     };
     let other = other.and_then(|(path, checked)| match checked.good {
-        Some((_, stack)) => Some(Other { name: path.display().to_string(), stack }),
+        Some((_, stack)) => {
+            warnings.extend(warnings_line(&checked.problems, &checked.map.file));
+            Some(Other { name: path.display().to_string(), stack })
+        }
         None => {
             specs.push(SpecProblems::sorted(checked.problems, checked.map));
             None
@@ -134,6 +138,9 @@ pub fn read(args: &Simulate) -> Result<Inputs, Failure> {
     let (Some(stack), true, true) = (stack, flags.is_empty(), specs.is_empty()) else {
         return Err(Failure::new(Exit::Usage, InputProblems { flags, specs }));
     };
+    if !args.quiet {
+        warnings.iter().for_each(|line| anstream::eprintln!("{line}"));
+    }
     let load = load.unwrap_or_else(|| Loaded::of_shape(stack.load.shape));
     let begins = match &load.plan {
         Plan::Series(series) => series.begins,
@@ -153,6 +160,12 @@ pub fn read(args: &Simulate) -> Result<Inputs, Failure> {
         workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         stack,
     })
+}
+
+/// Whoever simulates tries again and again: one line says where the warnings are.
+fn warnings_line(problems: &[Problem], file: &str) -> Option<String> {
+    let counted = count_problems(problems);
+    (!problems.is_empty()).then(|| format!("note: {counted} in {file}; to see them, run: scaleproof validate {file}"))
 }
 
 /// What was read, or nothing after its problems were put to the others.
@@ -188,6 +201,11 @@ fn read_load(text: &str, unit: Option<csv::Unit>) -> Result<Loaded, Vec<String>>
     let name = text.split([' ', ':']).next().unwrap_or_default();
     let path = Path::new(text);
     if FORMS.contains(&name) && !path.is_file() {
+        if unit.is_some() {
+            return Err(vec![format!(
+                "--unit is for the values of a CSV file; {text} is a shape and has its unit behind its numbers: % or rps"
+            )]);
+        }
         return Shape::parse(text).map(Loaded::of_shape).map_err(|why| vec![format!("--load {text}: {why}")]);
     }
     let contents = read_file(path).map_err(|error| {
@@ -199,6 +217,11 @@ fn read_load(text: &str, unit: Option<csv::Unit>) -> Result<Loaded, Vec<String>>
     })?;
     let series = match path.extension().is_some_and(|extension| extension == "json") {
         true => {
+            if unit.is_some() {
+                return Err(vec![format!(
+                    "--unit is for the values of a CSV file; stages in {text} are requests per second"
+                )]);
+            }
             let series = k6::parse(&contents).map_err(|why| vec![format!("{text}: {why}")])?;
             csv::Parsed { series, remarks: vec!["targets of stages are taken for requests per second".to_owned()] }
         }
@@ -257,6 +280,12 @@ mod tests {
         }
         let why = read_load("sin 10..90%", None).err().expect("a slip");
         assert!(why[0].ends_with("Did you mean the shape sine?"), "{why:?}");
+    }
+
+    #[test]
+    fn a_unit_is_refused_where_it_would_be_ignored() {
+        let why = read_load("ramp 10..90%", Some(csv::Unit::Requests)).err().expect("a unit for a shape");
+        assert!(why[0].starts_with("--unit is for the values of a CSV file; ramp 10..90% is a shape"), "{why:?}");
     }
 
     #[test]

@@ -33,11 +33,12 @@ use sweep::Variant;
 pub struct Simulate {
     /// The spec, or - for standard input
     spec: PathBuf,
-    /// A shape in quotes (constant 40%, sine 10..90% over 1d, spike 20..95% at 10m for 5m, ramp, square, weekly), a CSV
-    /// file of timestamp and value, or k6 stages as .json
+    /// A shape in quotes (constant 40%, ramp 10..90% over 1h, sine 10..90% over 1d, square 10..90% over 1h, spike 20..95%
+    /// at 1h for 10m, weekly 10..90%; these times count where none are written), a CSV file of timestamp and value, or k6
+    /// stages as .json
     #[arg(long, value_name = "SHAPE|FILE")]
     load: Option<String>,
-    /// What the values of a CSV file are; without it they are taken for percent if none is above 100
+    /// What the values of a CSV file are; without it they are taken for percent if none is above 100. A shape says its own
     #[arg(long, value_enum)]
     unit: Option<inputs::UnitName>,
     /// How long, such as 6h or 30d; without it as long as the file, or a day
@@ -58,9 +59,12 @@ pub struct Simulate {
     /// Run another spec under the same load and show both
     #[arg(long, value_name = "SPEC", conflicts_with = "sweep")]
     compare: Option<PathBuf>,
-    /// Exit 10 if this holds for any seed, such as 'minutes_over > 5'
+    /// Exit 10 if this holds for any seed, such as 'minutes_over > 5'; of one spec, so not with --sweep or --compare
     #[arg(long, value_name = "CONDITION", conflicts_with_all = ["sweep", "compare"])]
     fail_if: Option<String>,
+    /// Do not say how many warnings the spec has
+    #[arg(long, short)]
+    quiet: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,

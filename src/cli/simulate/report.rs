@@ -188,14 +188,25 @@ fn points_table(points: &[Point]) -> String {
     for point in points {
         let values = point.values.iter().map(|(_, value)| value.clone());
         let cost = point.price.filter(|_| priced).unwrap_or(point.instance_hours);
-        let mark = if point.unbeaten { "*" } else { "" };
+        let mark = match (point.unbeaten, point.as_before) {
+            (true, false) => "*",
+            (true, true) => "=",
+            (false, _) => "",
+        };
         let cells = [price_cell(cost), number(point.minutes_over), number(point.churn), mark.to_owned()];
         rows.push(values.chain(cells).collect());
     }
-    format!(
-        "{}\n* nothing beats these: whatever is better in one figure is worse in another\n",
-        table(&rows).trim_end()
-    )
+    let mut text = format!("{}\n", table(&rows).trim_end());
+    let first = |point: &Point| !point.as_before;
+    if points.len() > 1 && points.iter().filter(|point| first(point)).count() == 1 {
+        text.push_str("all of these come to the same: this load does not tell them apart\n");
+        return text;
+    }
+    text.push_str("* nothing beats these: whatever is better in one figure is worse in another\n");
+    if points.iter().any(|point| point.unbeaten && point.as_before) {
+        text.push_str("= the same figures as one above, so this load does not tell the two apart\n");
+    }
+    text
 }
 
 fn comparison_table(stacks: &[(String, Vec<Summary>)]) -> String {
@@ -239,9 +250,19 @@ fn table(rows: &[Vec<String>]) -> String {
 
 // ---- what is taken for granted ------------------------------------------------------------------------------------
 
-/// Everything that is not AWS's word or the spec's, and what of the spec's the run went by.
+/// Everything that is not AWS's word or the spec's, and what of the spec's the run went by. Of two specs, what only one of them does stands first and under its name.
 pub fn assumptions(inputs: &Inputs) -> Vec<String> {
-    let stack = &inputs.stack;
+    let own = assumptions_of(&inputs.stack);
+    let Some(other) = &inputs.other else { return own };
+    let others = assumptions_of(&other.stack);
+    let only = |name: &str, list: &[String], beside: &[String]| -> Vec<String> {
+        list.iter().filter(|line| !beside.contains(line)).map(|line| format!("{name}: {line}")).collect()
+    };
+    let both = own.iter().filter(|line| others.contains(line)).cloned().collect();
+    [only(&inputs.name, &own, &others), only(&other.name, &others, &own), both].concat()
+}
+
+fn assumptions_of(stack: &Stack) -> Vec<String> {
     let load = &stack.load;
     let mut list = vec![
         format!(

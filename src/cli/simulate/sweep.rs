@@ -37,6 +37,15 @@ pub struct Point {
     pub churn: f64,
     /// No other point is better in one figure and as good in the others.
     pub unbeaten: bool,
+    /// An earlier point came to the same figures.
+    pub as_before: bool,
+}
+
+impl Point {
+    /// Price, or hours where no price is known, then what the others are compared in.
+    pub fn figures(&self) -> [f64; 3] {
+        [self.price.unwrap_or(self.instance_hours), self.minutes_over, self.churn]
+    }
 }
 
 impl Axis {
@@ -161,16 +170,19 @@ pub fn judge(variants: &[Variant], summaries: &[&[Summary]]) -> Vec<Point> {
         instance_hours: mean(runs, "instance_hours").unwrap_or_default(),
         churn: mean(runs, "churn").unwrap_or_default(),
         unbeaten: false,
+        as_before: false,
     };
     let mut points: Vec<Point> = variants.iter().zip(summaries).map(point).collect();
-    let figures: Vec<[f64; 3]> = points
-        .iter()
-        .map(|point| [point.price.unwrap_or(point.instance_hours), point.minutes_over, point.churn])
-        .collect();
-    for (point, own) in points.iter_mut().zip(&figures) {
-        point.unbeaten = !figures.iter().any(|other| beats(other, own));
-    }
+    mark(&mut points);
     points
+}
+
+fn mark(points: &mut [Point]) {
+    let figures: Vec<[f64; 3]> = points.iter().map(Point::figures).collect();
+    for (number, point) in points.iter_mut().enumerate() {
+        point.unbeaten = !figures.iter().any(|other| beats(other, &figures[number]));
+        point.as_before = figures[..number].contains(&figures[number]);
+    }
 }
 
 fn beats(other: &[f64; 3], own: &[f64; 3]) -> bool {
@@ -255,6 +267,23 @@ mod tests {
         let broken = [Axis::parse("group.min_size=1,9", &map()).expect("an axis")];
         let problems = variants(&broken, &map(), &files()).expect_err("9 is above max_size");
         assert!(problems[0].starts_with("--sweep group.min_size=9: group.min_size is 9"), "{problems:?}");
+    }
+
+    #[test]
+    fn points_that_come_to_the_same_are_marked_once() {
+        let point = |price, minutes_over, churn| Point {
+            values: Vec::new(),
+            minutes_over,
+            price: Some(price),
+            instance_hours: 0.0,
+            churn,
+            unbeaten: false,
+            as_before: false,
+        };
+        let mut points = [point(1.0, 5.0, 2.0), point(1.0, 5.0, 2.0), point(2.0, 5.0, 2.0), point(2.0, 0.0, 2.0)];
+        mark(&mut points);
+        let marks = points.map(|point| (point.unbeaten, point.as_before));
+        assert_eq!(marks, [(true, false), (true, true), (false, false), (true, false)]);
     }
 
     #[test]

@@ -177,8 +177,9 @@ impl Scatter {
         }
     }
 
+    /// At least one, so that an axis of noughts has two ends.
     fn top(&self) -> f64 {
-        self.dots.iter().map(|dot| dot.y).fold(0.0, f64::max)
+        self.dots.iter().map(|dot| dot.y).fold(1.0, f64::max)
     }
 
     /// Prices do not begin at zero: what differs would be lost.
