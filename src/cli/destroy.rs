@@ -35,7 +35,10 @@ pub async fn run(args: &Destroy) -> Result<Exit, Failure> {
     }
     let removed = destroy(&mut stages, &clients, plan.is_empty()).await?;
     stages.progress.finish();
-    anstream::println!("destroyed `{name}`: infrastructure {}; alerting {removed} removed", plan.done_summary());
+    anstream::println!(
+        "destroyed `{name}`: infrastructure {}; alerting {removed} removed (a topic takes its policy and subscriptions along)",
+        plan.done_summary()
+    );
     Ok(Exit::Done)
 }
 

@@ -35,7 +35,14 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
         anstream::print!("{text}");
         return Ok(Exit::Done);
     };
-    let failure = |source| Failure::new(Exit::Usage, CannotWrite { path: path.clone(), source });
+    let failure = |source: io::Error| {
+        let exists = source.kind() == io::ErrorKind::AlreadyExists;
+        let failure = Failure::new(Exit::Usage, CannotWrite { path: path.clone(), source });
+        match exists {
+            true => failure.hint("an existing file is never overwritten: name another one, or remove this one first"),
+            false => failure,
+        }
+    };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failure)?;
     file.write_all(text.as_bytes()).map_err(failure)?;
     anstream::println!("{0} written; check it after each change with: scaleproof validate {0}", path.display());

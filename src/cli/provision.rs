@@ -85,7 +85,8 @@ pub async fn apply(
 pub fn summary(done: &Provisioned) -> String {
     let Applied { created, updated, deleted, adopted, .. } = &done.alerting;
     let mut text = format!(
-        "provisioned `{}`: infrastructure {}; alerting {created} created, {updated} changed, {adopted} adopted, {deleted} removed\n",
+        "provisioned `{}`: infrastructure {}; alerting {created} created, {updated} changed, {adopted} adopted, {deleted} \
+         removed (alarms, topics, their policies and subscriptions, group events)\n",
         done.stack,
         done.infrastructure.done_summary(),
     );

@@ -11,6 +11,8 @@ use crate::model::Stack;
 use crate::wire::{self, Pending};
 
 /// Show a stack on one screen: capacity, instances, alarms, subscribers, last activities
+///
+/// Exits 10 when nothing of the stack is there.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
@@ -34,6 +36,16 @@ struct Screen {
     activities: Vec<ActivityLine>,
     /// Each operation that this endpoint does not have.
     not_served: Vec<String>,
+}
+
+impl Screen {
+    /// Whether neither the group nor any of its alerting is there, as far as could be asked.
+    fn is_nothing(&self) -> bool {
+        self.group.is_none()
+            && self.not_served.is_empty()
+            && self.alarms.iter().all(|alarm| alarm.state.is_none())
+            && self.topics.iter().all(|topic| !topic.exists)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +97,11 @@ pub async fn run(args: &Status) -> Result<Exit, Failure> {
         anstream::println!("{json}");
     } else {
         anstream::print!("{}", text(&screen));
+    }
+    if screen.is_nothing() {
+        let failure = Failure::new(Exit::NotMet, format!("there is nothing of the stack `{}` there", screen.stack));
+        let hint = "--endpoint says where to look instead; to see what it takes to make it, run:";
+        return Err(failure.hint(hint).run(format!("scaleproof plan {}", loaded.map.file)));
     }
     Ok(Exit::Done)
 }
