@@ -128,13 +128,18 @@ fn choose<'a>(stack: &'a Stack, names: &[String]) -> Result<Vec<&'a Alarm>, Vec<
     };
     match chosen.iter().find(|alarm| metric_key(alarm) != first) {
         None => Ok(chosen),
-        Some(other) => Err(vec![format!(
-            "{} watches {}, and {} watches {}; one file is the history of one metric. Choose with --alarm",
-            chosen[0].key,
-            metric_name(&first),
-            other.key,
-            metric_name(&metric_key(other))
-        )]),
+        Some(other) => {
+            let same = chosen.iter().filter(|alarm| metric_key(alarm) == first);
+            let flags: Vec<String> = same.map(|alarm| format!("--alarm {}", alarm.key)).collect();
+            Err(vec![format!(
+                "{} watches {}, and {} watches {}; one file is the history of one metric. Choose, such as {}",
+                chosen[0].key,
+                metric_name(&first),
+                other.key,
+                metric_name(&metric_key(other)),
+                flags.join(" ")
+            )])
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::run::{Found, meets};
 use crate::clock::Timestamp;
 use crate::engine::alarms::AlarmState;
 use crate::engine::metrics::MetricKey;
-use crate::model::{GroupEvent, Stack};
+use crate::model::{ActionRef, Alarm, GroupEvent, Stack};
 use crate::simulate::{Options, metric_key};
 use crate::spec::expectations::{CountSpec, ExpectSpec, TestSpec};
 use crate::spec::problem::{Kind, did_you_mean, quote};
@@ -288,8 +289,20 @@ impl Builder<'_> {
         false
     }
 
+    /// Notices are not to be waited for from an alarm that tells nobody.
+    fn speaks(&mut self, path: &str, sender: &Sender, count: CountSpec) {
+        let Sender::Alarm(key) = sender else { return };
+        let silent = self.stack.alerting.alarms.iter().any(|alarm| alarm.key == *key && !tells(alarm));
+        if silent && !meets(Wanted::Count(count), Found::Count(0)) {
+            let fact = format!("{key} has no notification among its actions, so it sends nothing.");
+            let remedy = format!("Add one to its alarm_actions, or count fired: {{ {key}: 1 }} instead.");
+            self.problem_at_name(Kind::TestInput, path, fact, remedy);
+        }
+    }
+
     fn sent(&mut self, path: &str, name: &str, count: CountSpec) -> Option<Check> {
         if let Some(sender) = senders(self.stack).remove(name) {
+            self.speaks(path, &sender, count);
             return Some(self.check(path, Subject::Sent(sender), Wanted::Count(count)));
         }
         let senders = senders(self.stack);
@@ -300,6 +313,12 @@ impl Builder<'_> {
         self.problem_at_name(Kind::UnknownInTest, path, fact, remedy);
         None
     }
+}
+
+/// Whether an alarm tells anybody.
+fn tells(alarm: &Alarm) -> bool {
+    let lists = [&alarm.alarm_actions, &alarm.ok_actions, &alarm.insufficient_data_actions];
+    lists.into_iter().flatten().any(|action| !matches!(action, ActionRef::Policy(_)))
 }
 
 /// Whatever sends notices, by name. A notification comes before an alarm of the same name, and that before an event.

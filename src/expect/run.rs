@@ -247,7 +247,7 @@ fn alarm_subjects(stack: &Stack, alarm: &model::Alarm) -> Vec<String> {
     states.map(|state| subject(state, &alarm.name, &stack.region)).into()
 }
 
-fn meets(wanted: Wanted, found: Found) -> bool {
+pub(super) fn meets(wanted: Wanted, found: Found) -> bool {
     match (wanted, found) {
         (Wanted::State(wanted), Found::State(found)) => wanted == found,
         (Wanted::Count(CountSpec::Exactly(wanted)), Found::Count(found)) => wanted == found,

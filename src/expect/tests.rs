@@ -176,3 +176,15 @@ fn a_cpu_beyond_100_percent_and_a_moment_without_time_hide_nothing_else() {
         ]
     );
 }
+
+/// The course's cpu-low asks a policy alone.
+#[test]
+fn an_alarm_that_tells_nobody_is_not_waited_for() {
+    let test = |sent: &str| {
+        format!("  t:\n    series: {{ cpu: \"45 x10\" }}\n    expect: [{{ at: 5m, sent: {{ cpu-low: {sent} }} }}]\n")
+    };
+    let problems = build(&file(&test("1")), &course()).expect_err("it never speaks");
+    let said: Vec<&str> = problems.iter().map(|problem| problem.fact.as_str()).collect();
+    assert_eq!(said, ["cpu-low has no notification among its actions, so it sends nothing."]);
+    assert_eq!(build(&file(&test("0")), &course()).map(|cases| cases.len()), Ok(1));
+}

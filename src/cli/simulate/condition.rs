@@ -69,6 +69,16 @@ impl Condition {
         })
     }
 
+    /// That it holds for none of these runs, with the figure.
+    pub fn not_held(&self, runs: &[Summary]) -> String {
+        let values: Vec<f64> = runs.iter().filter_map(|run| run.figure(self.figure)).collect();
+        let rounded = |value: f64| (value * 1e6).round() / 1e6;
+        let least = rounded(values.iter().copied().fold(f64::INFINITY, f64::min));
+        let most = rounded(values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        let found = if least == most { format!("{most}") } else { format!("from {least} to {most}") };
+        format!("`{} {} {}` does not hold: {} is {found}", self.figure, self.sign, self.number, self.figure)
+    }
+
     fn holds(&self, value: f64) -> bool {
         match self.sign {
             ">=" => value >= self.number,

@@ -116,6 +116,12 @@ pub fn run(args: &Simulate) -> Result<Exit, Failure> {
         anstream::println!("{whole:#}");
     } else {
         anstream::print!("{}", report::text(&inputs, &outcome));
+        // A log that says nothing of the condition could as well be one without it.
+        if let (Some(condition), Outcomes::Runs(runs), None, None) =
+            (&inputs.condition, &outcome.result, &failed, unknown)
+        {
+            anstream::println!("\n{}", condition.not_held(runs));
+        }
     }
     match (failed, unknown) {
         (None, None) => Ok(Exit::Done),

@@ -199,7 +199,10 @@ fn points_table(points: &[Point]) -> String {
     let mut text = format!("{}\n", table(&rows).trim_end());
     let first = |point: &Point| !point.as_before;
     if points.len() > 1 && points.iter().filter(|point| first(point)).count() == 1 {
-        text.push_str("all of these come to the same: this load does not tell them apart\n");
+        text.push_str(
+            "all of these come to the same: this load does not tell them apart. A larger one may; a run without --sweep shows \
+             what the alarms do\n",
+        );
         return text;
     }
     text.push_str("* nothing beats these: whatever is better in one figure is worse in another\n");

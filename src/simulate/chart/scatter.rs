@@ -165,7 +165,8 @@ impl Scatter {
             let width = text_width(&dot.label, 12.0);
             let right = self.x(dot.x) + 13.0;
             let x = if right + width > WIDTH - 8.0 { self.x(dot.x) - 13.0 - width } else { right };
-            let y = self.y(dot.y) - 7.0;
+            // Above the highest point stands the axis's name.
+            let y = if self.y(dot.y) < TOP + 16.0 { self.y(dot.y) + 17.0 } else { self.y(dot.y) - 7.0 };
             let overlaps =
                 |(ox, oy, ow): &(f64, f64, f64)| (y - oy).abs() < 14.0 && x < ox + ow + 6.0 && *ox < x + width + 6.0;
             if taken.iter().any(overlaps) {

@@ -111,3 +111,17 @@ fn a_sweep_names_what_nothing_beats() {
     assert!(!svg.contains("NaN"));
     assert_eq!(svg, scatter.svg());
 }
+
+/// The name of the axis stands above the highest point; its label goes below it.
+#[test]
+fn a_label_at_the_top_does_not_lie_on_the_axis_name() {
+    let dot = Dot { x: 1.0, y: 10.0, churn: 1.0, label: "at the top".into(), best: true };
+    let scatter = Scatter { title: "s".into(), x_name: "x".into(), y_name: "y".into(), dots: vec![dot] };
+    let svg = scatter.svg();
+    let y_of = |mark: &str| {
+        let line = svg.lines().find(|line| line.contains(mark)).expect(mark);
+        let (_, rest) = line.split_once(" y=\"").expect("a place");
+        rest.split('"').next().and_then(|y| y.parse::<f64>().ok()).expect("a number")
+    };
+    assert!(y_of(">at the top<") > y_of(">y<") + 20.0, "{svg}");
+}
