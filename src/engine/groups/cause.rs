@@ -229,7 +229,7 @@ impl fmt::Display for HealthFinding {
             // The form of the captures of 2024 to 2026; the user guide prints "that indicated it had been".
             Self::TerminatedOrStopped => "an EC2 health check indicating it has been terminated or stopped",
             Self::StatusCheckFailed => "an EC2 instance status check failure",
-            Self::ScheduledReboot => "EC2 scheduled reboot",
+            Self::ScheduledReboot => "an EC2 scheduled reboot",
             Self::LoadBalancer => "an ELB system health check failure",
             Self::EbsVolume => "EBS volume health check failure",
             Self::ByUser => "a user health-check",
