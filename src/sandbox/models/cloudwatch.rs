@@ -913,7 +913,7 @@ pub static STATE_REASON: Shape = Shape::new("StateReason", Kind::String).min(0).
 
 pub static STATE_REASON_DATA: Shape = Shape::new("StateReasonData", Kind::String).min(0).max(4000);
 
-pub static STATE_VALUE: Shape = Shape::new("StateValue", Kind::String).values(&["OK", "ALARM", "INSUFFICIENT_DATA"]);
+pub static STATE_VALUE: Shape = Shape::new("StateValue", Kind::String).values(&["INSUFFICIENT_DATA", "ALARM", "OK"]);
 
 pub static STATISTIC: Shape =
     Shape::new("Statistic", Kind::String).values(&["SampleCount", "Average", "Sum", "Minimum", "Maximum"]);

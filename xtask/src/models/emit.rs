@@ -301,7 +301,8 @@ impl<'a> Emitter<'a> {
         if values.is_empty() || values.len() > LONGEST_ENUM || checked_by_handler {
             return String::new();
         }
-        format!(".values(&{})", Value::from(values.to_vec()))
+        let values = supplement::recorded_order(&self.service, name).unwrap_or_else(|| values.to_vec());
+        format!(".values(&{})", Value::from(values))
     }
 
     /// The static of a shape: one of the common ones for a scalar without rules.

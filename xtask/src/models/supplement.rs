@@ -1,6 +1,17 @@
 //! What the JSON models leave out and the Query protocol needs: SQS has had JSON in its model since 2023, but still
 //! answers Query, with the names of its older model (botocore 1.31 and before) and the error codes of its
-//! `awsQueryError` traits.
+//! `awsQueryError` traits. Also what recordings show otherwise than the models have it.
+
+use serde_json::Value;
+
+/// The order in which a service's refusals list the values of an enum, where it is recorded to be another one than its
+/// model's: CloudWatch's of `StateValue`.
+pub fn recorded_order(service: &str, shape: &str) -> Option<Vec<Value>> {
+    match (service, shape) {
+        ("cloudwatch", "StateValue") => Some(["INSUFFICIENT_DATA", "ALARM", "OK"].map(Value::from).to_vec()),
+        _ => None,
+    }
+}
 
 /// The element of a flattened list of SQS: the name that stands for the member in forms and in XML.
 pub fn sqs_list_item(shape: &str) -> Option<String> {
