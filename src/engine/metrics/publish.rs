@@ -95,14 +95,16 @@ impl Datum {
     }
 
     fn checked_values(&self, member: &str) -> Result<Values, Refusal> {
-        let exclusive = |other: &str| {
+        let exclusive = |one: &str, other: &str| {
             combination(format!(
-                "The parameters {member}.Value and {member}.{other} are mutually exclusive and you have specified both."
+                "The parameters {member}.{one} and {member}.{other} are mutually exclusive and you have specified both."
             ))
         };
         match (self.value, self.values.is_empty(), self.statistic_values) {
-            (Some(_), false, _) => Err(exclusive("Values")),
-            (Some(_), _, Some(_)) => Err(exclusive("StatisticValues")),
+            (Some(_), false, _) => Err(exclusive("Value", "Values")),
+            (Some(_), _, Some(_)) => Err(exclusive("Value", "StatisticValues")),
+            // In the words recorded for the other two pairs.
+            (None, false, Some(_)) => Err(exclusive("Values", "StatisticValues")),
             (Some(value), ..) => {
                 check_number(value, &format!("{member}.Value"))?;
                 Ok(Values::Counted(vec![(value, 1.0)]))
@@ -242,6 +244,11 @@ mod tests {
                 Datum { value: Some(1.0), statistic_values: Some(stats), ..datum() },
                 "The parameters MetricData.member.1.Value and MetricData.member.1.StatisticValues are mutually exclusive \
                  and you have specified both.",
+            ),
+            (
+                Datum { values: vec![1.0], statistic_values: Some(stats), ..datum() },
+                "The parameters MetricData.member.1.Values and MetricData.member.1.StatisticValues are mutually \
+                 exclusive and you have specified both.",
             ),
             (
                 Datum { counts: vec![1.0], ..datum() },
