@@ -34,6 +34,9 @@ pub struct World {
     pub topics: topics::Topics,
     #[serde(default)]
     faults: faults::Faults,
+    /// What alarms invoked functions with, oldest first; whoever drives the world stands in for the functions.
+    #[serde(default)]
+    pub invocations: Vec<alarms::event::Invocation>,
     pub ids: Ids,
 }
 
@@ -81,6 +84,7 @@ impl World {
             groups: groups::Groups::new(&place, seed, timing),
             topics: topics::Topics::new(&place, seed),
             faults: faults::Faults::default(),
+            invocations: Vec::new(),
             ids: Ids::new(seed, "world"),
             place,
         }

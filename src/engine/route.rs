@@ -50,6 +50,11 @@ impl World {
                     Err(error) => ActionOutcome::Failed { error: error.for_alarm_history() },
                 }
             }
+            (Some("lambda"), _) => {
+                let invocation = self.alarms.invocation(now, firing);
+                self.invocations.push(invocation);
+                ActionOutcome::Succeeded { published: None }
+            }
             _ => ActionOutcome::Failed {
                 error: format!("Action {} is not reproduced by this endpoint", firing.action_arn),
             },

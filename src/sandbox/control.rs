@@ -55,6 +55,7 @@ pub fn respond(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
             answer(200, &json!(console::view(&universe, now, shared.clock.speed())))
         }
         (&Method::GET, "mailbox") => answer(200, &mailbox(shared)),
+        (&Method::GET, "events") => answer(200, &events(shared)),
         (&Method::GET, "state") => answer(200, &json!(*shared.universe())),
         (&Method::PUT, "state") => read(body).and_then(|state| bring_back(shared, state)).map_or_else(bad, |()| {
             shared.changed.notify_one();
@@ -93,7 +94,7 @@ fn unknown(parts: &Parts, path: &str) -> Answer {
         404,
         &json!({
             "error": format!("there is no {} /_scaleproof/{path}", parts.method),
-            "served": ["GET health", "POST reset", "GET clock", "POST clock", "POST load", "POST break", "GET view", "GET faults", "POST faults", "DELETE faults", "GET mailbox", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
+            "served": ["GET health", "POST reset", "GET clock", "POST clock", "POST load", "POST break", "GET view", "GET faults", "POST faults", "DELETE faults", "GET mailbox", "GET events", "GET confirm", "GET unsubscribe", "GET state", "PUT state"],
         }),
     )
 }
@@ -187,9 +188,19 @@ fn set_load(shared: &Shared, order: Value) -> Result<String, String> {
     load::set(&mut shared.universe(), now, &order)
 }
 
-/// Messages that left for people and webhooks, oldest first.
+/// Messages that left for people and webhooks, and what alarms invoked functions with, each oldest first.
 fn mailbox(shared: &Shared) -> Value {
-    json!({ "messages": shared.universe().mailbox() })
+    let universe = shared.universe();
+    let mut invocations: Vec<_> = universe.regions().flat_map(|region| &region.world.invocations).collect();
+    invocations.sort_by_key(|invocation| invocation.at);
+    json!({ "messages": universe.mailbox(), "invocations": invocations })
+}
+
+/// What EventBridge would get about alarms, oldest first within a region.
+fn events(shared: &Shared) -> Value {
+    let now = shared.clock.now();
+    let universe = shared.universe();
+    json!({ "events": universe.regions().flat_map(|region| region.world.alarms.events(now)).collect::<Vec<_>>() })
 }
 
 fn bring_back(shared: &Shared, state: Value) -> Result<(), String> {

@@ -136,6 +136,11 @@ impl History {
         }
     }
 
+    /// Everything that is remembered, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &HistoryItem> {
+        self.items.iter()
+    }
+
     /// What is younger than two weeks, oldest first.
     pub fn since_two_weeks(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = &HistoryItem> {
         self.items.iter().filter(move |item| item.at + KEPT >= now)

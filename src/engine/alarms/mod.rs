@@ -8,6 +8,7 @@ pub mod choices;
 pub mod composite;
 pub mod config;
 pub mod evaluate;
+pub mod event;
 pub mod history;
 pub mod message;
 pub mod mute;
@@ -377,8 +378,10 @@ impl Alarms {
     }
 
     /// Creates a mute rule or replaces it.
-    pub fn put_mute_rule(&mut self, now: Timestamp, rule: MuteRule) {
-        self.mutes.put(rule);
+    pub fn put_mute_rule(&mut self, now: Timestamp, rule: MuteRule, tags: Tags) {
+        // As with alarms, the tags of one that is there already stay.
+        let tags = self.mutes.get(&rule.name).map_or(tags, |known| known.tags.clone());
+        self.mutes.put(MuteRule { tags, ..rule });
         self.reconsider_muted(now);
     }
 
@@ -398,6 +401,10 @@ impl Alarms {
         }
         self.composites.reconsider_muted(now);
         self.skip_stale();
+    }
+
+    pub(super) fn mute_tags_mut(&mut self, rule: &str) -> Option<&mut Tags> {
+        self.mutes.tags_mut(rule)
     }
 
     /// The tags of an alarm of either kind.

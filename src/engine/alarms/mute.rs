@@ -12,8 +12,8 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::AlarmState;
 use super::zone::Zone;
+use super::{AlarmState, Tags};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::groups::cron::Cron;
@@ -50,6 +50,8 @@ pub struct MuteRule {
     /// Nothing is muted from then on.
     pub expire: Option<Timestamp>,
     pub updated_at: Timestamp,
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// When a rule mutes.
@@ -249,6 +251,7 @@ impl MuteRule {
             start: request.start,
             expire: request.expire,
             updated_at: now,
+            tags: Tags::new(),
         })
     }
 
@@ -296,6 +299,10 @@ impl MuteRules {
 
     pub(super) fn put(&mut self, rule: MuteRule) {
         self.all.insert(rule.name.clone(), rule);
+    }
+
+    pub(super) fn tags_mut(&mut self, name: &str) -> Option<&mut Tags> {
+        self.all.get_mut(name).map(|rule| &mut rule.tags)
     }
 
     pub(super) fn delete(&mut self, name: &str) {

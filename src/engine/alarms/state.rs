@@ -426,16 +426,24 @@ fn evaluation_clock(config: &MetricAlarm, seed: u64) -> EvaluationClock {
 
 /// The history's document about a change of configuration, with AWS's keys.
 pub(super) fn configuration_document(alarm: &Alarm, change: Change) -> String {
+    change_document(change, about(alarm))
+}
+
+/// The alarm as its history describes it; what it does not have is null.
+pub(super) fn about(alarm: &Alarm) -> Value {
     let config = &alarm.config;
     let stat = config.watched.metric();
-    let about = json!({
+    // Recorded from AWS: a statistic beyond the plain five has a key of its own.
+    let statistic = |extended: bool| stat.map(|stat| stat.statistic).filter(|one| one.is_extended() == extended);
+    json!({
         "alarmName": config.name,
         "alarmDescription": config.description,
         "alarmArn": alarm.arn,
         "alarmConfigurationUpdatedTimestamp": alarm.configuration_updated_at.cloudwatch_millis(),
         "namespace": stat.map(|stat| &stat.key.namespace),
         "metricName": stat.map(|stat| &stat.key.name),
-        "statistic": stat.map(|stat| stat.statistic),
+        "statistic": statistic(false),
+        "extendedStatistic": statistic(true),
         "period": stat.map(|stat| stat.period_secs),
         "dimensions": stat.map_or_else(Vec::new, message::dimensions),
         "metrics": config.watched.queries().map(|queries| queries.map(message::query_in_history).collect::<Vec<_>>()),
@@ -452,8 +460,7 @@ pub(super) fn configuration_document(alarm: &Alarm, change: Change) -> String {
         "alarmActions": config.alarm_actions,
         "insufficientDataActions": config.insufficient_data_actions,
         "okactions": config.ok_actions,
-    });
-    change_document(change, about)
+    })
 }
 
 /// What the history says of a change: the alarm as it is now, without what it does not have.

@@ -305,7 +305,7 @@ fn a_muted_action_runs_at_the_end_of_the_window_if_the_state_lasts() {
             targets: vec!["cpu".into()],
             ..Default::default()
         };
-        world.alarms.put_mute_rule(START, mute::MuteRule::check(rule, START).unwrap());
+        world.alarms.put_mute_rule(START, mute::MuteRule::check(rule, START).unwrap(), Tags::new());
         for minute in 0..40 {
             let value = if minute < breaching_until { 90.0 } else { 0.0 };
             measure(&mut world, "errors", START + minutes(minute), value);

@@ -2,6 +2,7 @@
 
 use super::composite::life::other_type;
 use super::composite::{CompositeAlarm, name_of};
+use super::mute::MuteRule;
 use super::{AlarmState, MetricAlarm, Tags, validate};
 use crate::clock::Timestamp;
 use crate::engine::names::AlarmName;
@@ -32,6 +33,16 @@ impl World {
         check_tags(&tags)?;
         let firings = self.alarms.put_composite(now, alarm, tags)?;
         self.route_firings(now, firings);
+        Ok(())
+    }
+
+    /// Creates a mute rule, with tags, or replaces an existing one, whose tags stay.
+    ///
+    /// # Errors
+    /// Tags that AWS does not take.
+    pub fn put_mute_rule(&mut self, now: Timestamp, rule: MuteRule, tags: Tags) -> Result<(), Refusal> {
+        check_tags(&tags)?;
+        self.alarms.put_mute_rule(now, rule, tags);
         Ok(())
     }
 
@@ -102,6 +113,9 @@ impl World {
     /// # Errors
     /// `ResourceNotFoundException`.
     pub fn alarm_tags(&self, arn: &str) -> Result<&Tags, Refusal> {
+        if let Some(rule) = self.mute_rule_of(arn) {
+            return self.alarms.mute_rules().get(rule).map(|rule| &rule.tags).ok_or_else(no_such_resource);
+        }
         let name = self.tagged_alarm(arn)?;
         let metric = self.alarms.get(&name).map(|alarm| &alarm.tags);
         let composite = || self.alarms.composites().get(&name).map(|alarm| &alarm.tags);
@@ -109,8 +123,16 @@ impl World {
     }
 
     fn alarm_tags_mut(&mut self, arn: &str) -> Result<&mut Tags, Refusal> {
+        if let Some(rule) = self.mute_rule_of(arn).map(str::to_string) {
+            return self.alarms.mute_tags_mut(&rule).ok_or_else(no_such_resource);
+        }
         let name = self.tagged_alarm(arn)?;
         self.alarms.tags_mut(&name).ok_or_else(no_such_resource)
+    }
+
+    /// The name in the ARN of a mute rule.
+    fn mute_rule_of<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        arn.strip_prefix(&self.place.arn("cloudwatch", "alarm-mute-rule:"))
     }
 
     fn tagged_alarm(&self, arn: &str) -> Result<AlarmName, Refusal> {

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::suppression::Verdict;
-use super::{Composite, CompositeAlarm, Triggering, name_of, reason_data};
+use super::{Composite, CompositeAlarm, Held, Triggering, name_of, reason_data};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::alarms::choices::EVALUATIONS_PER_CHANGE;
 use crate::engine::alarms::history::{Change, Happening, StateSummary};
+use crate::engine::alarms::message::FOR_PEOPLE;
 use crate::engine::alarms::mute::Muted;
 use crate::engine::alarms::{AlarmState, Alarms, Firing, Subject, Tags, reason};
 use crate::engine::names::AlarmName;
@@ -216,7 +217,7 @@ impl Alarms {
             Cause::Created => format!("{arn} was created and its alarm rule evaluates to {value}"),
             Cause::Updated => format!("{arn} was updated and its new alarm rule evaluates to {value}"),
             Cause::Child(name) => self.seen(name.as_str()).map_or_else(String::new, |child| {
-                let at = child.at.format("%A %d %B, %Y %H:%M:%S UTC");
+                let at = child.at.format(FOR_PEOPLE);
                 format!("{} transitioned to {} at {at}", child.arn, child.state)
             }),
         }
@@ -240,7 +241,7 @@ impl Alarms {
             Some(suppression) => suppression.composite_changed(now),
             None => Verdict::Act,
         };
-        self.act(now, name, verdict, old.value, firings);
+        self.act(now, name, verdict, (old.value, None), firings);
         self.composites.reschedule();
         self.remember_composite(now, name, Happening::StateUpdate { old, new });
     }
@@ -250,7 +251,7 @@ impl Alarms {
         now: Timestamp,
         name: &AlarmName,
         verdict: Verdict,
-        old_state: AlarmState,
+        (old_state, held): (AlarmState, Option<Held>),
         firings: &mut Vec<Firing>,
     ) {
         if verdict == Verdict::Hold {
@@ -262,14 +263,14 @@ impl Alarms {
                     composite.muted = Some(Muted { until, old_state });
                 }
             }
-            None => self.fire_composite(name, old_state, None, firings),
+            None => self.fire_composite(name, (old_state, held), None, firings),
         }
     }
 
     fn fire_composite(
         &self,
         name: &AlarmName,
-        old_state: AlarmState,
+        (old_state, held): (AlarmState, Option<Held>),
         after_mute_window: Option<Timestamp>,
         firings: &mut Vec<Firing>,
     ) {
@@ -277,7 +278,7 @@ impl Alarms {
             return;
         };
         for arn in composite.config.actions(composite.state.value) {
-            let alarm = Subject::Composite(composite.snapshot(old_state));
+            let alarm = Subject::Composite(composite.snapshot(old_state, held));
             firings.push(Firing { action_arn: arn.clone(), alarm, after_mute_window });
         }
     }
@@ -289,7 +290,7 @@ impl Alarms {
         let Some(muted) = composite.muted.filter(|muted| muted.until <= now) else { return };
         composite.muted = still.map(|until| Muted { until, ..muted });
         if still.is_none() {
-            self.fire_composite(name, muted.old_state, Some(muted.until), firings);
+            self.fire_composite(name, (muted.old_state, None), Some(muted.until), firings);
         }
     }
 
@@ -343,9 +344,10 @@ impl Alarms {
         if name_of(&suppressor.alarm) != *changed {
             return;
         }
+        let held = suppression.held(now);
         let verdict = suppression.suppressor_changed(now, in_alarm);
         let state = composite.state.value;
-        self.act(now, parent, verdict, state, firings);
+        self.act(now, parent, verdict, (state, held), firings);
         self.composites.reschedule();
     }
 
@@ -359,9 +361,10 @@ impl Alarms {
             self.composites.all.values().filter(is_due).map(|composite| composite.config.name.clone()).collect();
         for name in due {
             let Some(composite) = self.composites.all.get_mut(&name) else { continue };
+            let held = composite.suppression.and_then(|suppression| suppression.held(now));
             let verdict = composite.suppression.as_mut().map_or(Verdict::Hold, |suppression| suppression.expire(now));
             let state = composite.state.value;
-            self.act(now, &name, verdict, state, firings);
+            self.act(now, &name, verdict, (state, held), firings);
             self.unmute(now, &name, firings);
         }
         self.composites.reschedule();
@@ -400,6 +403,20 @@ impl Alarms {
             let change = Change::Deleted;
             let data = gone.configuration_document(change);
             self.remember_composite(now, name, Happening::ConfigurationUpdate { change, data });
+        }
+    }
+
+    /// Why the actions of a composite alarm are suppressed by `by`, in the words recorded from AWS.
+    pub fn suppressed_reason(&self, name: &AlarmName, by: &str) -> String {
+        let suppressor = self.composites.all.get(name).and_then(|composite| composite.config.suppressor.as_ref());
+        match suppressor.and_then(|suppressor| self.seen(&suppressor.alarm)).filter(|_| by == "Alarm") {
+            Some(seen) => format!(
+                "Actions suppressed by {} that transitioned to {} at {}",
+                seen.arn,
+                seen.state,
+                seen.at.format(FOR_PEOPLE)
+            ),
+            None => format!("Actions suppressed by {by}"),
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config::AlarmState;
 use super::history::{Change, StateSummary};
@@ -107,10 +107,15 @@ pub struct CompositeSnapshot {
     pub reason: Text,
     pub state_changed_at: Timestamp,
     pub triggering: Vec<Triggering>,
+    /// What held the action back until now (`ActionsSuppressedBy`), and since when.
+    pub held: Option<Held>,
 }
 
+/// A phase of a suppressor that has just ended: its name and its beginning.
+pub type Held = (&'static str, Timestamp);
+
 impl Composite {
-    fn snapshot(&self, old_state: AlarmState) -> CompositeSnapshot {
+    fn snapshot(&self, old_state: AlarmState, held: Option<Held>) -> CompositeSnapshot {
         CompositeSnapshot {
             config: Arc::clone(&self.config),
             arn: self.arn.clone(),
@@ -119,15 +124,21 @@ impl Composite {
             reason: self.state.reason.clone(),
             state_changed_at: self.state_updated_at,
             triggering: self.triggering.clone(),
+            held,
         }
     }
 
     /// The history's document about a change of configuration. Its keys for composite alarms are not recorded; these
     /// follow those of metric alarms.
     fn configuration_document(&self, change: Change) -> Text {
+        change_document(change, self.about()).into()
+    }
+
+    /// The alarm as its history describes it; what it does not have is null.
+    pub(super) fn about(&self) -> Value {
         let config = &self.config;
         let suppressor = config.suppressor.as_ref();
-        let about = json!({
+        json!({
             "alarmName": config.name,
             "alarmDescription": config.description,
             "alarmArn": self.arn,
@@ -142,8 +153,7 @@ impl Composite {
             "alarmActions": config.alarm_actions,
             "insufficientDataActions": config.insufficient_data_actions,
             "okactions": config.ok_actions,
-        });
-        change_document(change, about).into()
+        })
     }
 }
 

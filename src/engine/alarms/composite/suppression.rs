@@ -72,6 +72,17 @@ impl Suppression {
         }
     }
 
+    /// What holds actions back and since when, as far as its length tells.
+    pub fn held(&self, now: Timestamp) -> Option<(&'static str, Timestamp)> {
+        let since = match self.phase {
+            Phase::Open => return None,
+            Phase::WaitPeriod { until } => until - self.wait,
+            Phase::ExtensionPeriod { until } => until - self.extension,
+            Phase::Alarm => now,
+        };
+        Some((self.suppressed_by()?, since))
+    }
+
     /// When [`Suppression::expire`] has something to do.
     pub fn due(&self) -> Option<Timestamp> {
         match self.phase {

@@ -204,7 +204,7 @@ fn describe_alarms(
     };
     let first = position(input.next_token.as_deref())?.unwrap_or_else(|| prefix.clone());
     let near = all(region, &first).take_while(|alarm| prefix.is_empty() || alarm.name().0.starts_with(&prefix));
-    Ok(page_of(near.filter(wanted), page_size(input.max_records)))
+    Ok(page_of(region, near.filter(wanted), page_size(input.max_records)))
 }
 
 /// The children or the parents of one composite alarm, of which AWS says little more than their names.
@@ -241,7 +241,7 @@ fn describe_relatives(
         _ => false,
     };
     let first = position(input.next_token.as_deref())?.unwrap_or_default();
-    let mut output = page_of(all(region, &first).filter(wanted), page_size(input.max_records));
+    let mut output = page_of(region, all(region, &first).filter(wanted), page_size(input.max_records));
     let of_composite = if parent_of.is_some() { composites::as_parent } else { composites::as_child };
     output.composite_alarms = output.composite_alarms.map(|all| all.into_iter().map(of_composite).collect());
     output.metric_alarms = output.metric_alarms.map(|all| all.into_iter().map(as_child).collect());
@@ -258,7 +258,7 @@ fn as_child(alarm: model::MetricAlarm) -> model::MetricAlarm {
     }
 }
 
-fn page_of<'a>(wanted: impl Iterator<Item = Either<'a>>, size: usize) -> model::DescribeAlarmsOutput {
+fn page_of<'a>(region: &Region, wanted: impl Iterator<Item = Either<'a>>, size: usize) -> model::DescribeAlarmsOutput {
     let mut found: Vec<Either<'_>> = wanted.take(size + 1).collect();
     let next_token = found.get(size).map(|alarm| token(alarm.name().as_str()));
     found.truncate(size);
@@ -266,7 +266,7 @@ fn page_of<'a>(wanted: impl Iterator<Item = Either<'a>>, size: usize) -> model::
     for alarm in found {
         match alarm {
             Either::Metric(alarm) => metric_alarms.push(describe(alarm)),
-            Either::Composite(alarm) => composite_alarms.push(composites::describe(alarm)),
+            Either::Composite(alarm) => composite_alarms.push(composites::describe(&region.world.alarms, alarm)),
         }
     }
     model::DescribeAlarmsOutput {

@@ -2,8 +2,8 @@
 
 use super::tags;
 use crate::engine::Refusal;
-use crate::engine::alarms::Composite;
 use crate::engine::alarms::composite::validate::CompositeRequest;
+use crate::engine::alarms::{Alarms, Composite};
 use crate::sandbox::models::cloudwatch as model;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -51,7 +51,7 @@ fn put_composite_alarm(
     Ok(model::PutCompositeAlarmOutput {})
 }
 
-pub fn describe(composite: &Composite) -> model::CompositeAlarm {
+pub fn describe(alarms: &Alarms, composite: &Composite) -> model::CompositeAlarm {
     let config = &composite.config;
     let suppressed_by = composite.suppression.and_then(|suppression| suppression.suppressed_by());
     let suppressor = config.suppressor.as_ref();
@@ -71,7 +71,7 @@ pub fn describe(composite: &Composite) -> model::CompositeAlarm {
         state_updated_timestamp: Some(composite.state_updated_at),
         state_transitioned_timestamp: Some(composite.state_updated_at),
         actions_suppressed_by: suppressed_by.map(str::to_string),
-        actions_suppressed_reason: suppressed_by.map(|by| format!("Actions suppressed by {by}")),
+        actions_suppressed_reason: suppressed_by.map(|by| alarms.suppressed_reason(&config.name, by)),
         actions_suppressor: suppressor.map(|suppressor| suppressor.alarm.clone()),
         actions_suppressor_wait_period: suppressor.map(|suppressor| suppressor.wait_secs.into()),
         actions_suppressor_extension_period: suppressor.map(|suppressor| suppressor.extension_secs.into()),

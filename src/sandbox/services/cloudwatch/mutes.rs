@@ -1,6 +1,6 @@
 //! Mute rules: put, get, list, delete.
 
-use super::{offset, page, page_size};
+use super::{offset, page, page_size, tags};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::alarms::mute::{MuteRequest, MuteRule};
@@ -12,8 +12,8 @@ use crate::sandbox::region::Region;
 pub fn register(operations: &mut Operations) {
     operations.on(
         "PutAlarmMuteRule",
-        "Creates a rule that mutes alarms' actions in windows of time, or replaces it; tags are refused.",
-        &["Name", "Description", "Rule", "MuteTargets", "StartDate", "ExpireDate"],
+        "Creates a rule that mutes alarms' actions in windows of time, or replaces it; its tags then stay.",
+        &["Name", "Description", "Rule", "MuteTargets", "Tags", "StartDate", "ExpireDate"],
         put_alarm_mute_rule,
     );
     operations.on("GetAlarmMuteRule", "Shows a mute rule.", &["AlarmMuteRuleName"], get_alarm_mute_rule);
@@ -36,6 +36,7 @@ fn put_alarm_mute_rule(
     call: &Call,
     input: model::PutAlarmMuteRuleInput,
 ) -> Result<model::PutAlarmMuteRuleOutput, Refusal> {
+    let tags = tags(input.tags);
     let schedule = input.rule.unwrap_or_default().schedule.unwrap_or_default();
     let request = MuteRequest {
         name: input.name.unwrap_or_default(),
@@ -48,7 +49,7 @@ fn put_alarm_mute_rule(
         expire: input.expire_date,
     };
     let rule = MuteRule::check(request, call.now)?;
-    region.world.alarms.put_mute_rule(call.now, rule);
+    region.world.put_mute_rule(call.now, rule, tags)?;
     Ok(model::PutAlarmMuteRuleOutput {})
 }
 
