@@ -21,6 +21,8 @@ pub static SERVICE: Service = Service {
         op("DeleteAnomalyDetector", &DELETE_ANOMALY_DETECTOR_INPUT, &DELETE_ANOMALY_DETECTOR_OUTPUT)
             .wrapped("DeleteAnomalyDetectorResult"),
         op("DeleteDashboards", &DELETE_DASHBOARDS_INPUT, &DELETE_DASHBOARDS_OUTPUT).wrapped("DeleteDashboardsResult"),
+        op("DeleteInsightRules", &DELETE_INSIGHT_RULES_INPUT, &DELETE_INSIGHT_RULES_OUTPUT)
+            .wrapped("DeleteInsightRulesResult"),
         op("DescribeAlarmContributors", &DESCRIBE_ALARM_CONTRIBUTORS_INPUT, &DESCRIBE_ALARM_CONTRIBUTORS_OUTPUT)
             .wrapped("DescribeAlarmContributorsResult"),
         op("DescribeAlarmHistory", &DESCRIBE_ALARM_HISTORY_INPUT, &DESCRIBE_ALARM_HISTORY_OUTPUT)
@@ -30,8 +32,14 @@ pub static SERVICE: Service = Service {
             .wrapped("DescribeAlarmsForMetricResult"),
         op("DescribeAnomalyDetectors", &DESCRIBE_ANOMALY_DETECTORS_INPUT, &DESCRIBE_ANOMALY_DETECTORS_OUTPUT)
             .wrapped("DescribeAnomalyDetectorsResult"),
+        op("DescribeInsightRules", &DESCRIBE_INSIGHT_RULES_INPUT, &DESCRIBE_INSIGHT_RULES_OUTPUT)
+            .wrapped("DescribeInsightRulesResult"),
         op("DisableAlarmActions", &DISABLE_ALARM_ACTIONS_INPUT, &DISABLE_ALARM_ACTIONS_RESPONSE),
+        op("DisableInsightRules", &DISABLE_INSIGHT_RULES_INPUT, &DISABLE_INSIGHT_RULES_OUTPUT)
+            .wrapped("DisableInsightRulesResult"),
         op("EnableAlarmActions", &ENABLE_ALARM_ACTIONS_INPUT, &ENABLE_ALARM_ACTIONS_RESPONSE),
+        op("EnableInsightRules", &ENABLE_INSIGHT_RULES_INPUT, &ENABLE_INSIGHT_RULES_OUTPUT)
+            .wrapped("EnableInsightRulesResult"),
         op("GetAlarmMuteRule", &GET_ALARM_MUTE_RULE_INPUT, &GET_ALARM_MUTE_RULE_OUTPUT)
             .wrapped("GetAlarmMuteRuleResult"),
         op("GetDashboard", &GET_DASHBOARD_INPUT, &GET_DASHBOARD_OUTPUT).wrapped("GetDashboardResult"),
@@ -49,6 +57,7 @@ pub static SERVICE: Service = Service {
             .wrapped("PutAnomalyDetectorResult"),
         op("PutCompositeAlarm", &PUT_COMPOSITE_ALARM_INPUT, &PUT_COMPOSITE_ALARM_RESPONSE),
         op("PutDashboard", &PUT_DASHBOARD_INPUT, &PUT_DASHBOARD_OUTPUT).wrapped("PutDashboardResult"),
+        op("PutInsightRule", &PUT_INSIGHT_RULE_INPUT, &PUT_INSIGHT_RULE_OUTPUT).wrapped("PutInsightRuleResult"),
         op("PutMetricAlarm", &PUT_METRIC_ALARM_INPUT, &PUT_METRIC_ALARM_RESPONSE),
         op("PutMetricData", &PUT_METRIC_DATA_INPUT, &PUT_METRIC_DATA_RESPONSE),
         op("SetAlarmState", &SET_ALARM_STATE_INPUT, &SET_ALARM_STATE_RESPONSE),
@@ -195,6 +204,8 @@ pub static ANOMALY_DETECTOR_TYPES: Shape = Shape::list("AnomalyDetectorTypes", &
 
 pub static ANOMALY_DETECTORS: Shape = Shape::list("AnomalyDetectors", &ANOMALY_DETECTOR);
 
+pub static BATCH_FAILURES: Shape = Shape::list("BatchFailures", &PARTIAL_FAILURE);
+
 pub static COMPARISON_OPERATOR: Shape = Shape::new("ComparisonOperator", Kind::String).values(&[
     "GreaterThanOrEqualToThreshold",
     "GreaterThanThreshold",
@@ -301,6 +312,14 @@ structure! { DeleteDashboardsInput DELETE_DASHBOARDS_INPUT {
 structure! { DeleteDashboardsOutput DELETE_DASHBOARDS_OUTPUT {
 } }
 
+structure! { DeleteInsightRulesInput DELETE_INSIGHT_RULES_INPUT {
+    rule_names: Vec<String> = "RuleNames" m(&INSIGHT_RULE_NAMES).required();
+} }
+
+structure! { DeleteInsightRulesOutput DELETE_INSIGHT_RULES_OUTPUT {
+    failures: Vec<PartialFailure> = "Failures" m(&BATCH_FAILURES);
+} }
+
 structure! { DescribeAlarmContributorsInput DESCRIBE_ALARM_CONTRIBUTORS_INPUT {
     alarm_name: String = "AlarmName" m(&ALARM_NAME).required();
     next_token: String = "NextToken" m(&STRING);
@@ -376,6 +395,16 @@ structure! { DescribeAnomalyDetectorsOutput DESCRIBE_ANOMALY_DETECTORS_OUTPUT {
     next_token: String = "NextToken" m(&STRING);
 } }
 
+structure! { DescribeInsightRulesInput DESCRIBE_INSIGHT_RULES_INPUT {
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&INSIGHT_RULE_MAX_RESULTS);
+} }
+
+structure! { DescribeInsightRulesOutput DESCRIBE_INSIGHT_RULES_OUTPUT {
+    next_token: String = "NextToken" m(&STRING);
+    insight_rules: Vec<InsightRule> = "InsightRules" m(&INSIGHT_RULES);
+} }
+
 structure! { Dimension DIMENSION {
     name: String = "Name" m(&DIMENSION_NAME).required();
     value: String = "Value" m(&DIMENSION_VALUE).required();
@@ -398,10 +427,26 @@ structure! { DisableAlarmActionsInput DISABLE_ALARM_ACTIONS_INPUT {
     alarm_names: Vec<String> = "AlarmNames" m(&ALARM_NAMES).required();
 } }
 
+structure! { DisableInsightRulesInput DISABLE_INSIGHT_RULES_INPUT {
+    rule_names: Vec<String> = "RuleNames" m(&INSIGHT_RULE_NAMES).required();
+} }
+
+structure! { DisableInsightRulesOutput DISABLE_INSIGHT_RULES_OUTPUT {
+    failures: Vec<PartialFailure> = "Failures" m(&BATCH_FAILURES);
+} }
+
 pub static DURATION: Shape = Shape::new("Duration", Kind::String).min(1).max(50);
 
 structure! { EnableAlarmActionsInput ENABLE_ALARM_ACTIONS_INPUT {
     alarm_names: Vec<String> = "AlarmNames" m(&ALARM_NAMES).required();
+} }
+
+structure! { EnableInsightRulesInput ENABLE_INSIGHT_RULES_INPUT {
+    rule_names: Vec<String> = "RuleNames" m(&INSIGHT_RULE_NAMES).required();
+} }
+
+structure! { EnableInsightRulesOutput ENABLE_INSIGHT_RULES_OUTPUT {
+    failures: Vec<PartialFailure> = "Failures" m(&BATCH_FAILURES);
 } }
 
 structure! { Entity ENTITY {
@@ -521,6 +566,30 @@ pub static HISTORY_ITEM_TYPE: Shape = Shape::new("HistoryItemType", Kind::String
     "AlarmContributorStateUpdate",
     "AlarmContributorAction",
 ]);
+
+structure! { InsightRule INSIGHT_RULE {
+    name: String = "Name" m(&INSIGHT_RULE_NAME);
+    state: String = "State" m(&INSIGHT_RULE_STATE);
+    schema: String = "Schema" m(&STRING);
+    definition: String = "Definition" m(&INSIGHT_RULE_DEFINITION);
+    managed_rule: bool = "ManagedRule" m(&BOOLEAN);
+    apply_on_transformed_logs: bool = "ApplyOnTransformedLogs" m(&BOOLEAN);
+} }
+
+pub static INSIGHT_RULE_DEFINITION: Shape =
+    Shape::new("InsightRuleDefinition", Kind::String).min(1).max(8192).pattern("[\\x00-\\x7F]+");
+
+pub static INSIGHT_RULE_MAX_RESULTS: Shape = Shape::new("InsightRuleMaxResults", Kind::Integer).min(1).max(500);
+
+pub static INSIGHT_RULE_NAME: Shape =
+    Shape::new("InsightRuleName", Kind::String).min(1).max(128).pattern("[\\x20-\\x7E]+");
+
+pub static INSIGHT_RULE_NAMES: Shape = Shape::list("InsightRuleNames", &INSIGHT_RULE_NAME);
+
+pub static INSIGHT_RULE_STATE: Shape =
+    Shape::new("InsightRuleState", Kind::String).min(1).max(32).pattern("[\\x20-\\x7E]+");
+
+pub static INSIGHT_RULES: Shape = Shape::list("InsightRules", &INSIGHT_RULE);
 
 structure! { LabelOptions LABEL_OPTIONS {
     timezone: String = "Timezone" m(&STRING);
@@ -729,6 +798,13 @@ pub static NAMESPACE: Shape = Shape::new("Namespace", Kind::String).min(1).max(2
 
 pub static OWNING_ACCOUNTS: Shape = Shape::list("OwningAccounts", &ACCOUNT_ID);
 
+structure! { PartialFailure PARTIAL_FAILURE {
+    failure_resource: String = "FailureResource" m(&STRING);
+    exception_type: String = "ExceptionType" m(&STRING);
+    failure_code: String = "FailureCode" m(&STRING);
+    failure_description: String = "FailureDescription" m(&STRING);
+} }
+
 pub static PENDING_PERIOD: Shape = Shape::new("PendingPeriod", Kind::Integer).min(0).max(86400);
 
 pub static PERIOD: Shape = Shape::new("Period", Kind::Integer).min(1);
@@ -780,6 +856,17 @@ structure! { PutDashboardInput PUT_DASHBOARD_INPUT {
 
 structure! { PutDashboardOutput PUT_DASHBOARD_OUTPUT {
     dashboard_validation_messages: Vec<DashboardValidationMessage> = "DashboardValidationMessages" m(&DASHBOARD_VALIDATION_MESSAGES);
+} }
+
+structure! { PutInsightRuleInput PUT_INSIGHT_RULE_INPUT {
+    rule_name: String = "RuleName" m(&INSIGHT_RULE_NAME).required();
+    rule_state: String = "RuleState" m(&INSIGHT_RULE_STATE);
+    rule_definition: String = "RuleDefinition" m(&INSIGHT_RULE_DEFINITION).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST);
+    apply_on_transformed_logs: bool = "ApplyOnTransformedLogs" m(&BOOLEAN);
+} }
+
+structure! { PutInsightRuleOutput PUT_INSIGHT_RULE_OUTPUT {
 } }
 
 structure! { PutMetricAlarmInput PUT_METRIC_ALARM_INPUT {

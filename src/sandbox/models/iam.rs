@@ -18,20 +18,38 @@ pub static SERVICE: Service = Service {
     operations: &[
         op("AddRoleToInstanceProfile", &ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST, &ADD_ROLE_TO_INSTANCE_PROFILE_RESPONSE),
         op("AttachRolePolicy", &ATTACH_ROLE_POLICY_REQUEST, &ATTACH_ROLE_POLICY_RESPONSE),
+        op("CreateAccessKey", &CREATE_ACCESS_KEY_REQUEST, &CREATE_ACCESS_KEY_RESPONSE).wrapped("CreateAccessKeyResult"),
         op("CreateInstanceProfile", &CREATE_INSTANCE_PROFILE_REQUEST, &CREATE_INSTANCE_PROFILE_RESPONSE)
             .wrapped("CreateInstanceProfileResult"),
+        op("CreatePolicy", &CREATE_POLICY_REQUEST, &CREATE_POLICY_RESPONSE).wrapped("CreatePolicyResult"),
         op("CreateRole", &CREATE_ROLE_REQUEST, &CREATE_ROLE_RESPONSE).wrapped("CreateRoleResult"),
         op("CreateServiceLinkedRole", &CREATE_SERVICE_LINKED_ROLE_REQUEST, &CREATE_SERVICE_LINKED_ROLE_RESPONSE)
             .wrapped("CreateServiceLinkedRoleResult"),
+        op("CreateUser", &CREATE_USER_REQUEST, &CREATE_USER_RESPONSE).wrapped("CreateUserResult"),
+        op("DeleteAccessKey", &DELETE_ACCESS_KEY_REQUEST, &DELETE_ACCESS_KEY_RESPONSE),
         op("DeleteInstanceProfile", &DELETE_INSTANCE_PROFILE_REQUEST, &DELETE_INSTANCE_PROFILE_RESPONSE),
+        op("DeletePolicy", &DELETE_POLICY_REQUEST, &DELETE_POLICY_RESPONSE),
         op("DeleteRole", &DELETE_ROLE_REQUEST, &DELETE_ROLE_RESPONSE),
         op("DeleteRolePolicy", &DELETE_ROLE_POLICY_REQUEST, &DELETE_ROLE_POLICY_RESPONSE),
+        op("DeleteServiceLinkedRole", &DELETE_SERVICE_LINKED_ROLE_REQUEST, &DELETE_SERVICE_LINKED_ROLE_RESPONSE)
+            .wrapped("DeleteServiceLinkedRoleResult"),
+        op("DeleteUser", &DELETE_USER_REQUEST, &DELETE_USER_RESPONSE),
         op("DetachRolePolicy", &DETACH_ROLE_POLICY_REQUEST, &DETACH_ROLE_POLICY_RESPONSE),
         op("GetInstanceProfile", &GET_INSTANCE_PROFILE_REQUEST, &GET_INSTANCE_PROFILE_RESPONSE)
             .wrapped("GetInstanceProfileResult"),
+        op("GetPolicy", &GET_POLICY_REQUEST, &GET_POLICY_RESPONSE).wrapped("GetPolicyResult"),
+        op("GetPolicyVersion", &GET_POLICY_VERSION_REQUEST, &GET_POLICY_VERSION_RESPONSE)
+            .wrapped("GetPolicyVersionResult"),
         op("GetRole", &GET_ROLE_REQUEST, &GET_ROLE_RESPONSE).wrapped("GetRoleResult"),
         op("GetRolePolicy", &GET_ROLE_POLICY_REQUEST, &GET_ROLE_POLICY_RESPONSE).wrapped("GetRolePolicyResult"),
+        op(
+            "GetServiceLinkedRoleDeletionStatus",
+            &GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
+            &GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE,
+        )
+        .wrapped("GetServiceLinkedRoleDeletionStatusResult"),
         op("GetUser", &GET_USER_REQUEST, &GET_USER_RESPONSE).wrapped("GetUserResult"),
+        op("ListAccessKeys", &LIST_ACCESS_KEYS_REQUEST, &LIST_ACCESS_KEYS_RESPONSE).wrapped("ListAccessKeysResult"),
         op("ListAccountAliases", &LIST_ACCOUNT_ALIASES_REQUEST, &LIST_ACCOUNT_ALIASES_RESPONSE)
             .wrapped("ListAccountAliasesResult"),
         op("ListAttachedRolePolicies", &LIST_ATTACHED_ROLE_POLICIES_REQUEST, &LIST_ATTACHED_ROLE_POLICIES_RESPONSE)
@@ -44,15 +62,22 @@ pub static SERVICE: Service = Service {
             &LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE,
         )
         .wrapped("ListInstanceProfilesForRoleResult"),
+        op("ListPolicyVersions", &LIST_POLICY_VERSIONS_REQUEST, &LIST_POLICY_VERSIONS_RESPONSE)
+            .wrapped("ListPolicyVersionsResult"),
         op("ListRolePolicies", &LIST_ROLE_POLICIES_REQUEST, &LIST_ROLE_POLICIES_RESPONSE)
             .wrapped("ListRolePoliciesResult"),
+        op("ListRoleTags", &LIST_ROLE_TAGS_REQUEST, &LIST_ROLE_TAGS_RESPONSE).wrapped("ListRoleTagsResult"),
         op("ListRoles", &LIST_ROLES_REQUEST, &LIST_ROLES_RESPONSE).wrapped("ListRolesResult"),
+        op("ListUsers", &LIST_USERS_REQUEST, &LIST_USERS_RESPONSE).wrapped("ListUsersResult"),
         op("PutRolePolicy", &PUT_ROLE_POLICY_REQUEST, &PUT_ROLE_POLICY_RESPONSE),
         op(
             "RemoveRoleFromInstanceProfile",
             &REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST,
             &REMOVE_ROLE_FROM_INSTANCE_PROFILE_RESPONSE,
         ),
+        op("TagRole", &TAG_ROLE_REQUEST, &TAG_ROLE_RESPONSE),
+        op("UntagRole", &UNTAG_ROLE_REQUEST, &UNTAG_ROLE_RESPONSE),
+        op("UpdateAssumeRolePolicy", &UPDATE_ASSUME_ROLE_POLICY_REQUEST, &UPDATE_ASSUME_ROLE_POLICY_RESPONSE),
     ],
     errors: &[
         error("ConcurrentModificationException", "ConcurrentModification", 409, true),
@@ -74,32 +99,57 @@ pub type AddRoleToInstanceProfileOutput = AddRoleToInstanceProfileResponse;
 pub type AttachRolePolicyInput = AttachRolePolicyRequest;
 structure! { AttachRolePolicyResponse ATTACH_ROLE_POLICY_RESPONSE {} }
 pub type AttachRolePolicyOutput = AttachRolePolicyResponse;
+pub type CreateAccessKeyInput = CreateAccessKeyRequest;
+pub type CreateAccessKeyOutput = CreateAccessKeyResponse;
 pub type CreateInstanceProfileInput = CreateInstanceProfileRequest;
 pub type CreateInstanceProfileOutput = CreateInstanceProfileResponse;
+pub type CreatePolicyInput = CreatePolicyRequest;
+pub type CreatePolicyOutput = CreatePolicyResponse;
 pub type CreateRoleInput = CreateRoleRequest;
 pub type CreateRoleOutput = CreateRoleResponse;
 pub type CreateServiceLinkedRoleInput = CreateServiceLinkedRoleRequest;
 pub type CreateServiceLinkedRoleOutput = CreateServiceLinkedRoleResponse;
+pub type CreateUserInput = CreateUserRequest;
+pub type CreateUserOutput = CreateUserResponse;
+pub type DeleteAccessKeyInput = DeleteAccessKeyRequest;
+structure! { DeleteAccessKeyResponse DELETE_ACCESS_KEY_RESPONSE {} }
+pub type DeleteAccessKeyOutput = DeleteAccessKeyResponse;
 pub type DeleteInstanceProfileInput = DeleteInstanceProfileRequest;
 structure! { DeleteInstanceProfileResponse DELETE_INSTANCE_PROFILE_RESPONSE {} }
 pub type DeleteInstanceProfileOutput = DeleteInstanceProfileResponse;
+pub type DeletePolicyInput = DeletePolicyRequest;
+structure! { DeletePolicyResponse DELETE_POLICY_RESPONSE {} }
+pub type DeletePolicyOutput = DeletePolicyResponse;
 pub type DeleteRoleInput = DeleteRoleRequest;
 structure! { DeleteRoleResponse DELETE_ROLE_RESPONSE {} }
 pub type DeleteRoleOutput = DeleteRoleResponse;
 pub type DeleteRolePolicyInput = DeleteRolePolicyRequest;
 structure! { DeleteRolePolicyResponse DELETE_ROLE_POLICY_RESPONSE {} }
 pub type DeleteRolePolicyOutput = DeleteRolePolicyResponse;
+pub type DeleteServiceLinkedRoleInput = DeleteServiceLinkedRoleRequest;
+pub type DeleteServiceLinkedRoleOutput = DeleteServiceLinkedRoleResponse;
+pub type DeleteUserInput = DeleteUserRequest;
+structure! { DeleteUserResponse DELETE_USER_RESPONSE {} }
+pub type DeleteUserOutput = DeleteUserResponse;
 pub type DetachRolePolicyInput = DetachRolePolicyRequest;
 structure! { DetachRolePolicyResponse DETACH_ROLE_POLICY_RESPONSE {} }
 pub type DetachRolePolicyOutput = DetachRolePolicyResponse;
 pub type GetInstanceProfileInput = GetInstanceProfileRequest;
 pub type GetInstanceProfileOutput = GetInstanceProfileResponse;
+pub type GetPolicyInput = GetPolicyRequest;
+pub type GetPolicyOutput = GetPolicyResponse;
+pub type GetPolicyVersionInput = GetPolicyVersionRequest;
+pub type GetPolicyVersionOutput = GetPolicyVersionResponse;
 pub type GetRoleInput = GetRoleRequest;
 pub type GetRoleOutput = GetRoleResponse;
 pub type GetRolePolicyInput = GetRolePolicyRequest;
 pub type GetRolePolicyOutput = GetRolePolicyResponse;
+pub type GetServiceLinkedRoleDeletionStatusInput = GetServiceLinkedRoleDeletionStatusRequest;
+pub type GetServiceLinkedRoleDeletionStatusOutput = GetServiceLinkedRoleDeletionStatusResponse;
 pub type GetUserInput = GetUserRequest;
 pub type GetUserOutput = GetUserResponse;
+pub type ListAccessKeysInput = ListAccessKeysRequest;
+pub type ListAccessKeysOutput = ListAccessKeysResponse;
 pub type ListAccountAliasesInput = ListAccountAliasesRequest;
 pub type ListAccountAliasesOutput = ListAccountAliasesResponse;
 pub type ListAttachedRolePoliciesInput = ListAttachedRolePoliciesRequest;
@@ -108,21 +158,53 @@ pub type ListInstanceProfilesInput = ListInstanceProfilesRequest;
 pub type ListInstanceProfilesOutput = ListInstanceProfilesResponse;
 pub type ListInstanceProfilesForRoleInput = ListInstanceProfilesForRoleRequest;
 pub type ListInstanceProfilesForRoleOutput = ListInstanceProfilesForRoleResponse;
+pub type ListPolicyVersionsInput = ListPolicyVersionsRequest;
+pub type ListPolicyVersionsOutput = ListPolicyVersionsResponse;
 pub type ListRolePoliciesInput = ListRolePoliciesRequest;
 pub type ListRolePoliciesOutput = ListRolePoliciesResponse;
+pub type ListRoleTagsInput = ListRoleTagsRequest;
+pub type ListRoleTagsOutput = ListRoleTagsResponse;
 pub type ListRolesInput = ListRolesRequest;
 pub type ListRolesOutput = ListRolesResponse;
+pub type ListUsersInput = ListUsersRequest;
+pub type ListUsersOutput = ListUsersResponse;
 pub type PutRolePolicyInput = PutRolePolicyRequest;
 structure! { PutRolePolicyResponse PUT_ROLE_POLICY_RESPONSE {} }
 pub type PutRolePolicyOutput = PutRolePolicyResponse;
 pub type RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest;
 structure! { RemoveRoleFromInstanceProfileResponse REMOVE_ROLE_FROM_INSTANCE_PROFILE_RESPONSE {} }
 pub type RemoveRoleFromInstanceProfileOutput = RemoveRoleFromInstanceProfileResponse;
+pub type TagRoleInput = TagRoleRequest;
+structure! { TagRoleResponse TAG_ROLE_RESPONSE {} }
+pub type TagRoleOutput = TagRoleResponse;
+pub type UntagRoleInput = UntagRoleRequest;
+structure! { UntagRoleResponse UNTAG_ROLE_RESPONSE {} }
+pub type UntagRoleOutput = UntagRoleResponse;
+pub type UpdateAssumeRolePolicyInput = UpdateAssumeRolePolicyRequest;
+structure! { UpdateAssumeRolePolicyResponse UPDATE_ASSUME_ROLE_POLICY_RESPONSE {} }
+pub type UpdateAssumeRolePolicyOutput = UpdateAssumeRolePolicyResponse;
+
+structure! { AccessKey ACCESS_KEY {
+    user_name: String = "UserName" m(&USER_NAME_TYPE);
+    access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE);
+    status: String = "Status" m(&STRING);
+    secret_access_key: String = "SecretAccessKey" m(&STRING);
+    create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
+} }
+
+structure! { AccessKeyMetadata ACCESS_KEY_METADATA {
+    user_name: String = "UserName" m(&USER_NAME_TYPE);
+    access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE);
+    status: String = "Status" m(&STRING);
+    create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
+} }
 
 structure! { AddRoleToInstanceProfileRequest ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST {
     instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
 } }
+
+pub static ARN_LIST_TYPE: Shape = Shape::list("ArnListType", &ARN_TYPE);
 
 structure! { AttachRolePolicyRequest ATTACH_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
@@ -139,6 +221,14 @@ structure! { AttachedPolicy ATTACHED_POLICY {
     policy_arn: String = "PolicyArn" m(&ARN_TYPE);
 } }
 
+structure! { CreateAccessKeyRequest CREATE_ACCESS_KEY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
+} }
+
+structure! { CreateAccessKeyResponse CREATE_ACCESS_KEY_RESPONSE {
+    access_key: AccessKey = "AccessKey" m(&ACCESS_KEY);
+} }
+
 structure! { CreateInstanceProfileRequest CREATE_INSTANCE_PROFILE_REQUEST {
     instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
     path: String = "Path" m(&PATH_TYPE);
@@ -147,6 +237,18 @@ structure! { CreateInstanceProfileRequest CREATE_INSTANCE_PROFILE_REQUEST {
 
 structure! { CreateInstanceProfileResponse CREATE_INSTANCE_PROFILE_RESPONSE {
     instance_profile: InstanceProfile = "InstanceProfile" m(&INSTANCE_PROFILE);
+} }
+
+structure! { CreatePolicyRequest CREATE_POLICY_REQUEST {
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
+    path: String = "Path" m(&POLICY_PATH_TYPE);
+    policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
+    description: String = "Description" m(&POLICY_DESCRIPTION_TYPE);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { CreatePolicyResponse CREATE_POLICY_RESPONSE {
+    policy: Policy = "Policy" m(&POLICY);
 } }
 
 structure! { CreateRoleRequest CREATE_ROLE_REQUEST {
@@ -173,8 +275,28 @@ structure! { CreateServiceLinkedRoleResponse CREATE_SERVICE_LINKED_ROLE_RESPONSE
     role: Role = "Role" m(&ROLE);
 } }
 
+structure! { CreateUserRequest CREATE_USER_REQUEST {
+    path: String = "Path" m(&PATH_TYPE);
+    user_name: String = "UserName" m(&USER_NAME_TYPE).required();
+    permissions_boundary: String = "PermissionsBoundary" m(&ARN_TYPE);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { CreateUserResponse CREATE_USER_RESPONSE {
+    user: User = "User" m(&USER);
+} }
+
+structure! { DeleteAccessKeyRequest DELETE_ACCESS_KEY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
+    access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE).required();
+} }
+
 structure! { DeleteInstanceProfileRequest DELETE_INSTANCE_PROFILE_REQUEST {
     instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
+} }
+
+structure! { DeletePolicyRequest DELETE_POLICY_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
 } }
 
 structure! { DeleteRolePolicyRequest DELETE_ROLE_POLICY_REQUEST {
@@ -185,6 +307,25 @@ structure! { DeleteRolePolicyRequest DELETE_ROLE_POLICY_REQUEST {
 structure! { DeleteRoleRequest DELETE_ROLE_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
 } }
+
+structure! { DeleteServiceLinkedRoleRequest DELETE_SERVICE_LINKED_ROLE_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+} }
+
+structure! { DeleteServiceLinkedRoleResponse DELETE_SERVICE_LINKED_ROLE_RESPONSE {
+    deletion_task_id: String = "DeletionTaskId" m(&DELETION_TASK_ID_TYPE);
+} }
+
+structure! { DeleteUserRequest DELETE_USER_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+} }
+
+structure! { DeletionTaskFailureReasonType DELETION_TASK_FAILURE_REASON_TYPE {
+    reason: String = "Reason" m(&STRING);
+    role_usage_list: Vec<RoleUsageType> = "RoleUsageList" m(&ROLE_USAGE_LIST_TYPE);
+} }
+
+pub static DELETION_TASK_ID_TYPE: Shape = Shape::new("DeletionTaskIdType", Kind::String).min(1).max(1000);
 
 structure! { DetachRolePolicyRequest DETACH_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
@@ -197,6 +338,23 @@ structure! { GetInstanceProfileRequest GET_INSTANCE_PROFILE_REQUEST {
 
 structure! { GetInstanceProfileResponse GET_INSTANCE_PROFILE_RESPONSE {
     instance_profile: InstanceProfile = "InstanceProfile" m(&INSTANCE_PROFILE);
+} }
+
+structure! { GetPolicyRequest GET_POLICY_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+} }
+
+structure! { GetPolicyResponse GET_POLICY_RESPONSE {
+    policy: Policy = "Policy" m(&POLICY);
+} }
+
+structure! { GetPolicyVersionRequest GET_POLICY_VERSION_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    version_id: String = "VersionId" m(&POLICY_VERSION_ID_TYPE).required();
+} }
+
+structure! { GetPolicyVersionResponse GET_POLICY_VERSION_RESPONSE {
+    policy_version: PolicyVersion = "PolicyVersion" m(&POLICY_VERSION);
 } }
 
 structure! { GetRolePolicyRequest GET_ROLE_POLICY_REQUEST {
@@ -218,6 +376,15 @@ structure! { GetRoleResponse GET_ROLE_RESPONSE {
     role: Role = "Role" m(&ROLE);
 } }
 
+structure! { GetServiceLinkedRoleDeletionStatusRequest GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST {
+    deletion_task_id: String = "DeletionTaskId" m(&DELETION_TASK_ID_TYPE).required();
+} }
+
+structure! { GetServiceLinkedRoleDeletionStatusResponse GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE {
+    status: String = "Status" m(&STRING);
+    reason: DeletionTaskFailureReasonType = "Reason" m(&DELETION_TASK_FAILURE_REASON_TYPE);
+} }
+
 structure! { GetUserRequest GET_USER_REQUEST {
     user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
 } }
@@ -234,6 +401,18 @@ structure! { InstanceProfile INSTANCE_PROFILE {
     create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
     roles: Vec<Role> = "Roles" m(&ROLE_LIST_TYPE);
     tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { ListAccessKeysRequest LIST_ACCESS_KEYS_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListAccessKeysResponse LIST_ACCESS_KEYS_RESPONSE {
+    access_key_metadata: Vec<AccessKeyMetadata> = "AccessKeyMetadata" m(&ACCESS_KEY_METADATA_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
 } }
 
 structure! { ListAccountAliasesRequest LIST_ACCOUNT_ALIASES_REQUEST {
@@ -284,6 +463,18 @@ structure! { ListInstanceProfilesResponse LIST_INSTANCE_PROFILES_RESPONSE {
     marker: String = "Marker" m(&STRING);
 } }
 
+structure! { ListPolicyVersionsRequest LIST_POLICY_VERSIONS_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListPolicyVersionsResponse LIST_POLICY_VERSIONS_RESPONSE {
+    versions: Vec<PolicyVersion> = "Versions" m(&POLICY_DOCUMENT_VERSION_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
 structure! { ListRolePoliciesRequest LIST_ROLE_POLICIES_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     marker: String = "Marker" m(&MARKER_TYPE);
@@ -292,6 +483,18 @@ structure! { ListRolePoliciesRequest LIST_ROLE_POLICIES_REQUEST {
 
 structure! { ListRolePoliciesResponse LIST_ROLE_POLICIES_RESPONSE {
     policy_names: Vec<String> = "PolicyNames" m(&POLICY_NAME_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListRoleTagsRequest LIST_ROLE_TAGS_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListRoleTagsResponse LIST_ROLE_TAGS_RESPONSE {
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
     is_truncated: bool = "IsTruncated" m(&BOOLEAN);
     marker: String = "Marker" m(&STRING);
 } }
@@ -306,6 +509,40 @@ structure! { ListRolesResponse LIST_ROLES_RESPONSE {
     roles: Vec<Role> = "Roles" m(&ROLE_LIST_TYPE);
     is_truncated: bool = "IsTruncated" m(&BOOLEAN);
     marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListUsersRequest LIST_USERS_REQUEST {
+    path_prefix: String = "PathPrefix" m(&PATH_PREFIX_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListUsersResponse LIST_USERS_RESPONSE {
+    users: Vec<User> = "Users" m(&USER_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { Policy POLICY {
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE);
+    policy_id: String = "PolicyId" m(&STRING);
+    arn: String = "Arn" m(&ARN_TYPE);
+    path: String = "Path" m(&POLICY_PATH_TYPE);
+    default_version_id: String = "DefaultVersionId" m(&POLICY_VERSION_ID_TYPE);
+    attachment_count: i64 = "AttachmentCount" m(&INTEGER);
+    permissions_boundary_usage_count: i64 = "PermissionsBoundaryUsageCount" m(&INTEGER);
+    is_attachable: bool = "IsAttachable" m(&BOOLEAN);
+    description: String = "Description" m(&POLICY_DESCRIPTION_TYPE);
+    create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
+    update_date: Timestamp = "UpdateDate" m(&TIMESTAMP);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { PolicyVersion POLICY_VERSION {
+    document: String = "Document" m(&POLICY_DOCUMENT_TYPE);
+    version_id: String = "VersionId" m(&POLICY_VERSION_ID_TYPE);
+    is_default_version: bool = "IsDefaultVersion" m(&BOOLEAN);
+    create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
 } }
 
 structure! { PutRolePolicyRequest PUT_ROLE_POLICY_REQUEST {
@@ -339,6 +576,13 @@ structure! { RoleLastUsed ROLE_LAST_USED {
     region: String = "Region" m(&STRING);
 } }
 
+pub static ROLE_USAGE_LIST_TYPE: Shape = Shape::list("RoleUsageListType", &ROLE_USAGE_TYPE);
+
+structure! { RoleUsageType ROLE_USAGE_TYPE {
+    region: String = "Region" m(&STRING);
+    resources: Vec<String> = "Resources" m(&ARN_LIST_TYPE);
+} }
+
 structure! { SourceRoleTemplate SOURCE_ROLE_TEMPLATE {
     template_arn: String = "TemplateArn" m(&ARN_TYPE);
     template_minor_version: i64 = "TemplateMinorVersion" m(&INTEGER);
@@ -349,9 +593,24 @@ structure! { Tag TAG {
     value: String = "Value" m(&TAG_VALUE_TYPE).required();
 } }
 
+structure! { TagRoleRequest TAG_ROLE_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
+structure! { UntagRoleRequest UNTAG_ROLE_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
+} }
+
+structure! { UpdateAssumeRolePolicyRequest UPDATE_ASSUME_ROLE_POLICY_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
+} }
+
 structure! { User USER {
     path: String = "Path" m(&PATH_TYPE);
-    user_name: String = "UserName" m(&STRING);
+    user_name: String = "UserName" m(&USER_NAME_TYPE);
     user_id: String = "UserId" m(&STRING);
     arn: String = "Arn" m(&ARN_TYPE);
     create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
@@ -359,6 +618,10 @@ structure! { User USER {
     permissions_boundary: AttachedPermissionsBoundary = "PermissionsBoundary" m(&ATTACHED_PERMISSIONS_BOUNDARY);
     tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
 } }
+
+pub static ACCESS_KEY_ID_TYPE: Shape = Shape::new("accessKeyIdType", Kind::String).min(16).max(128).pattern("[\\w]+");
+
+pub static ACCESS_KEY_METADATA_LIST_TYPE: Shape = Shape::list("accessKeyMetadataListType", &ACCESS_KEY_METADATA);
 
 pub static ACCOUNT_ALIAS_LIST_TYPE: Shape = Shape::list("accountAliasListType", &STRING);
 
@@ -389,10 +652,14 @@ pub static PATH_PREFIX_TYPE: Shape =
 pub static PATH_TYPE: Shape =
     Shape::new("pathType", Kind::String).min(1).max(512).pattern("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)");
 
+pub static POLICY_DESCRIPTION_TYPE: Shape = Shape::new("policyDescriptionType", Kind::String).max(1000);
+
 pub static POLICY_DOCUMENT_TYPE: Shape = Shape::new("policyDocumentType", Kind::String)
     .min(1)
     .max(131072)
     .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+
+pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Shape = Shape::list("policyDocumentVersionListType", &POLICY_VERSION);
 
 pub static POLICY_NAME_LIST_TYPE: Shape = Shape::list("policyNameListType", &POLICY_NAME_TYPE);
 
@@ -400,6 +667,9 @@ pub static POLICY_NAME_TYPE: Shape = Shape::new("policyNameType", Kind::String).
 
 pub static POLICY_PATH_TYPE: Shape =
     Shape::new("policyPathType", Kind::String).min(1).max(512).pattern("((/[A-Za-z0-9\\.,\\+@=_-]+)*)/");
+
+pub static POLICY_VERSION_ID_TYPE: Shape =
+    Shape::new("policyVersionIdType", Kind::String).pattern("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?");
 
 pub static ROLE_DESCRIPTION_TYPE: Shape = Shape::new("roleDescriptionType", Kind::String)
     .max(1000)
@@ -412,6 +682,8 @@ pub static ROLE_MAX_SESSION_DURATION_TYPE: Shape =
 
 pub static ROLE_NAME_TYPE: Shape = Shape::new("roleNameType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");
 
+pub static TAG_KEY_LIST_TYPE: Shape = Shape::list("tagKeyListType", &TAG_KEY_TYPE).max(50);
+
 pub static TAG_KEY_TYPE: Shape =
     Shape::new("tagKeyType", Kind::String).min(1).max(128).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
 
@@ -419,3 +691,7 @@ pub static TAG_LIST_TYPE: Shape = Shape::list("tagListType", &TAG).max(50);
 
 pub static TAG_VALUE_TYPE: Shape =
     Shape::new("tagValueType", Kind::String).min(0).max(256).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+
+pub static USER_LIST_TYPE: Shape = Shape::list("userListType", &USER);
+
+pub static USER_NAME_TYPE: Shape = Shape::new("userNameType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");

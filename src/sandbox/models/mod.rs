@@ -5,6 +5,7 @@ pub mod autoscaling;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod iam;
+pub mod kms;
 pub mod sns;
 pub mod sqs;
 pub mod ssm;
@@ -18,6 +19,7 @@ pub static SERVICES: &[&Service] = &[
     &cloudwatch::SERVICE,
     &ec2::SERVICE,
     &iam::SERVICE,
+    &kms::SERVICE,
     &sns::SERVICE,
     &sqs::SERVICE,
     &ssm::SERVICE,

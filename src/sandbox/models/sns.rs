@@ -17,16 +17,66 @@ pub static SERVICE: Service = Service {
     protocols: &[Protocol::Query],
     operations: &[
         op("AddPermission", &ADD_PERMISSION_INPUT, &ADD_PERMISSION_RESPONSE),
+        op(
+            "CheckIfPhoneNumberIsOptedOut",
+            &CHECK_IF_PHONE_NUMBER_IS_OPTED_OUT_INPUT,
+            &CHECK_IF_PHONE_NUMBER_IS_OPTED_OUT_RESPONSE,
+        )
+        .wrapped("CheckIfPhoneNumberIsOptedOutResult"),
         op("ConfirmSubscription", &CONFIRM_SUBSCRIPTION_INPUT, &CONFIRM_SUBSCRIPTION_RESPONSE)
             .wrapped("ConfirmSubscriptionResult"),
+        op("CreatePlatformApplication", &CREATE_PLATFORM_APPLICATION_INPUT, &CREATE_PLATFORM_APPLICATION_RESPONSE)
+            .wrapped("CreatePlatformApplicationResult"),
+        op("CreatePlatformEndpoint", &CREATE_PLATFORM_ENDPOINT_INPUT, &CREATE_ENDPOINT_RESPONSE)
+            .wrapped("CreatePlatformEndpointResult"),
+        op(
+            "CreateSMSSandboxPhoneNumber",
+            &CREATE_SMS_SANDBOX_PHONE_NUMBER_INPUT,
+            &CREATE_SMS_SANDBOX_PHONE_NUMBER_RESULT,
+        )
+        .wrapped("CreateSMSSandboxPhoneNumberResult"),
         op("CreateTopic", &CREATE_TOPIC_INPUT, &CREATE_TOPIC_RESPONSE).wrapped("CreateTopicResult"),
+        op("DeleteEndpoint", &DELETE_ENDPOINT_INPUT, &DELETE_ENDPOINT_RESPONSE),
+        op("DeletePlatformApplication", &DELETE_PLATFORM_APPLICATION_INPUT, &DELETE_PLATFORM_APPLICATION_RESPONSE),
+        op(
+            "DeleteSMSSandboxPhoneNumber",
+            &DELETE_SMS_SANDBOX_PHONE_NUMBER_INPUT,
+            &DELETE_SMS_SANDBOX_PHONE_NUMBER_RESULT,
+        )
+        .wrapped("DeleteSMSSandboxPhoneNumberResult"),
         op("DeleteTopic", &DELETE_TOPIC_INPUT, &DELETE_TOPIC_RESPONSE),
         op("GetDataProtectionPolicy", &GET_DATA_PROTECTION_POLICY_INPUT, &GET_DATA_PROTECTION_POLICY_RESPONSE)
             .wrapped("GetDataProtectionPolicyResult"),
+        op("GetEndpointAttributes", &GET_ENDPOINT_ATTRIBUTES_INPUT, &GET_ENDPOINT_ATTRIBUTES_RESPONSE)
+            .wrapped("GetEndpointAttributesResult"),
+        op(
+            "GetPlatformApplicationAttributes",
+            &GET_PLATFORM_APPLICATION_ATTRIBUTES_INPUT,
+            &GET_PLATFORM_APPLICATION_ATTRIBUTES_RESPONSE,
+        )
+        .wrapped("GetPlatformApplicationAttributesResult"),
+        op("GetSMSAttributes", &GET_SMS_ATTRIBUTES_INPUT, &GET_SMS_ATTRIBUTES_RESPONSE)
+            .wrapped("GetSMSAttributesResult"),
+        op("GetSMSSandboxAccountStatus", &GET_SMS_SANDBOX_ACCOUNT_STATUS_INPUT, &GET_SMS_SANDBOX_ACCOUNT_STATUS_RESULT)
+            .wrapped("GetSMSSandboxAccountStatusResult"),
         op("GetSubscriptionAttributes", &GET_SUBSCRIPTION_ATTRIBUTES_INPUT, &GET_SUBSCRIPTION_ATTRIBUTES_RESPONSE)
             .wrapped("GetSubscriptionAttributesResult"),
         op("GetTopicAttributes", &GET_TOPIC_ATTRIBUTES_INPUT, &GET_TOPIC_ATTRIBUTES_RESPONSE)
             .wrapped("GetTopicAttributesResult"),
+        op(
+            "ListEndpointsByPlatformApplication",
+            &LIST_ENDPOINTS_BY_PLATFORM_APPLICATION_INPUT,
+            &LIST_ENDPOINTS_BY_PLATFORM_APPLICATION_RESPONSE,
+        )
+        .wrapped("ListEndpointsByPlatformApplicationResult"),
+        op("ListOriginationNumbers", &LIST_ORIGINATION_NUMBERS_REQUEST, &LIST_ORIGINATION_NUMBERS_RESULT)
+            .wrapped("ListOriginationNumbersResult"),
+        op("ListPhoneNumbersOptedOut", &LIST_PHONE_NUMBERS_OPTED_OUT_INPUT, &LIST_PHONE_NUMBERS_OPTED_OUT_RESPONSE)
+            .wrapped("ListPhoneNumbersOptedOutResult"),
+        op("ListPlatformApplications", &LIST_PLATFORM_APPLICATIONS_INPUT, &LIST_PLATFORM_APPLICATIONS_RESPONSE)
+            .wrapped("ListPlatformApplicationsResult"),
+        op("ListSMSSandboxPhoneNumbers", &LIST_SMS_SANDBOX_PHONE_NUMBERS_INPUT, &LIST_SMS_SANDBOX_PHONE_NUMBERS_RESULT)
+            .wrapped("ListSMSSandboxPhoneNumbersResult"),
         op("ListSubscriptions", &LIST_SUBSCRIPTIONS_INPUT, &LIST_SUBSCRIPTIONS_RESPONSE)
             .wrapped("ListSubscriptionsResult"),
         op("ListSubscriptionsByTopic", &LIST_SUBSCRIPTIONS_BY_TOPIC_INPUT, &LIST_SUBSCRIPTIONS_BY_TOPIC_RESPONSE)
@@ -34,15 +84,32 @@ pub static SERVICE: Service = Service {
         op("ListTagsForResource", &LIST_TAGS_FOR_RESOURCE_REQUEST, &LIST_TAGS_FOR_RESOURCE_RESPONSE)
             .wrapped("ListTagsForResourceResult"),
         op("ListTopics", &LIST_TOPICS_INPUT, &LIST_TOPICS_RESPONSE).wrapped("ListTopicsResult"),
+        op("OptInPhoneNumber", &OPT_IN_PHONE_NUMBER_INPUT, &OPT_IN_PHONE_NUMBER_RESPONSE)
+            .wrapped("OptInPhoneNumberResult"),
         op("Publish", &PUBLISH_INPUT, &PUBLISH_RESPONSE).wrapped("PublishResult"),
         op("PublishBatch", &PUBLISH_BATCH_INPUT, &PUBLISH_BATCH_RESPONSE).wrapped("PublishBatchResult"),
+        op("PutDataProtectionPolicy", &PUT_DATA_PROTECTION_POLICY_INPUT, &PUT_DATA_PROTECTION_POLICY_RESPONSE),
         op("RemovePermission", &REMOVE_PERMISSION_INPUT, &REMOVE_PERMISSION_RESPONSE),
+        op("SetEndpointAttributes", &SET_ENDPOINT_ATTRIBUTES_INPUT, &SET_ENDPOINT_ATTRIBUTES_RESPONSE),
+        op(
+            "SetPlatformApplicationAttributes",
+            &SET_PLATFORM_APPLICATION_ATTRIBUTES_INPUT,
+            &SET_PLATFORM_APPLICATION_ATTRIBUTES_RESPONSE,
+        ),
+        op("SetSMSAttributes", &SET_SMS_ATTRIBUTES_INPUT, &SET_SMS_ATTRIBUTES_RESPONSE)
+            .wrapped("SetSMSAttributesResult"),
         op("SetSubscriptionAttributes", &SET_SUBSCRIPTION_ATTRIBUTES_INPUT, &SET_SUBSCRIPTION_ATTRIBUTES_RESPONSE),
         op("SetTopicAttributes", &SET_TOPIC_ATTRIBUTES_INPUT, &SET_TOPIC_ATTRIBUTES_RESPONSE),
         op("Subscribe", &SUBSCRIBE_INPUT, &SUBSCRIBE_RESPONSE).wrapped("SubscribeResult"),
         op("TagResource", &TAG_RESOURCE_REQUEST, &TAG_RESOURCE_RESPONSE).wrapped("TagResourceResult"),
         op("Unsubscribe", &UNSUBSCRIBE_INPUT, &UNSUBSCRIBE_RESPONSE),
         op("UntagResource", &UNTAG_RESOURCE_REQUEST, &UNTAG_RESOURCE_RESPONSE).wrapped("UntagResourceResult"),
+        op(
+            "VerifySMSSandboxPhoneNumber",
+            &VERIFY_SMS_SANDBOX_PHONE_NUMBER_INPUT,
+            &VERIFY_SMS_SANDBOX_PHONE_NUMBER_RESULT,
+        )
+        .wrapped("VerifySMSSandboxPhoneNumberResult"),
     ],
     errors: &[
         error("AuthorizationErrorException", "AuthorizationError", 403, true),
@@ -65,6 +132,7 @@ pub static SERVICE: Service = Service {
         error("KMSOptInRequired", "KMSOptInRequired", 403, true),
         error("KMSThrottlingException", "KMSThrottling", 400, true),
         error("NotFoundException", "NotFound", 404, true),
+        error("OptedOutException", "OptedOut", 400, true),
         error("PlatformApplicationDisabledException", "PlatformApplicationDisabled", 400, true),
         error("ReplayLimitExceededException", "ReplayLimitExceeded", 403, true),
         error("ResourceNotFoundException", "ResourceNotFound", 404, true),
@@ -72,30 +140,60 @@ pub static SERVICE: Service = Service {
         error("SubscriptionLimitExceededException", "SubscriptionLimitExceeded", 403, true),
         error("TagLimitExceededException", "TagLimitExceeded", 400, true),
         error("TagPolicyException", "TagPolicy", 400, true),
+        error("ThrottledException", "Throttled", 429, true),
         error("TooManyEntriesInBatchRequestException", "TooManyEntriesInBatchRequest", 400, true),
         error("TopicLimitExceededException", "TopicLimitExceeded", 403, true),
+        error("UserErrorException", "UserError", 400, true),
         error("ValidationException", "ValidationException", 400, true),
+        error("VerificationException", "VerificationException", 400, true),
     ],
 };
 
 structure! { AddPermissionResponse ADD_PERMISSION_RESPONSE {} }
 pub type AddPermissionOutput = AddPermissionResponse;
+pub type CheckIfPhoneNumberIsOptedOutOutput = CheckIfPhoneNumberIsOptedOutResponse;
 pub type ConfirmSubscriptionOutput = ConfirmSubscriptionResponse;
+pub type CreatePlatformApplicationOutput = CreatePlatformApplicationResponse;
+pub type CreatePlatformEndpointOutput = CreateEndpointResponse;
+pub type CreateSMSSandboxPhoneNumberOutput = CreateSMSSandboxPhoneNumberResult;
 pub type CreateTopicOutput = CreateTopicResponse;
+structure! { DeleteEndpointResponse DELETE_ENDPOINT_RESPONSE {} }
+pub type DeleteEndpointOutput = DeleteEndpointResponse;
+structure! { DeletePlatformApplicationResponse DELETE_PLATFORM_APPLICATION_RESPONSE {} }
+pub type DeletePlatformApplicationOutput = DeletePlatformApplicationResponse;
+pub type DeleteSMSSandboxPhoneNumberOutput = DeleteSMSSandboxPhoneNumberResult;
 structure! { DeleteTopicResponse DELETE_TOPIC_RESPONSE {} }
 pub type DeleteTopicOutput = DeleteTopicResponse;
 pub type GetDataProtectionPolicyOutput = GetDataProtectionPolicyResponse;
+pub type GetEndpointAttributesOutput = GetEndpointAttributesResponse;
+pub type GetPlatformApplicationAttributesOutput = GetPlatformApplicationAttributesResponse;
+pub type GetSMSAttributesOutput = GetSMSAttributesResponse;
+pub type GetSMSSandboxAccountStatusOutput = GetSMSSandboxAccountStatusResult;
 pub type GetSubscriptionAttributesOutput = GetSubscriptionAttributesResponse;
 pub type GetTopicAttributesOutput = GetTopicAttributesResponse;
+pub type ListEndpointsByPlatformApplicationOutput = ListEndpointsByPlatformApplicationResponse;
+pub type ListOriginationNumbersInput = ListOriginationNumbersRequest;
+pub type ListOriginationNumbersOutput = ListOriginationNumbersResult;
+pub type ListPhoneNumbersOptedOutOutput = ListPhoneNumbersOptedOutResponse;
+pub type ListPlatformApplicationsOutput = ListPlatformApplicationsResponse;
+pub type ListSMSSandboxPhoneNumbersOutput = ListSMSSandboxPhoneNumbersResult;
 pub type ListSubscriptionsOutput = ListSubscriptionsResponse;
 pub type ListSubscriptionsByTopicOutput = ListSubscriptionsByTopicResponse;
 pub type ListTagsForResourceInput = ListTagsForResourceRequest;
 pub type ListTagsForResourceOutput = ListTagsForResourceResponse;
 pub type ListTopicsOutput = ListTopicsResponse;
+pub type OptInPhoneNumberOutput = OptInPhoneNumberResponse;
 pub type PublishOutput = PublishResponse;
 pub type PublishBatchOutput = PublishBatchResponse;
+structure! { PutDataProtectionPolicyResponse PUT_DATA_PROTECTION_POLICY_RESPONSE {} }
+pub type PutDataProtectionPolicyOutput = PutDataProtectionPolicyResponse;
 structure! { RemovePermissionResponse REMOVE_PERMISSION_RESPONSE {} }
 pub type RemovePermissionOutput = RemovePermissionResponse;
+structure! { SetEndpointAttributesResponse SET_ENDPOINT_ATTRIBUTES_RESPONSE {} }
+pub type SetEndpointAttributesOutput = SetEndpointAttributesResponse;
+structure! { SetPlatformApplicationAttributesResponse SET_PLATFORM_APPLICATION_ATTRIBUTES_RESPONSE {} }
+pub type SetPlatformApplicationAttributesOutput = SetPlatformApplicationAttributesResponse;
+pub type SetSMSAttributesOutput = SetSMSAttributesResponse;
 structure! { SetSubscriptionAttributesResponse SET_SUBSCRIPTION_ATTRIBUTES_RESPONSE {} }
 pub type SetSubscriptionAttributesOutput = SetSubscriptionAttributesResponse;
 structure! { SetTopicAttributesResponse SET_TOPIC_ATTRIBUTES_RESPONSE {} }
@@ -107,6 +205,7 @@ structure! { UnsubscribeResponse UNSUBSCRIBE_RESPONSE {} }
 pub type UnsubscribeOutput = UnsubscribeResponse;
 pub type UntagResourceInput = UntagResourceRequest;
 pub type UntagResourceOutput = UntagResourceResponse;
+pub type VerifySMSSandboxPhoneNumberOutput = VerifySMSSandboxPhoneNumberResult;
 
 pub static ACTIONS_LIST: Shape = Shape::list("ActionsList", &STRING);
 
@@ -128,6 +227,14 @@ structure! { BatchResultErrorEntry BATCH_RESULT_ERROR_ENTRY {
 
 pub static BATCH_RESULT_ERROR_ENTRY_LIST: Shape = Shape::list("BatchResultErrorEntryList", &BATCH_RESULT_ERROR_ENTRY);
 
+structure! { CheckIfPhoneNumberIsOptedOutInput CHECK_IF_PHONE_NUMBER_IS_OPTED_OUT_INPUT {
+    phone_number: String = "phoneNumber" m(&STRING).required();
+} }
+
+structure! { CheckIfPhoneNumberIsOptedOutResponse CHECK_IF_PHONE_NUMBER_IS_OPTED_OUT_RESPONSE {
+    is_opted_out: bool = "isOptedOut" m(&BOOLEAN);
+} }
+
 structure! { ConfirmSubscriptionInput CONFIRM_SUBSCRIPTION_INPUT {
     topic_arn: String = "TopicArn" m(&STRING).required();
     token: String = "Token" m(&STRING).required();
@@ -136,6 +243,35 @@ structure! { ConfirmSubscriptionInput CONFIRM_SUBSCRIPTION_INPUT {
 
 structure! { ConfirmSubscriptionResponse CONFIRM_SUBSCRIPTION_RESPONSE {
     subscription_arn: String = "SubscriptionArn" m(&STRING);
+} }
+
+structure! { CreateEndpointResponse CREATE_ENDPOINT_RESPONSE {
+    endpoint_arn: String = "EndpointArn" m(&STRING);
+} }
+
+structure! { CreatePlatformApplicationInput CREATE_PLATFORM_APPLICATION_INPUT {
+    name: String = "Name" m(&STRING).required();
+    platform: String = "Platform" m(&STRING).required();
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING).required();
+} }
+
+structure! { CreatePlatformApplicationResponse CREATE_PLATFORM_APPLICATION_RESPONSE {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING);
+} }
+
+structure! { CreatePlatformEndpointInput CREATE_PLATFORM_ENDPOINT_INPUT {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING).required();
+    token: String = "Token" m(&STRING).required();
+    custom_user_data: String = "CustomUserData" m(&STRING);
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING);
+} }
+
+structure! { CreateSMSSandboxPhoneNumberInput CREATE_SMS_SANDBOX_PHONE_NUMBER_INPUT {
+    phone_number: String = "PhoneNumber" m(&PHONE_NUMBER_STRING).required();
+    language_code: String = "LanguageCode" m(&LANGUAGE_CODE_STRING);
+} }
+
+structure! { CreateSMSSandboxPhoneNumberResult CREATE_SMS_SANDBOX_PHONE_NUMBER_RESULT {
 } }
 
 structure! { CreateTopicInput CREATE_TOPIC_INPUT {
@@ -151,8 +287,28 @@ structure! { CreateTopicResponse CREATE_TOPIC_RESPONSE {
 
 pub static DELEGATES_LIST: Shape = Shape::list("DelegatesList", &STRING);
 
+structure! { DeleteEndpointInput DELETE_ENDPOINT_INPUT {
+    endpoint_arn: String = "EndpointArn" m(&STRING).required();
+} }
+
+structure! { DeletePlatformApplicationInput DELETE_PLATFORM_APPLICATION_INPUT {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING).required();
+} }
+
+structure! { DeleteSMSSandboxPhoneNumberInput DELETE_SMS_SANDBOX_PHONE_NUMBER_INPUT {
+    phone_number: String = "PhoneNumber" m(&PHONE_NUMBER_STRING).required();
+} }
+
+structure! { DeleteSMSSandboxPhoneNumberResult DELETE_SMS_SANDBOX_PHONE_NUMBER_RESULT {
+} }
+
 structure! { DeleteTopicInput DELETE_TOPIC_INPUT {
     topic_arn: String = "TopicArn" m(&STRING).required();
+} }
+
+structure! { Endpoint ENDPOINT {
+    endpoint_arn: String = "EndpointArn" m(&STRING);
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING);
 } }
 
 structure! { GetDataProtectionPolicyInput GET_DATA_PROTECTION_POLICY_INPUT {
@@ -161,6 +317,37 @@ structure! { GetDataProtectionPolicyInput GET_DATA_PROTECTION_POLICY_INPUT {
 
 structure! { GetDataProtectionPolicyResponse GET_DATA_PROTECTION_POLICY_RESPONSE {
     data_protection_policy: String = "DataProtectionPolicy" m(&STRING);
+} }
+
+structure! { GetEndpointAttributesInput GET_ENDPOINT_ATTRIBUTES_INPUT {
+    endpoint_arn: String = "EndpointArn" m(&STRING).required();
+} }
+
+structure! { GetEndpointAttributesResponse GET_ENDPOINT_ATTRIBUTES_RESPONSE {
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING);
+} }
+
+structure! { GetPlatformApplicationAttributesInput GET_PLATFORM_APPLICATION_ATTRIBUTES_INPUT {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING).required();
+} }
+
+structure! { GetPlatformApplicationAttributesResponse GET_PLATFORM_APPLICATION_ATTRIBUTES_RESPONSE {
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING);
+} }
+
+structure! { GetSMSAttributesInput GET_SMS_ATTRIBUTES_INPUT {
+    attributes: Vec<String> = "attributes" m(&LIST_STRING);
+} }
+
+structure! { GetSMSAttributesResponse GET_SMS_ATTRIBUTES_RESPONSE {
+    attributes: IndexMap<String, String> = "attributes" m(&MAP_STRING_TO_STRING);
+} }
+
+structure! { GetSMSSandboxAccountStatusInput GET_SMS_SANDBOX_ACCOUNT_STATUS_INPUT {
+} }
+
+structure! { GetSMSSandboxAccountStatusResult GET_SMS_SANDBOX_ACCOUNT_STATUS_RESULT {
+    is_in_sandbox: bool = "IsInSandbox" m(&BOOLEAN);
 } }
 
 structure! { GetSubscriptionAttributesInput GET_SUBSCRIPTION_ATTRIBUTES_INPUT {
@@ -178,6 +365,65 @@ structure! { GetTopicAttributesInput GET_TOPIC_ATTRIBUTES_INPUT {
 structure! { GetTopicAttributesResponse GET_TOPIC_ATTRIBUTES_RESPONSE {
     attributes: IndexMap<String, String> = "Attributes" m(&TOPIC_ATTRIBUTES_MAP);
 } }
+
+pub static LANGUAGE_CODE_STRING: Shape = Shape::new("LanguageCodeString", Kind::String).values(&[
+    "en-US", "en-GB", "es-419", "es-ES", "de-DE", "fr-CA", "fr-FR", "it-IT", "ja-JP", "pt-BR", "kr-KR", "zh-CN",
+    "zh-TW",
+]);
+
+structure! { ListEndpointsByPlatformApplicationInput LIST_ENDPOINTS_BY_PLATFORM_APPLICATION_INPUT {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING).required();
+    next_token: String = "NextToken" m(&STRING);
+} }
+
+structure! { ListEndpointsByPlatformApplicationResponse LIST_ENDPOINTS_BY_PLATFORM_APPLICATION_RESPONSE {
+    endpoints: Vec<Endpoint> = "Endpoints" m(&LIST_OF_ENDPOINTS);
+    next_token: String = "NextToken" m(&STRING);
+} }
+
+pub static LIST_OF_ENDPOINTS: Shape = Shape::list("ListOfEndpoints", &ENDPOINT);
+
+pub static LIST_OF_PLATFORM_APPLICATIONS: Shape = Shape::list("ListOfPlatformApplications", &PLATFORM_APPLICATION);
+
+structure! { ListOriginationNumbersRequest LIST_ORIGINATION_NUMBERS_REQUEST {
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&MAX_ITEMS_LIST_ORIGINATION_NUMBERS);
+} }
+
+structure! { ListOriginationNumbersResult LIST_ORIGINATION_NUMBERS_RESULT {
+    next_token: String = "NextToken" m(&STRING);
+    phone_numbers: Vec<PhoneNumberInformation> = "PhoneNumbers" m(&PHONE_NUMBER_INFORMATION_LIST);
+} }
+
+structure! { ListPhoneNumbersOptedOutInput LIST_PHONE_NUMBERS_OPTED_OUT_INPUT {
+    next_token: String = "nextToken" m(&STRING);
+} }
+
+structure! { ListPhoneNumbersOptedOutResponse LIST_PHONE_NUMBERS_OPTED_OUT_RESPONSE {
+    phone_numbers: Vec<String> = "phoneNumbers" m(&PHONE_NUMBER_LIST);
+    next_token: String = "nextToken" m(&STRING);
+} }
+
+structure! { ListPlatformApplicationsInput LIST_PLATFORM_APPLICATIONS_INPUT {
+    next_token: String = "NextToken" m(&STRING);
+} }
+
+structure! { ListPlatformApplicationsResponse LIST_PLATFORM_APPLICATIONS_RESPONSE {
+    platform_applications: Vec<PlatformApplication> = "PlatformApplications" m(&LIST_OF_PLATFORM_APPLICATIONS);
+    next_token: String = "NextToken" m(&STRING);
+} }
+
+structure! { ListSMSSandboxPhoneNumbersInput LIST_SMS_SANDBOX_PHONE_NUMBERS_INPUT {
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&MAX_ITEMS);
+} }
+
+structure! { ListSMSSandboxPhoneNumbersResult LIST_SMS_SANDBOX_PHONE_NUMBERS_RESULT {
+    phone_numbers: Vec<SMSSandboxPhoneNumber> = "PhoneNumbers" m(&SMS_SANDBOX_PHONE_NUMBER_LIST);
+    next_token: String = "NextToken" m(&STRING);
+} }
+
+pub static LIST_STRING: Shape = Shape::list("ListString", &STRING);
 
 structure! { ListSubscriptionsByTopicInput LIST_SUBSCRIPTIONS_BY_TOPIC_INPUT {
     topic_arn: String = "TopicArn" m(&STRING).required();
@@ -215,6 +461,13 @@ structure! { ListTopicsResponse LIST_TOPICS_RESPONSE {
     next_token: String = "NextToken" m(&STRING);
 } }
 
+pub static MAP_STRING_TO_STRING: Shape = Shape::map("MapStringToString", &STRING);
+
+pub static MAX_ITEMS: Shape = Shape::new("MaxItems", Kind::Integer).min(1).max(100);
+
+pub static MAX_ITEMS_LIST_ORIGINATION_NUMBERS: Shape =
+    Shape::new("MaxItemsListOriginationNumbers", Kind::Integer).min(1).max(30);
+
 pub static MESSAGE_ATTRIBUTE_MAP: Shape =
     Shape::map("MessageAttributeMap", &MESSAGE_ATTRIBUTE_VALUE).entry_names("Name", "Value");
 
@@ -222,6 +475,38 @@ structure! { MessageAttributeValue MESSAGE_ATTRIBUTE_VALUE {
     data_type: String = "DataType" m(&STRING).required();
     string_value: String = "StringValue" m(&STRING);
     binary_value: Vec<u8> = "BinaryValue" m(&BLOB);
+} }
+
+pub static NUMBER_CAPABILITY_LIST: Shape = Shape::list("NumberCapabilityList", &STRING);
+
+pub static OTP_CODE: Shape = Shape::new("OTPCode", Kind::String).min(5).max(8).pattern("^[0-9]+$");
+
+structure! { OptInPhoneNumberInput OPT_IN_PHONE_NUMBER_INPUT {
+    phone_number: String = "phoneNumber" m(&STRING).required();
+} }
+
+structure! { OptInPhoneNumberResponse OPT_IN_PHONE_NUMBER_RESPONSE {
+} }
+
+structure! { PhoneNumberInformation PHONE_NUMBER_INFORMATION {
+    created_at: Timestamp = "CreatedAt" m(&TIMESTAMP);
+    phone_number: String = "PhoneNumber" m(&STRING);
+    status: String = "Status" m(&STRING);
+    iso2_country_code: String = "Iso2CountryCode" m(&STRING);
+    route_type: String = "RouteType" m(&STRING);
+    number_capabilities: Vec<String> = "NumberCapabilities" m(&NUMBER_CAPABILITY_LIST);
+} }
+
+pub static PHONE_NUMBER_INFORMATION_LIST: Shape = Shape::list("PhoneNumberInformationList", &PHONE_NUMBER_INFORMATION);
+
+pub static PHONE_NUMBER_LIST: Shape = Shape::list("PhoneNumberList", &STRING);
+
+pub static PHONE_NUMBER_STRING: Shape =
+    Shape::new("PhoneNumberString", Kind::String).max(20).pattern("^(\\+[0-9]{8,}|[0-9]{0,9})$");
+
+structure! { PlatformApplication PLATFORM_APPLICATION {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING);
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING);
 } }
 
 structure! { PublishBatchInput PUBLISH_BATCH_INPUT {
@@ -273,9 +558,38 @@ structure! { PublishResponse PUBLISH_RESPONSE {
     sequence_number: String = "SequenceNumber" m(&STRING);
 } }
 
+structure! { PutDataProtectionPolicyInput PUT_DATA_PROTECTION_POLICY_INPUT {
+    resource_arn: String = "ResourceArn" m(&STRING).required();
+    data_protection_policy: String = "DataProtectionPolicy" m(&STRING).required();
+} }
+
 structure! { RemovePermissionInput REMOVE_PERMISSION_INPUT {
     topic_arn: String = "TopicArn" m(&STRING).required();
     label: String = "Label" m(&STRING).required();
+} }
+
+structure! { SMSSandboxPhoneNumber SMS_SANDBOX_PHONE_NUMBER {
+    phone_number: String = "PhoneNumber" m(&PHONE_NUMBER_STRING);
+    status: String = "Status" m(&STRING);
+} }
+
+pub static SMS_SANDBOX_PHONE_NUMBER_LIST: Shape = Shape::list("SMSSandboxPhoneNumberList", &SMS_SANDBOX_PHONE_NUMBER);
+
+structure! { SetEndpointAttributesInput SET_ENDPOINT_ATTRIBUTES_INPUT {
+    endpoint_arn: String = "EndpointArn" m(&STRING).required();
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING).required();
+} }
+
+structure! { SetPlatformApplicationAttributesInput SET_PLATFORM_APPLICATION_ATTRIBUTES_INPUT {
+    platform_application_arn: String = "PlatformApplicationArn" m(&STRING).required();
+    attributes: IndexMap<String, String> = "Attributes" m(&MAP_STRING_TO_STRING).required();
+} }
+
+structure! { SetSMSAttributesInput SET_SMS_ATTRIBUTES_INPUT {
+    attributes: IndexMap<String, String> = "attributes" m(&MAP_STRING_TO_STRING).required();
+} }
+
+structure! { SetSMSAttributesResponse SET_SMS_ATTRIBUTES_RESPONSE {
 } }
 
 structure! { SetSubscriptionAttributesInput SET_SUBSCRIPTION_ATTRIBUTES_INPUT {
@@ -337,6 +651,8 @@ structure! { TagResourceResponse TAG_RESOURCE_RESPONSE {
 
 pub static TAG_VALUE: Shape = Shape::new("TagValue", Kind::String).min(0).max(256);
 
+pub static TIMESTAMP: Shape = Shape::new("Timestamp", Kind::Timestamp);
+
 structure! { Topic TOPIC {
     topic_arn: String = "TopicArn" m(&STRING);
 } }
@@ -355,6 +671,14 @@ structure! { UntagResourceRequest UNTAG_RESOURCE_REQUEST {
 } }
 
 structure! { UntagResourceResponse UNTAG_RESOURCE_RESPONSE {
+} }
+
+structure! { VerifySMSSandboxPhoneNumberInput VERIFY_SMS_SANDBOX_PHONE_NUMBER_INPUT {
+    phone_number: String = "PhoneNumber" m(&PHONE_NUMBER_STRING).required();
+    one_time_password: String = "OneTimePassword" m(&OTP_CODE).required();
+} }
+
+structure! { VerifySMSSandboxPhoneNumberResult VERIFY_SMS_SANDBOX_PHONE_NUMBER_RESULT {
 } }
 
 pub static BOOLEAN: Shape = Shape::new("boolean", Kind::Boolean);

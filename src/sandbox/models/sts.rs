@@ -17,6 +17,8 @@ pub static SERVICE: Service = Service {
     protocols: &[Protocol::Query],
     operations: &[
         op("AssumeRole", &ASSUME_ROLE_REQUEST, &ASSUME_ROLE_RESPONSE).wrapped("AssumeRoleResult"),
+        op("AssumeRoleWithSAML", &ASSUME_ROLE_WITH_SAML_REQUEST, &ASSUME_ROLE_WITH_SAML_RESPONSE)
+            .wrapped("AssumeRoleWithSAMLResult"),
         op(
             "AssumeRoleWithWebIdentity",
             &ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST,
@@ -47,6 +49,8 @@ pub static SERVICE: Service = Service {
 
 pub type AssumeRoleInput = AssumeRoleRequest;
 pub type AssumeRoleOutput = AssumeRoleResponse;
+pub type AssumeRoleWithSAMLInput = AssumeRoleWithSAMLRequest;
+pub type AssumeRoleWithSAMLOutput = AssumeRoleWithSAMLResponse;
 pub type AssumeRoleWithWebIdentityInput = AssumeRoleWithWebIdentityRequest;
 pub type AssumeRoleWithWebIdentityOutput = AssumeRoleWithWebIdentityResponse;
 pub type DecodeAuthorizationMessageInput = DecodeAuthorizationMessageRequest;
@@ -80,6 +84,30 @@ structure! { AssumeRoleResponse ASSUME_ROLE_RESPONSE {
     credentials: Credentials = "Credentials" m(&CREDENTIALS);
     assumed_role_user: AssumedRoleUser = "AssumedRoleUser" m(&ASSUMED_ROLE_USER);
     packed_policy_size: i64 = "PackedPolicySize" m(&INTEGER);
+    source_identity: String = "SourceIdentity" m(&SOURCE_IDENTITY_TYPE);
+    session_token_utilization: i64 = "SessionTokenUtilization" m(&INTEGER);
+    session_token_size: i64 = "SessionTokenSize" m(&INTEGER);
+} }
+
+structure! { AssumeRoleWithSAMLRequest ASSUME_ROLE_WITH_SAML_REQUEST {
+    role_arn: String = "RoleArn" m(&ARN_TYPE).required();
+    principal_arn: String = "PrincipalArn" m(&ARN_TYPE).required();
+    saml_assertion: String = "SAMLAssertion" m(&SAML_ASSERTION_TYPE).required();
+    policy_arns: Vec<PolicyDescriptorType> = "PolicyArns" m(&POLICY_DESCRIPTOR_LIST_TYPE);
+    policy: String = "Policy" m(&SESSION_POLICY_DOCUMENT_TYPE);
+    duration_seconds: i64 = "DurationSeconds" m(&ROLE_DURATION_SECONDS_TYPE);
+    minimum_session_token_size: i64 = "MinimumSessionTokenSize" m(&MINIMUM_SESSION_TOKEN_SIZE_TYPE);
+} }
+
+structure! { AssumeRoleWithSAMLResponse ASSUME_ROLE_WITH_SAML_RESPONSE {
+    credentials: Credentials = "Credentials" m(&CREDENTIALS);
+    assumed_role_user: AssumedRoleUser = "AssumedRoleUser" m(&ASSUMED_ROLE_USER);
+    packed_policy_size: i64 = "PackedPolicySize" m(&INTEGER);
+    subject: String = "Subject" m(&STRING);
+    subject_type: String = "SubjectType" m(&STRING);
+    issuer: String = "Issuer" m(&STRING);
+    audience: String = "Audience" m(&STRING);
+    name_qualifier: String = "NameQualifier" m(&STRING);
     source_identity: String = "SourceIdentity" m(&SOURCE_IDENTITY_TYPE);
     session_token_utilization: i64 = "SessionTokenUtilization" m(&INTEGER);
     session_token_size: i64 = "SessionTokenSize" m(&INTEGER);
@@ -191,6 +219,8 @@ structure! { ProvidedContext PROVIDED_CONTEXT {
 
 pub static PROVIDED_CONTEXTS_LIST_TYPE: Shape =
     Shape::list("ProvidedContextsListType", &PROVIDED_CONTEXT).min(1).max(5);
+
+pub static SAML_ASSERTION_TYPE: Shape = Shape::new("SAMLAssertionType", Kind::String).min(4).max(100000);
 
 structure! { Tag TAG {
     key: String = "Key" m(&TAG_KEY_TYPE).required();

@@ -49,6 +49,10 @@ impl<'a> Emitter<'a> {
             if self.model["shapes"][shape]["type"] == "structure" && TAKEN.contains(shape) {
                 return Err(format!("{}: a structure is called {shape}", self.service));
             }
+            // A text or number without rules has no table of its own.
+            if primitive(&self.model["shapes"][shape]).is_some() && self.rules(shape).is_empty() {
+                continue;
+            }
             if let Some(other) = tables.insert(names::table(shape), shape) {
                 return Err(format!("{}: {shape} and {other} have one table name", self.service));
             }
