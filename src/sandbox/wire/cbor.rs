@@ -129,9 +129,26 @@ impl Reader<'_> {
         }
     }
 
+    /// A half-precision number: botocore writes infinity and NaN so. Source: RFC 8949, appendix D.
+    fn half(&mut self) -> Option<f64> {
+        let at = self.decoder.position();
+        let bytes = self.decoder.input().get(at + 1..at + 3)?;
+        self.decoder.set_position(at + 3);
+        let half = u16::from_be_bytes([bytes[0], bytes[1]]);
+        let (exponent, mantissa) = (i32::from((half >> 10) & 0x1f), f64::from(half & 0x3ff));
+        let size = match exponent {
+            0 => mantissa * 2_f64.powi(-24),
+            31 if mantissa == 0.0 => f64::INFINITY,
+            31 => f64::NAN,
+            _ => (mantissa + 1024.0) * 2_f64.powi(exponent - 25),
+        };
+        Some(if half & 0x8000 == 0 { size } else { -size })
+    }
+
     fn number(&mut self) -> Option<f64> {
         match self.decoder.datatype().ok()? {
-            Type::F16 | Type::F32 => self.decoder.f32().ok().map(f64::from),
+            Type::F16 => self.half(),
+            Type::F32 => self.decoder.f32().ok().map(f64::from),
             Type::F64 => self.decoder.f64().ok(),
             _ => self.decoder.int().ok().map(|int| i128::from(int) as f64),
         }

@@ -39,6 +39,10 @@ pub fn decode(json: Json, shape: &'static Shape, at: &str) -> Result<Value, Unre
         (Kind::Double, Json::Number(number)) => {
             number.as_f64().map(Value::Double).ok_or_else(|| unreadable("a number"))
         }
+        // What JSON has no number for. Source: Smithy, "AWS JSON 1.0 protocol", on floats.
+        (Kind::Double, Json::String(text)) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {
+            Ok(Value::Double(text.parse().unwrap_or(f64::NAN)))
+        }
         (Kind::Timestamp, Json::Number(number)) => {
             let secs = number.as_f64().ok_or_else(|| unreadable("a timestamp"))?;
             Ok(Value::Timestamp(Timestamp::from_millis((secs * 1000.0).round() as i64)))
