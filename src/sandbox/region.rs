@@ -15,6 +15,7 @@ pub struct Region {
     /// Networks, images, key pairs: what EC2 keeps that has no life of its own.
     pub ec2: services::ec2::Ec2,
     pub sqs: services::sqs::Sqs,
+    pub cloudwatch: services::cloudwatch::Documents,
     /// Email and webhook messages that left this region.
     pub mailbox: Vec<Delivery>,
 }
@@ -26,6 +27,7 @@ impl Region {
         Self {
             ec2: services::ec2::Ec2::new(&place, seed),
             sqs: services::sqs::Sqs::new(&place, here),
+            cloudwatch: services::cloudwatch::Documents::default(),
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
         }
@@ -63,6 +65,8 @@ impl Region {
             ("topic", world.topics.topic_arns().count()),
             ("subscription", world.topics.subscriptions().count()),
             ("queue", self.sqs.queue_count()),
+            ("dashboard", self.cloudwatch.dashboard_count()),
+            ("insight rule", self.cloudwatch.insight_rule_count()),
         ]
         .into_iter()
         .chain(self.ec2.made_since(&fresh.ec2))

@@ -31,6 +31,7 @@ pub use config::{
     AlarmState, AlarmTiming, Comparison, LowSamples, MetricAlarm, MetricStat, TreatMissingData, WarmUp, Watched,
 };
 pub use state::Alarm;
+pub use world::check_tags;
 
 use super::Refusal;
 use super::metrics::{Metrics, Point};

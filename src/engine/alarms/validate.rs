@@ -210,7 +210,10 @@ impl AlarmRequest {
     fn low_samples(&self, statistic: Option<Statistic>) -> Result<Option<LowSamples>, Refusal> {
         let Some(text) = &self.evaluate_low_sample_count_percentile else { return Ok(None) };
         let low_samples = LowSamples::parse(text).ok_or_else(|| {
-            Refusal::validation("Supported options for EvaluateLowSampleCountPercentile are evaluate and ignore.")
+            Refusal::validation(format!(
+                "Option {text} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile are \
+                 evaluate and ignore."
+            ))
         })?;
         if !matches!(statistic, Some(Statistic::Extended(Extended::Percentile(_)))) {
             let statistic = statistic.map_or("an expression".to_string(), |statistic| statistic.to_string());

@@ -145,7 +145,9 @@ fn no_such_resource() -> Refusal {
     Refusal::new("ResourceNotFoundException", 404, "")
 }
 
-fn check_tags(tags: &Tags) -> Result<(), Refusal> {
+/// # Errors
+/// `AccessDenied` for keys that are AWS's, `ValidationError` for too many.
+pub fn check_tags(tags: &Tags) -> Result<(), Refusal> {
     if tags.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
         return Err(Refusal::new(
             "AccessDenied",

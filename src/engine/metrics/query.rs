@@ -23,7 +23,8 @@ pub fn slots_between(start: Timestamp, end: Timestamp, period_secs: i64, now: Ti
     let fits = matches!(period_secs, 1 | 5 | 10 | 20 | 30) || (period_secs >= 60 && period_secs % 60 == 0);
     let period_secs = u32::try_from(period_secs).ok().filter(|_| fits);
     let period_secs = period_secs.ok_or_else(|| invalid("The parameter Period must be a multiple of 60."))?;
-    if start >= end {
+    // AWS looks at whole seconds here.
+    if start.as_secs() >= end.as_secs() {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
     let step = match now.since(start) {

@@ -252,10 +252,25 @@ impl Queries {
             Series { label, ..series }
         };
         match value {
-            Value::Series(series) => Ok((grid, vec![Series { label: query.default_label().to_string(), ..series }])),
+            Value::Series(series) => Ok((grid, vec![Series { label: self.label(query), ..series }])),
             Value::Array(all) => Ok((grid, all.into_iter().map(labelled).collect())),
             other => Err(no_series(&query.id, &other)),
         }
+    }
+
+    /// What the series of a query is called: metrics without a label of their own are told apart by statistic and by
+    /// period, where those of one call differ in them (LocalStack's label rule, made from answers of AWS).
+    fn label(&self, query: &Query) -> String {
+        let (None, Some(stat)) = (&query.label, query.stat()) else { return query.default_label().to_string() };
+        let stats = || self.list.iter().filter_map(Query::stat);
+        let mut label = query.default_label().to_string();
+        if stats().any(|other| other.statistic != stat.statistic) {
+            label.push_str(&format!(" {}", stat.statistic));
+        }
+        if stats().any(|other| other.period_secs != stat.period_secs) {
+            label.push_str(&format!(" {}", stat.period_secs));
+        }
+        label
     }
 
     /// The place of the query that an alarm watches, if these may be an alarm's.
@@ -345,7 +360,7 @@ impl QueryRequest {
                 )));
             }
             (None, None) => {
-                return Err(Refusal::validation(format!("{member} must specify MetricStat or Expression.")));
+                return Err(Refusal::validation(format!("The parameter {member}.MetricStat is required.\n")));
             }
             (None, Some(_)) if self.period_secs.is_some() => {
                 return Err(Refusal::validation(format!(

@@ -1,6 +1,6 @@
 //! Alarms: put, describe, set, delete, tag.
 
-use super::{composites, dimensions, page_size, pairs, position, queries, tags, token};
+use super::{composites, dimensions, page_size, pairs, pairs_of_tags, position, queries, token};
 use crate::engine::Refusal;
 use crate::engine::alarms::composite::name_of;
 use crate::engine::alarms::validate::AlarmRequest;
@@ -78,9 +78,6 @@ pub fn register(operations: &mut Operations) {
     );
     operations.on("EnableAlarmActions", "Turns alarms' actions on.", &["AlarmNames"], enable_alarm_actions);
     operations.on("DisableAlarmActions", "Turns alarms' actions off.", &["AlarmNames"], disable_alarm_actions);
-    operations.on("TagResource", "Adds or changes an alarm's tags.", &["ResourceARN", "Tags"], tag_resource);
-    operations.on("UntagResource", "Removes tags from an alarm.", &["ResourceARN", "TagKeys"], untag_resource);
-    operations.on("ListTagsForResource", "Lists an alarm's tags.", &["ResourceARN"], list_tags_for_resource);
 }
 
 fn put_metric_alarm(
@@ -88,7 +85,7 @@ fn put_metric_alarm(
     call: &Call,
     input: model::PutMetricAlarmInput,
 ) -> Result<model::PutMetricAlarmOutput, Refusal> {
-    let tags = tags(input.tags);
+    let tags = pairs_of_tags(input.tags);
     let wall_clock = input.evaluation_window.map(wall_clock).transpose()?.flatten();
     let (warm_up_minutes, whole_warm_up) = input.warm_up_configuration.map_or((None, false), |warm_up| {
         let whole = warm_up.only_start_evaluating_after_warm_up_period_ends.unwrap_or(false);
@@ -393,34 +390,6 @@ fn disable_alarm_actions(
         region.world.alarms.enable_actions(call.now, &name, false);
     }
     Ok(model::DisableAlarmActionsOutput {})
-}
-
-fn tag_resource(
-    region: &mut Region,
-    _call: &Call,
-    input: model::TagResourceInput,
-) -> Result<model::TagResourceOutput, Refusal> {
-    region.world.tag_alarm(&input.resource_arn.unwrap_or_default(), tags(input.tags))?;
-    Ok(model::TagResourceOutput {})
-}
-
-fn untag_resource(
-    region: &mut Region,
-    _call: &Call,
-    input: model::UntagResourceInput,
-) -> Result<model::UntagResourceOutput, Refusal> {
-    region.world.untag_alarm(&input.resource_arn.unwrap_or_default(), &input.tag_keys.unwrap_or_default())?;
-    Ok(model::UntagResourceOutput {})
-}
-
-fn list_tags_for_resource(
-    region: &mut Region,
-    _call: &Call,
-    input: model::ListTagsForResourceInput,
-) -> Result<model::ListTagsForResourceOutput, Refusal> {
-    let tags = region.world.alarm_tags(&input.resource_arn.unwrap_or_default())?;
-    let tag = |(key, value): (&String, &String)| model::Tag { key: Some(key.clone()), value: Some(value.clone()) };
-    Ok(model::ListTagsForResourceOutput { tags: Some(tags.iter().map(tag).collect()) })
 }
 
 fn alarm_names(names: Option<Vec<String>>) -> Vec<AlarmName> {

@@ -1,6 +1,6 @@
 //! Composite alarms: put and describe.
 
-use super::tags;
+use super::pairs_of_tags;
 use crate::engine::Refusal;
 use crate::engine::alarms::composite::validate::CompositeRequest;
 use crate::engine::alarms::{Alarms, Composite};
@@ -34,7 +34,7 @@ fn put_composite_alarm(
     call: &Call,
     input: model::PutCompositeAlarmInput,
 ) -> Result<model::PutCompositeAlarmOutput, Refusal> {
-    let tags = tags(input.tags);
+    let tags = pairs_of_tags(input.tags);
     let request = CompositeRequest {
         name: input.alarm_name.unwrap_or_default(),
         description: input.alarm_description,

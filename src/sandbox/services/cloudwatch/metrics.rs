@@ -1,5 +1,6 @@
 //! Metric data: put, list, query.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::{dimensions, offset, page, pairs, queries, token};
@@ -129,7 +130,7 @@ fn get_metric_statistics(
     let plain = input.statistics.unwrap_or_default();
     let extended = input.extended_statistics.unwrap_or_default();
     if plain.is_empty() && extended.is_empty() {
-        let text = "At least one of the parameters Statistics and ExtendedStatistics must be specified.";
+        let text = "Must specify either Statistics or ExtendedStatistics";
         return Err(Refusal::new("InvalidParameterCombination", 400, text));
     }
     let statistics = parse_statistics(&plain, "Statistics")?;
@@ -204,6 +205,7 @@ fn get_metric_data(
     let requests = queries::requests(requests, &region.world.place.account)?;
     let queries = Queries::check(requests, "MetricDataQueries")?;
     let (start, end) = (input.start_time.unwrap_or_default(), input.end_time.unwrap_or_default());
+    check_span(start, end)?;
     let slots = |period_secs: u32| {
         let slots = slots_between(start, end, period_secs.into(), call.now);
         slots.map_err(|refusal| Refusal::validation(refusal.message))
@@ -220,6 +222,15 @@ fn get_metric_data(
     let size = input.max_datapoints.unwrap_or(DATAPOINTS_PER_PAGE).clamp(1, DATAPOINTS_PER_PAGE) as usize;
     let next_token = cut(&mut results, from, size);
     Ok(model::GetMetricDataOutput { metric_data_results: Some(results), next_token, messages: Some(Vec::new()) })
+}
+
+/// GetMetricData's own words for a span that is none, in whole seconds.
+fn check_span(start: Timestamp, end: Timestamp) -> Result<(), Refusal> {
+    match start.as_secs().cmp(&end.as_secs()) {
+        Ordering::Less => Ok(()),
+        Ordering::Equal => Err(Refusal::validation("The parameter StartTime must not equal parameter EndTime.")),
+        Ordering::Greater => Err(Refusal::validation("The parameter EndTime must be greater than StartTime.")),
+    }
 }
 
 fn result(id: &str, series: Series, starts: &[Timestamp], ascending: bool) -> model::MetricDataResult {

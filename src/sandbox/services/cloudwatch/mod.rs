@@ -1,16 +1,25 @@
 //! CloudWatch: metrics and alarms. Everything is decided in [`crate::engine`]; here it is translated.
 //!
-//! Not reproduced: anomaly detection, PromQL and log alarms, dashboards. Start at [`operations`].
+//! Dashboards and insight rules are documents: kept and checked, never drawn or run. Not reproduced: anomaly detection,
+//! PromQL and log alarms, metric streams. Start at [`operations`].
 
 mod alarms;
 mod composites;
+mod dashboards;
 mod history;
+mod insight_rules;
 mod metrics;
 mod mutes;
 mod queries;
+mod tags;
+mod widgets;
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Refusal;
 use crate::engine::alarms::Tags;
@@ -20,6 +29,23 @@ use crate::sandbox::operations::Operations;
 /// The most that DescribeAlarms and DescribeAlarmHistory give at once, and what they give when not told.
 const RECORDS_PER_PAGE: i64 = 100;
 
+/// What CloudWatch keeps and never evaluates, by name.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Documents {
+    dashboards: BTreeMap<String, dashboards::Dashboard>,
+    insight_rules: BTreeMap<String, insight_rules::InsightRule>,
+}
+
+impl Documents {
+    pub fn dashboard_count(&self) -> usize {
+        self.dashboards.len()
+    }
+
+    pub fn insight_rule_count(&self) -> usize {
+        self.insight_rules.len()
+    }
+}
+
 pub fn operations() -> Operations {
     let mut operations = Operations::default();
     metrics::register(&mut operations);
@@ -27,6 +53,9 @@ pub fn operations() -> Operations {
     composites::register(&mut operations);
     mutes::register(&mut operations);
     history::register(&mut operations);
+    tags::register(&mut operations);
+    dashboards::register(&mut operations);
+    insight_rules::register(&mut operations);
     operations
 }
 
@@ -41,7 +70,7 @@ fn dimensions<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> 
     pairs.into_iter().map(dimension).collect()
 }
 
-fn tags(list: Option<Vec<model::Tag>>) -> Tags {
+fn pairs_of_tags(list: Option<Vec<model::Tag>>) -> Tags {
     let tag = |tag: model::Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
     list.unwrap_or_default().into_iter().map(tag).collect()
 }
