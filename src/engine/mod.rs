@@ -12,6 +12,7 @@ pub mod alarms;
 pub mod faults;
 pub mod groups;
 pub mod ids;
+pub mod keys;
 pub mod metrics;
 pub mod names;
 mod route;
@@ -37,6 +38,7 @@ pub struct World {
     /// What alarms invoked functions with, oldest first; whoever drives the world stands in for the functions.
     #[serde(default)]
     pub invocations: Vec<alarms::event::Invocation>,
+    pub keys: keys::Keys,
     pub ids: Ids,
 }
 
@@ -85,6 +87,7 @@ impl World {
             topics: topics::Topics::new(&place, seed),
             faults: faults::Faults::default(),
             invocations: Vec::new(),
+            keys: keys::Keys::new(&place, seed),
             ids: Ids::new(seed, "world"),
             place,
         }

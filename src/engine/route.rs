@@ -45,7 +45,7 @@ impl World {
                 let notice = firing.notice(&self.place);
                 let cloudwatch =
                     Publisher { principal: "cloudwatch.amazonaws.com", source_arn: Some(firing.alarm.arn()) };
-                match self.topics.publish_from_service(now, &firing.action_arn, cloudwatch, &notice) {
+                match self.topics.publish_from_service(now, &firing.action_arn, cloudwatch, &notice, &self.keys) {
                     Ok(_) => ActionOutcome::Succeeded { published: Some(notice) },
                     Err(error) => ActionOutcome::Failed { error: error.for_alarm_history() },
                 }
@@ -83,7 +83,8 @@ impl World {
                 Outcome::Notify { topic_arn, notice } => {
                     // Auto Scaling tells nobody when a topic cannot be published to.
                     let autoscaling = Publisher { principal: "autoscaling.amazonaws.com", source_arn: None };
-                    let _ = self.topics.publish_from_service(now, topic_arn.as_str(), autoscaling, &notice);
+                    let arn = topic_arn.as_str();
+                    let _ = self.topics.publish_from_service(now, arn, autoscaling, &notice, &self.keys);
                 }
                 Outcome::Measured { key, at, sample } => self.store(now, key, at, sample, Resolution::Standard),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),

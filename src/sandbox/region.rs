@@ -67,6 +67,7 @@ impl Region {
             ("queue", self.sqs.queue_count()),
             ("dashboard", self.cloudwatch.dashboard_count()),
             ("insight rule", self.cloudwatch.insight_rule_count()),
+            ("key", world.keys.usable_count()),
         ]
         .into_iter()
         .chain(self.ec2.made_since(&fresh.ec2))
@@ -80,7 +81,7 @@ impl Region {
         services::sns::sign(&mut delivery);
         let id = delivery.id.clone();
         let outcome = match delivery.protocol.as_str() {
-            "sqs" => self.sqs.receive_from_topic(&delivery),
+            "sqs" => self.sqs.receive_from_topic(&delivery, &self.world.keys),
             _ => {
                 self.mailbox.push(delivery);
                 DeliveryOutcome::Accepted

@@ -29,6 +29,7 @@ static OPERATIONS: LazyLock<BTreeMap<&'static str, Operations>> = LazyLock::new(
         ("cloudwatch", services::cloudwatch::operations()),
         ("ec2", services::ec2::operations()),
         ("iam", services::iam::operations()),
+        ("kms", services::kms::operations()),
         ("sns", services::sns::operations()),
         ("sqs", services::sqs::operations()),
         ("ssm", services::ssm::operations()),

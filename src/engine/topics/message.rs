@@ -62,6 +62,12 @@ impl Texts {
     }
 }
 
+/// The platform of a device's endpoint, by which a structured message names the text for it: `GCM` of
+/// `arn:aws:sns:REGION:ACCOUNT:endpoint/GCM/APPLICATION/ID`.
+pub fn platform_of(endpoint: &str) -> &str {
+    endpoint.split('/').nth(1).unwrap_or_default()
+}
+
 pub fn invalid(reason: impl std::fmt::Display) -> Refusal {
     Refusal::new("InvalidParameter", 400, format!("Invalid parameter: {reason}"))
 }

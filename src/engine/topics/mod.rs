@@ -3,7 +3,7 @@
 //! A publish is judged by the topic's [`policy`], checked by [`message`], fanned out by each subscription's [`filter`],
 //! written as an [`envelope`] and tried again by the protocol's [`retry`] schedule. Messages leave through an outbox; who
 //! drives the world hands them over and reports back. Signatures are not made here: a delivery carries what to sign.
-//! Left out: push to applications, functions and streams, which are refused on subscribing; archiving; delivery
+//! Left out: functions and streams, which are refused on subscribing; archiving; delivery
 //! status logs. Start at [`Topics`].
 
 pub mod envelope;
@@ -69,7 +69,7 @@ pub struct Delivery {
     pub at: Timestamp,
     pub topic_arn: TopicArn,
     pub subscription_arn: SubscriptionArn,
-    /// `sqs`, `email`, `email-json`, `sms`, `http` or `https`.
+    /// `sqs`, `email`, `email-json`, `sms`, `application`, `http` or `https`.
     pub protocol: String,
     pub endpoint: String,
     pub kind: DeliveryKind,

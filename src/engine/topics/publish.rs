@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::envelope::Envelope;
-use super::message::{MessageAttribute, Publication, Texts, check_subject, invalid};
+use super::message::{MessageAttribute, Publication, Texts, check_subject, invalid, platform_of};
 use super::policy::{Caller, Request, Verdict};
 use super::{Delivery, DeliveryKind, FifoOrder, Notice, PublishError, Publisher, Topics};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::faults::Guard;
+use crate::engine::keys::Keys;
 use crate::engine::names::{SubscriptionArn, TopicArn};
 use crate::engine::text::Text;
 
@@ -56,8 +57,11 @@ impl Topics {
         now: Timestamp,
         topic_arn: &str,
         publication: &Publication,
+        keys: &Keys,
     ) -> Result<Published, Refusal> {
         let topic = self.find_for("SNS:Publish", topic_arn)?;
+        let key = self.topics[&topic].key().filter(|key| !keys.is_managed_for(key, "sns"));
+        key.map_or(Ok(()), |key| keys.usable(key))?;
         let texts = publication.check()?;
         let published = Published { message_id: self.ids.uuid(), sequence_number: None };
         let order = self.order(&topic, publication)?;
@@ -75,6 +79,7 @@ impl Topics {
         topic_arn: &str,
         publisher: Publisher<'_>,
         notice: &Notice,
+        keys: &Keys,
     ) -> Result<String, PublishError> {
         let Some((topic, _)) = self.topics.get_key_value(topic_arn) else {
             return Err(PublishError::NoSuchTopic(topic_arn.into()));
@@ -84,7 +89,8 @@ impl Topics {
         if denied == Some(Guard::TopicPolicy) || !self.lets_in(&topic, publisher) {
             return Err(PublishError::NotAuthorized(topic));
         }
-        if denied == Some(Guard::Key) || self.topics[&topic].locks_services_out() {
+        let has_key = |key: &str| self.can_use(keys, key, &topic, publisher);
+        if denied == Some(Guard::Key) || !self.topics[&topic].key().is_none_or(has_key) {
             return Err(PublishError::NoKeyAccess(topic));
         }
         let deduplication_id = self.ids.uuid();
@@ -101,12 +107,26 @@ impl Topics {
         Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order }).message_id)
     }
 
+    /// Auto Scaling publishes by its role, CloudWatch under its own name, and each needs the key as that.
+    fn can_use(&self, keys: &Keys, key: &str, topic: &TopicArn, publisher: Publisher<'_>) -> bool {
+        let role = self.auto_scaling_role();
+        let caller = match publisher.principal == AUTO_SCALING {
+            true => Caller::Identity { account: &self.place.account, arn: &role },
+            false => Caller::Service(publisher.principal),
+        };
+        let mut about = vec![("kms:EncryptionContext:aws:sns:topicArn", topic.as_str())];
+        about.extend(publisher.source_arn.map(|arn| ("aws:SourceArn", arn)));
+        keys.lets_in(key, caller, &about)
+    }
+
+    fn auto_scaling_role(&self) -> String {
+        let (partition, account) = (&self.place.partition, &self.place.account);
+        format!("arn:{partition}:iam::{account}:role/aws-service-role/{AUTO_SCALING}/AWSServiceRoleForAutoScaling")
+    }
+
     fn lets_in(&self, topic: &TopicArn, publisher: Publisher<'_>) -> bool {
         let account = self.place.account.as_str();
-        let role = format!(
-            "arn:{}:iam::{account}:role/aws-service-role/{AUTO_SCALING}/AWSServiceRoleForAutoScaling",
-            self.place.partition
-        );
+        let role = self.auto_scaling_role();
         let by_role = publisher.principal == AUTO_SCALING;
         let caller = match by_role {
             true => Caller::Identity { account, arn: &role },
@@ -139,6 +159,12 @@ impl Topics {
     /// The place of a message in a FIFO topic; `None` in a standard topic.
     fn order(&self, topic: &TopicArn, publication: &Publication) -> Result<Option<FifoOrder>, Refusal> {
         let topic = &self.topics[topic];
+        if topic.fifo.is_none() && publication.deduplication_id.is_some() {
+            return Err(invalid(
+                "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid \
+                 for this topic type",
+            ));
+        }
         if topic.fifo.is_none() {
             return Ok(None);
         }
@@ -193,7 +219,10 @@ impl Topics {
         let subscription = &self.subscriptions[arn];
         let topic = &self.topics[&accepted.topic];
         let protocol = subscription.protocol.as_str();
-        let message = accepted.texts.for_protocol(protocol);
+        let message = accepted.texts.for_protocol(match protocol {
+            "application" => platform_of(&subscription.endpoint),
+            protocol => protocol,
+        });
         let raw = subscription.is_raw() && matches!(protocol, "sqs" | "http" | "https");
         let unsubscribe_url = format!("{}{arn}", topic.links.unsubscribe);
         let envelope = Envelope {
@@ -213,7 +242,7 @@ impl Topics {
         };
         let (body, envelope) = match protocol {
             _ if raw => (message.clone(), None),
-            "sms" => (message.clone(), None),
+            "sms" | "application" => (message.clone(), None),
             "email" => {
                 let message = message.clone();
                 (Text::later(move || email_notification(&message, &unsubscribe_url)), None)

@@ -350,7 +350,7 @@ impl Topics {
     fn is_confirmed_at_once(&self, protocol: &str, endpoint: &str) -> bool {
         match protocol {
             "sqs" => endpoint.split(':').nth(4) == Some(self.place.account.as_str()),
-            "sms" => true,
+            "sms" | "application" => true,
             _ => false,
         }
     }
@@ -369,11 +369,12 @@ impl Topics {
                 "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics",
             )),
             "sqs" => Ok(()),
-            "http" | "https" | "email" | "email-json" | "sms" if fifo => {
+            "application" if !is_device_arn(endpoint) => Err(invalid("Application endpoint arn invalid")),
+            "http" | "https" | "email" | "email-json" | "sms" | "application" if fifo => {
                 Err(invalid("Protocol Reason: FIFO topics deliver to SQS queues"))
             }
-            "http" | "https" | "email" | "email-json" | "sms" => Ok(()),
-            "lambda" | "firehose" | "application" => {
+            "http" | "https" | "email" | "email-json" | "sms" | "application" => Ok(()),
+            "lambda" | "firehose" => {
                 Err(invalid(format!("Protocol Reason: {protocol} subscriptions are not served by this endpoint")))
             }
             _ => Err(invalid(format!("Amazon SNS does not support this protocol string: {protocol}"))),
@@ -405,10 +406,17 @@ fn is_email(endpoint: &str) -> bool {
         && !endpoint.contains(char::is_whitespace)
 }
 
+/// Digits, with single dashes, dots and slashes between them.
 fn is_telephone(endpoint: &str) -> bool {
     let digits = endpoint.strip_prefix('+').unwrap_or(endpoint);
-    let dashed = digits.split('-').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    dashed && (2..=20).contains(&digits.len())
+    let parted = digits.split(['-', '.', '/']).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    parted && (2..=20).contains(&digits.len())
+}
+
+fn is_device_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    matches!(parts.as_slice(), ["arn", _, "sns", _, _, resource]
+        if resource.starts_with("endpoint/") && resource.split('/').count() == 4)
 }
 
 fn is_queue_arn(text: &str) -> bool {

@@ -1,5 +1,6 @@
 use super::message::Publication;
 use super::*;
+use crate::engine::keys::Keys;
 use std::time::Duration;
 
 const AT: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -13,6 +14,10 @@ fn world() -> (Topics, String) {
 
 fn place() -> Place {
     Place::new("eu-west-1", "123456789012")
+}
+
+fn keys() -> Keys {
+    Keys::new(&place(), 7)
 }
 
 fn create(topics: &mut Topics, name: &str, attributes: &[(&str, &str)]) -> Result<String, Refusal> {
@@ -45,7 +50,7 @@ fn subscribe_with(
 }
 
 fn publish(topics: &mut Topics, topic: &str, message: &str) -> Result<Published, Refusal> {
-    topics.publish(AT, topic, &Publication { message: message.into(), ..Publication::default() })
+    topics.publish(AT, topic, &Publication { message: message.into(), ..Publication::default() }, &keys())
 }
 
 fn cloudwatch(source: &str) -> Publisher<'_> {
@@ -181,20 +186,21 @@ fn a_service_publishes_only_where_the_policy_lets_it() {
     let alarm = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:cpu";
     let (mut topics, arn) = world();
     let notice = Notice::new("s", "m");
-    let unknown = topics.publish_from_service(AT, "arn:aws:sns:eu-west-1:123456789012:x", cloudwatch(alarm), &notice);
+    let unknown =
+        topics.publish_from_service(AT, "arn:aws:sns:eu-west-1:123456789012:x", cloudwatch(alarm), &notice, &keys());
     assert!(matches!(unknown, Err(PublishError::NoSuchTopic(_))));
-    assert!(topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice).is_ok());
+    assert!(topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice, &keys()).is_ok());
     let only = |source: &str| {
         format!(
             r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"cloudwatch.amazonaws.com"}},"Action":"sns:Publish","Resource":"{arn}","Condition":{{"ArnLike":{{"aws:SourceArn":"{source}"}}}}}}]}}"#
         )
     };
     topics.set_topic_attribute(&arn, "Policy", &only("arn:aws:cloudwatch:*:*:alarm:*")).unwrap();
-    assert!(topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice).is_ok());
+    assert!(topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice, &keys()).is_ok());
     let autoscaling = Publisher { principal: AUTO_SCALING, source_arn: None };
-    assert!(topics.publish_from_service(AT, &arn, autoscaling, &notice).is_ok(), "by its service-linked role");
+    assert!(topics.publish_from_service(AT, &arn, autoscaling, &notice, &keys()).is_ok(), "by its service-linked role");
     topics.set_topic_attribute(&arn, "Policy", &only("arn:aws:cloudwatch:*:*:alarm:web")).unwrap();
-    let refused = topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice).unwrap_err();
+    let refused = topics.publish_from_service(AT, &arn, cloudwatch(alarm), &notice, &keys()).unwrap_err();
     let text = format!("CloudWatch Alarms is not authorized to perform: SNS:Publish on resource:{arn}");
     assert_eq!(refused.for_alarm_history(), text);
 }
@@ -205,7 +211,8 @@ const AUTO_SCALING: &str = "autoscaling.amazonaws.com";
 fn a_topic_under_awss_own_key_is_closed_to_alarms() {
     let (mut topics, arn) = world();
     topics.set_topic_attribute(&arn, "KmsMasterKeyId", "alias/aws/sns").unwrap();
-    let refused = topics.publish_from_service(AT, &arn, cloudwatch("arn:x"), &Notice::new("s", "m")).unwrap_err();
+    let refused =
+        topics.publish_from_service(AT, &arn, cloudwatch("arn:x"), &Notice::new("s", "m"), &keys()).unwrap_err();
     assert!(refused.for_alarm_history().contains("encryption key"), "{refused:?}");
     assert!(publish(&mut topics, &arn, "m").is_ok(), "its owner can still publish");
 }
@@ -329,7 +336,7 @@ fn filters_and_raw_delivery_work_together() {
         attributes: BTreeMap::from([("kind".to_string(), kind)]),
         ..Publication::default()
     };
-    topics.publish(AT, &arn, &publication).unwrap();
+    topics.publish(AT, &arn, &publication, &keys()).unwrap();
     let [delivery] = topics.take_outbox().try_into().unwrap();
     assert_eq!((delivery.body.as_str(), delivery.raw, delivery.attributes), ("wanted", true, publication.attributes));
     let nested =
@@ -381,15 +388,15 @@ fn a_fifo_topic_numbers_its_messages_and_drops_copies() {
     let missing = publish(&mut topics, &arn, "Test").unwrap_err();
     assert_eq!(missing.message, "Invalid parameter: The MessageGroupId parameter is required for FIFO topics");
     let publication = Publication { message: "Test".into(), group_id: Some("g".into()), ..Publication::default() };
-    let first = topics.publish(AT, &arn, &publication).unwrap();
-    assert_eq!(topics.publish(AT, &arn, &publication), Ok(first), "a copy is told what the first was");
+    let first = topics.publish(AT, &arn, &publication, &keys()).unwrap();
+    assert_eq!(topics.publish(AT, &arn, &publication, &keys()), Ok(first), "a copy is told what the first was");
     let [delivery] = topics.take_outbox().try_into().unwrap();
     // SHA-256 of the body, recorded.
     let content = "532eaabd9574880dbf76b9b8cc00832c20a6ec113d682299550d7a6e0f345e25";
     let order = FifoOrder { group_id: "g".into(), deduplication_id: content.into() };
     assert_eq!((delivery.order, delivery.envelope), (Some(order), None));
     assert!(!delivery.body.contains("Signature"), "{}", delivery.body);
-    topics.publish(AT + Duration::from_secs(301), &arn, &publication).unwrap();
+    topics.publish(AT + Duration::from_secs(301), &arn, &publication, &keys()).unwrap();
     assert_eq!(topics.take_outbox().len(), 1, "after five minutes it is a new message");
 }
 

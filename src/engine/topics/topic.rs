@@ -82,9 +82,9 @@ impl Topic {
         }
     }
 
-    /// Whether the topic is encrypted with the key that AWS manages, which services have no access to.
-    pub(super) fn locks_services_out(&self) -> bool {
-        self.attribute("KmsMasterKeyId").is_some_and(|key| key.ends_with("alias/aws/sns"))
+    /// The key that the topic is encrypted with, as it was named.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.attribute("KmsMasterKeyId")
     }
 
     pub(super) fn deduplicates_by_content(&self) -> bool {
@@ -108,7 +108,7 @@ impl Topics {
         tags: &Tags,
         links: Links,
     ) -> Result<TopicArn, Refusal> {
-        let fifo = attributes.get("FifoTopic").is_some_and(|value| value == "true");
+        let fifo = attributes.get("FifoTopic").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         check_name(name, fifo)?;
         check_tags(tags)?;
         let arn = TopicArn(self.place.arn("sns", name));
@@ -137,6 +137,9 @@ impl Topics {
         let shown = self.shown_attributes(arn);
         let same = |(name, value): (&String, &String)| match name.as_str() {
             "Policy" => Policy::parse(value).is_ok_and(|policy| policy.to_text() == topic.policy.to_text()),
+            "FifoTopic" | "ContentBasedDeduplication" if shown.contains_key(name) => {
+                shown[name].eq_ignore_ascii_case(value)
+            }
             _ => shown.get(name) == Some(value) || (value.is_empty() && !shown.contains_key(name)),
         };
         if !attributes.iter().all(same) {
@@ -348,6 +351,8 @@ fn check_tags(tags: &Tags) -> Result<(), Refusal> {
 /// Sets one attribute, or says why not as it stands after `Invalid parameter: `.
 fn set_attribute(topic: &mut Topic, name: &str, value: &str) -> Result<(), String> {
     let fifo = topic.fifo.is_some();
+    let lowered = value.to_ascii_lowercase();
+    let value = if matches!(name, "FifoTopic" | "ContentBasedDeduplication") { lowered.as_str() } else { value };
     match name {
         "Policy" => {
             topic.policy = checked_policy(value)?;

@@ -4,6 +4,7 @@ pub mod autoscaling;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod iam;
+pub mod kms;
 pub mod sns;
 pub mod sqs;
 pub mod ssm;

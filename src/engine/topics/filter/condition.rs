@@ -86,6 +86,7 @@ impl Comparison {
     }
 
     fn holds(self, number: f64, bound: f64) -> bool {
+        let (number, bound) = (accurate(number), accurate(bound));
         match self {
             Self::Equal => number == bound,
             Self::Less => number < bound,
@@ -96,10 +97,15 @@ impl Comparison {
     }
 }
 
+/// Five digits past the decimal point count. Source: SNS Developer Guide, "Numeric value matching".
+fn accurate(number: f64) -> f64 {
+    (number * 1e5).round() / 1e5
+}
+
 /// `5` and `5.0` are one number.
 fn same(wanted: &Value, found: &Value) -> bool {
     match (wanted.as_f64(), found.as_f64()) {
-        (Some(wanted), Some(found)) => wanted == found,
+        (Some(wanted), Some(found)) => accurate(wanted) == accurate(found),
         _ => wanted == found,
     }
 }

@@ -318,6 +318,7 @@ mod tests {
                 (r#"{"k": [100, 50]}"#, true),
             ],
         );
+        check(scope, r#"{"k": [100.123456789]}"#, &[(r#"{"k": 100.1234567}"#, true), (r#"{"k": 100.1236}"#, false)]);
         check(scope, r#"{"k": [{"numeric": ["=", 301.5]}]}"#, &[(r#"{"k": 3.015e2}"#, true), (r#"{"k": 300}"#, false)]);
         check(
             scope,

@@ -50,7 +50,7 @@ fn publish(region: &mut Region, call: &Call, input: model::PublishInput) -> Resu
         group_id: input.message_group_id,
         deduplication_id: input.message_deduplication_id,
     };
-    let Published { message_id, sequence_number } = region.world.topics.publish(call.now, &topic, &publication)?;
+    let Published { message_id, sequence_number } = region.world.topics.publish(call.now, &topic, &publication, &region.world.keys)?;
     Ok(model::PublishOutput { message_id: Some(message_id), sequence_number })
 }
 
@@ -67,7 +67,7 @@ fn publish_batch(
     check_sizes(&entries)?;
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, publication) in entries {
-        match region.world.topics.publish(call.now, &topic, &publication) {
+        match region.world.topics.publish(call.now, &topic, &publication, &region.world.keys) {
             Ok(Published { message_id, sequence_number }) => successful.push(model::PublishBatchResultEntry {
                 id: Some(id),
                 message_id: Some(message_id),

@@ -62,9 +62,9 @@ impl Queue {
         Policy::parse(self.attributes.get("Policy")?).ok()
     }
 
-    /// Whether it is encrypted with the key that AWS manages, which topics have no access to.
-    pub(super) fn locks_services_out(&self) -> bool {
-        self.attributes.get("KmsMasterKeyId").is_some_and(|key| key.ends_with("alias/aws/sqs"))
+    /// The key that it is encrypted with, as it was named.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.attributes.get("KmsMasterKeyId").map(String::as_str)
     }
 
     /// The ARN of the dead-letter queue and how often a message may be received before it goes there.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::ids::Ids;
+use crate::engine::keys::Keys;
 use crate::engine::names::Place;
 use crate::engine::topics::policy::{Caller, Policy, Request, Verdict};
 use crate::engine::topics::{Delivery, DeliveryOutcome};
@@ -48,12 +49,12 @@ impl Sqs {
         Self { place: place.clone(), queues: BTreeMap::new(), ids: Ids::new(seed, "sqs") }
     }
 
-    /// Takes in a message from a topic, if the queue's policy lets that topic send.
     pub fn queue_count(&self) -> usize {
         self.queues.len()
     }
 
-    pub fn receive_from_topic(&mut self, delivery: &Delivery) -> DeliveryOutcome {
+    /// Takes in a message from a topic, if the queue's policy and key let that topic send.
+    pub fn receive_from_topic(&mut self, delivery: &Delivery, keys: &Keys) -> DeliveryOutcome {
         let refused = |because: &str| DeliveryOutcome::Refused { because: because.into() };
         let name = delivery.endpoint.rsplit(':').next().unwrap_or_default().to_string();
         let Some(queue) = self.queues.get(&name).filter(|queue| queue.arn == delivery.endpoint) else {
@@ -65,7 +66,8 @@ impl Sqs {
         if queue.policy().map(|policy| policy.evaluate(&request)) != Some(Verdict::Allowed) {
             return refused("the queue's policy does not let the topic send messages");
         }
-        if queue.locks_services_out() {
+        let about = [("kms:EncryptionContext:aws:sqs:arn", queue.arn.as_str())];
+        if queue.key().is_some_and(|key| !keys.lets_in(key, Caller::Service("sns.amazonaws.com"), &about)) {
             return refused("the queue is encrypted with a key that topics cannot use");
         }
         let order = delivery.order.as_ref();

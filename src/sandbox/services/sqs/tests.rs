@@ -227,7 +227,8 @@ fn deliver(region: &mut Region, raw: bool) -> TopicArn {
     let request =
         SubscribeRequest { topic_arn: topic.0.clone(), protocol: "sqs".into(), endpoint: ARN.into(), attributes };
     topics.subscribe(AT, &request).unwrap();
-    topics.publish(AT, topic.as_str(), &Publication { message: "alarm!".into(), ..Publication::default() }).unwrap();
+    let publication = Publication { message: "alarm!".into(), ..Publication::default() };
+    topics.publish(AT, topic.as_str(), &publication, &region.world.keys).unwrap();
     region.advance(AT);
     topic
 }

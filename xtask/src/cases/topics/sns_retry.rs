@@ -99,7 +99,8 @@ impl Webhook {
         let (now, topic) = (self.sns.api.now, self.sns.topic.clone());
         let publication =
             scaleproof::engine::topics::message::Publication { message: "m".into(), ..Default::default() };
-        self.sns.api.world().topics.publish(now, &topic, &publication)?;
+        let world = self.sns.api.world();
+        world.topics.publish(now, &topic, &publication, &world.keys)?;
         self.step(Event::Tick).pop().ok_or_else(|| "the message was not sent".into())
     }
 
