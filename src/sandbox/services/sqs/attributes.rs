@@ -108,7 +108,11 @@ impl Queue {
             if value.is_empty() {
                 self.attributes.remove(name);
             } else {
-                let stored = if name == "Policy" { compact(value) } else { value.clone() };
+                let stored = match name.as_str() {
+                    "Policy" => compact(value),
+                    "RedrivePolicy" => with_number(value),
+                    _ => value.clone(),
+                };
                 self.attributes.insert(name.clone(), stored);
             }
         }
@@ -176,7 +180,9 @@ fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
         "KmsMasterKeyId" => true,
         "KmsDataKeyReusePeriodSeconds" => value.parse().is_ok_and(|secs: u32| (60..=86_400).contains(&secs)),
         "SqsManagedSseEnabled" => boolean,
-        "FifoQueue" => value == "true" && fifo,
+        // A standard queue does not know the attribute, though the API reference lists false among its values.
+        "FifoQueue" if !fifo || value == "false" => return Err(unknown(name)),
+        "FifoQueue" => value == "true",
         "ContentBasedDeduplication" => boolean && (fifo || value == "false"),
         "DeduplicationScope" => matches!(value, "messageGroup" | "queue") && fifo,
         "FifoThroughputLimit" => matches!(value, "perQueue" | "perMessageGroupId") && fifo,
@@ -197,6 +203,18 @@ fn is_redrive_policy(text: &str) -> bool {
     let most = count.as_u64().or_else(|| count.as_str()?.parse().ok());
     policy["deadLetterTargetArn"].as_str().is_some_and(|arn| arn.split(':').count() == 6)
         && most.is_some_and(|most| (1..=1000).contains(&most))
+}
+
+/// AWS gives the count of a redrive policy back as a number, even where it was set as a text.
+fn with_number(text: &str) -> String {
+    let Ok(mut policy) = serde_json::from_str::<Value>(text) else { return text.to_string() };
+    match policy["maxReceiveCount"].as_str().and_then(|count| count.parse::<u64>().ok()) {
+        Some(count) => {
+            policy["maxReceiveCount"] = Value::from(count);
+            policy.to_string()
+        }
+        None => text.to_string(),
+    }
 }
 
 /// AWS gives a policy back without white space.

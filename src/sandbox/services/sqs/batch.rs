@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Incoming;
 use super::messages::{Entry, change_visibility, md5_of_trace, send};
 use super::missing;
 use crate::engine::Refusal;
@@ -99,18 +100,19 @@ fn send_message_batch(
         let text = format!("Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {bytes} bytes.");
         return Err(Refusal::new("AWS.SimpleQueueService.BatchRequestTooLong", 400, text));
     }
-    let outcomes = entries.into_iter().map(|entry| (entry.id.clone(), send_entry(region, call, url.as_ref(), entry)));
+    let entries: Vec<_> = entries.into_iter().map(|entry| (entry.id.clone(), incoming(entry))).collect();
+    let queue = region.sqs.queue_for("SendMessage", url.as_ref())?;
+    entries.iter().filter_map(|(_, entry)| entry.as_ref().ok()).try_for_each(|entry| queue.check_order(entry))?;
+    let outcomes = entries.into_iter().map(|(id, entry)| {
+        let sent = entry.and_then(|entry| send_entry(region, call, url.as_ref(), id.clone(), entry));
+        (id, sent)
+    });
     let (successful, failed) = split(outcomes.collect());
     Ok(model::SendMessageBatchOutput { successful, failed })
 }
 
-fn send_entry(
-    region: &mut Region,
-    call: &Call,
-    url: Option<&String>,
-    entry: model::SendMessageBatchRequestEntry,
-) -> Result<model::SendMessageBatchResultEntry, Refusal> {
-    let incoming = Entry {
+fn incoming(entry: model::SendMessageBatchRequestEntry) -> Result<Incoming, Refusal> {
+    Entry {
         body: entry.message_body,
         delay_seconds: entry.delay_seconds,
         attributes: entry.message_attributes,
@@ -118,11 +120,20 @@ fn send_entry(
         deduplication_id: entry.message_deduplication_id,
         group_id: entry.message_group_id,
     }
-    .incoming()?;
+    .incoming()
+}
+
+fn send_entry(
+    region: &mut Region,
+    call: &Call,
+    url: Option<&String>,
+    id: Option<String>,
+    incoming: Incoming,
+) -> Result<model::SendMessageBatchResultEntry, Refusal> {
     let trace = md5_of_trace(&incoming);
     let stored = send(region, call.now, url, incoming)?;
     Ok(model::SendMessageBatchResultEntry {
-        id: entry.id,
+        id,
         message_id: Some(stored.message_id),
         md5_of_message_body: Some(stored.md5_of_body),
         md5_of_message_attributes: stored.md5_of_attributes,

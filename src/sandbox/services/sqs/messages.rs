@@ -100,6 +100,12 @@ fn seconds(parameter: &str, value: i64, most: i64) -> Result<Duration, Refusal> 
 
 fn attribute(name: String, value: model::MessageAttributeValue) -> Result<(String, MessageAttribute), Refusal> {
     let refused = |text: String| Err(Refusal::new("InvalidParameterValue", 400, text));
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+        return refused(format!(
+            "The message attribute name '{name}' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), \
+             hyphen (-), and period (.) characters."
+        ));
+    }
     let data_type = value.data_type.unwrap_or_default();
     let text = match data_type.split('.').next() {
         Some("Binary") => value.binary_value.map(|bytes| STANDARD.encode(bytes)),
@@ -220,8 +226,7 @@ fn shown(message: Received, system: &[String], wanted: &[String]) -> model::Mess
 /// A name, `All`, or a prefix before `.*`.
 fn names(wanted: &str, name: &str) -> bool {
     match wanted.strip_suffix(".*") {
-        Some("") => true,
-        Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')),
+        Some(prefix) => name.starts_with(prefix),
         None => wanted == "All" || wanted == name,
     }
 }

@@ -101,12 +101,7 @@ impl Queue {
     pub(super) fn send(&mut self, now: Timestamp, id: String, mut incoming: Incoming) -> Result<Stored, Refusal> {
         self.check(&incoming)?;
         if self.is_fifo() {
-            let by_content = || self.deduplicates_by_content().then(|| content_id(&incoming.body));
-            let deduplication_id = incoming.deduplication_id.clone().or_else(by_content).ok_or_else(|| {
-                let text = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId \
-                            provided explicitly";
-                Refusal::new("InvalidParameterValue", 400, text)
-            })?;
+            let deduplication_id = self.deduplication_id(&incoming)?;
             self.recent.retain(|_, (at, _)| now.since(*at) < DEDUPLICATION_WINDOW);
             if let Some((_, first)) = self.recent.get(&deduplication_id) {
                 return Ok(first.clone());
@@ -131,6 +126,27 @@ impl Queue {
         Ok(stored)
     }
 
+    /// # Errors
+    /// What a FIFO queue needs to place a message, which concerns a batch as a whole.
+    pub(super) fn check_order(&self, incoming: &Incoming) -> Result<(), Refusal> {
+        if !self.is_fifo() {
+            return Ok(());
+        }
+        if incoming.group_id.is_none() {
+            return Err(missing("MessageGroupId"));
+        }
+        self.deduplication_id(incoming).map(|_| ())
+    }
+
+    fn deduplication_id(&self, incoming: &Incoming) -> Result<String, Refusal> {
+        let by_content = || self.deduplicates_by_content().then(|| content_id(&incoming.body));
+        incoming.deduplication_id.clone().or_else(by_content).ok_or_else(|| {
+            let text = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId \
+                        provided explicitly";
+            Refusal::new("InvalidParameterValue", 400, text)
+        })
+    }
+
     fn check(&self, incoming: &Incoming) -> Result<(), Refusal> {
         if incoming.body.is_empty() {
             return Err(missing("MessageBody"));
@@ -153,7 +169,7 @@ impl Queue {
             return Err(missing("MessageGroupId"));
         }
         if self.is_fifo() && incoming.delay.is_some_and(|delay| !delay.is_zero()) {
-            let text = "The request include parameter that is not valid for this queue type";
+            let text = "The request include parameter that is not valid for this queue type.";
             return Err(invalid_value(incoming.delay.unwrap_or_default().as_secs(), "DelaySeconds", text));
         }
         Ok(())

@@ -17,6 +17,22 @@ use crate::sandbox::region::Region;
 
 /// Of AWS: what ListQueues gives at once, and gives when not told.
 const URLS_PER_PAGE: usize = 1000;
+/// Of AWS: tags of a queue, and actions that one AddPermission names.
+const MAX_TAGS: usize = 50;
+const MAX_ACTIONS: usize = 7;
+/// What AddPermission can let other accounts do; the rest is the owner's (SQS Developer Guide, "Amazon SQS API
+/// permissions").
+const SHARED_ACTIONS: [&str; 9] = [
+    "*",
+    "ChangeMessageVisibility",
+    "DeleteMessage",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+];
 
 pub(super) fn register(operations: &mut Operations) {
     operations.on(
@@ -85,9 +101,34 @@ fn create_queue(
     }
     let mut queue = Queue::new(sqs.place.arn("sqs", &name), call.now);
     queue.set_attributes(&wanted)?;
+    check_redrive(sqs, &queue.arn, wanted.get("RedrivePolicy"))?;
     queue.tags = input.tags.unwrap_or_default().into_iter().collect();
+    check_tag_count(&name, queue.tags.len())?;
     sqs.queues.insert(name, queue);
     Ok(output)
+}
+
+/// # Errors
+/// A dead-letter queue that does not exist, or of another kind than the queue. One of another region is not looked for.
+fn check_redrive(sqs: &super::Sqs, source: &str, policy: Option<&String>) -> Result<(), Refusal> {
+    let Some(policy) = policy.filter(|policy| !policy.is_empty()) else { return Ok(()) };
+    let target = serde_json::from_str::<serde_json::Value>(policy).unwrap_or_default();
+    let target = target["deadLetterTargetArn"].as_str().unwrap_or_default();
+    if !sqs.queues.values().any(|queue| queue.arn == target) {
+        return Err(super::invalid_value(policy, "RedrivePolicy", "Dead letter target does not exist."));
+    }
+    if target.ends_with(".fifo") != source.ends_with(".fifo") {
+        let reason = "Dead-letter queue must be same type of queue as the source.";
+        return Err(super::invalid_value(policy, "RedrivePolicy", reason));
+    }
+    Ok(())
+}
+
+fn check_tag_count(name: &str, count: usize) -> Result<(), Refusal> {
+    if count <= MAX_TAGS {
+        return Ok(());
+    }
+    Err(Refusal::new("InvalidParameterValue", 400, format!("Too many tags added for queue {name}.")))
 }
 
 fn check_name(name: &str, fifo: bool) -> Result<(), Refusal> {
@@ -215,8 +256,11 @@ fn set_queue_attributes(
     call: &Call,
     input: model::SetQueueAttributesInput,
 ) -> Result<model::SetQueueAttributesOutput, Refusal> {
+    let changes: BTreeMap<String, String> = input.attributes.unwrap_or_default().into_iter().collect();
+    let arn = region.sqs.queue_for("SetQueueAttributes", input.queue_url.as_ref())?.arn.clone();
+    check_redrive(&region.sqs, &arn, changes.get("RedrivePolicy"))?;
     let queue = region.sqs.queue_for("SetQueueAttributes", input.queue_url.as_ref())?;
-    queue.set_attributes(&input.attributes.unwrap_or_default().into_iter().collect())?;
+    queue.set_attributes(&changes)?;
     queue.modified = call.now;
     Ok(model::SetQueueAttributesOutput {})
 }
@@ -252,7 +296,13 @@ fn list_queue_tags(
 }
 
 fn tag_queue(region: &mut Region, _: &Call, input: model::TagQueueInput) -> Result<model::TagQueueOutput, Refusal> {
-    region.sqs.queue_for("TagQueue", input.queue_url.as_ref())?.tags.extend(input.tags.unwrap_or_default());
+    let tags = input.tags.filter(|tags| !tags.is_empty()).ok_or_else(|| missing("Tags"))?;
+    let name = region.sqs.name_in(input.queue_url.as_ref())?;
+    let queue = region.sqs.queue_for("TagQueue", input.queue_url.as_ref())?;
+    let mut all = queue.tags.clone();
+    all.extend(tags);
+    check_tag_count(&name, all.len())?;
+    queue.tags = all;
     Ok(model::TagQueueOutput {})
 }
 
@@ -262,6 +312,10 @@ fn untag_queue(
     input: model::UntagQueueInput,
 ) -> Result<model::UntagQueueOutput, Refusal> {
     let keys = input.tag_keys.unwrap_or_default();
+    if keys.is_empty() || keys.iter().any(|key| !(1..=128).contains(&key.chars().count())) {
+        let text = "Tag keys must be between 1 and 128 characters in length.";
+        return Err(Refusal::new("InvalidParameterValue", 400, text));
+    }
     region.sqs.queue_for("UntagQueue", input.queue_url.as_ref())?.tags.retain(|key, _| !keys.contains(key));
     Ok(model::UntagQueueOutput {})
 }
@@ -274,13 +328,10 @@ fn add_permission(
     let partition = region.sqs.place.partition.clone();
     let queue = region.sqs.queue_for("AddPermission", input.queue_url.as_ref())?;
     let label = input.label.ok_or_else(|| missing("Label"))?;
-    let roots: Vec<String> = input
-        .aws_account_ids
-        .unwrap_or_default()
-        .iter()
-        .map(|account| format!("arn:{partition}:iam::{account}:root"))
-        .collect();
-    let actions: Vec<String> = input.actions.unwrap_or_default().iter().map(|action| format!("SQS:{action}")).collect();
+    let (accounts, actions) = (input.aws_account_ids.unwrap_or_default(), input.actions.unwrap_or_default());
+    check_shared(&accounts, &actions)?;
+    let roots: Vec<String> = accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
+    let actions: Vec<String> = actions.iter().map(|action| format!("SQS:{action}")).collect();
     let id = format!("{}/SQSDefaultPolicy", queue.arn);
     let empty = json!({"Version": "2012-10-17", "Id": id, "Statement": []}).to_string();
     let mut policy = queue.policy().or_else(|| Policy::parse(&empty).ok()).ok_or_else(|| missing("Policy"))?;
@@ -290,12 +341,36 @@ fn add_permission(
     policy.add_statement(json!({
         "Sid": label,
         "Effect": "Allow",
-        "Principal": {"AWS": roots},
-        "Action": actions,
+        "Principal": {"AWS": one_or_list(roots)},
+        "Action": one_or_list(actions),
         "Resource": queue.arn,
     }));
     queue.set_attributes(&BTreeMap::from([("Policy".to_string(), policy.to_text())]))?;
     Ok(model::AddPermissionOutput {})
+}
+
+/// # Errors
+/// Nobody or nothing named, more actions than AWS takes, or one that is the owner's.
+fn check_shared(accounts: &[String], actions: &[String]) -> Result<(), Refusal> {
+    if actions.is_empty() {
+        return Err(missing("Actions"));
+    }
+    if accounts.is_empty() {
+        return Err(super::invalid_value("[]", "PrincipalId", "Unable to verify."));
+    }
+    if let Some(owners) = actions.iter().find(|action| !SHARED_ACTIONS.contains(&action.as_str())) {
+        let reason = "Only the queue owner is allowed to invoke this action.";
+        return Err(super::invalid_value(format!("SQS:{owners}"), "ActionName", reason));
+    }
+    if actions.len() > MAX_ACTIONS {
+        let text = format!("{} Actions were found, maximum allowed is {MAX_ACTIONS}.", actions.len());
+        return Err(Refusal::new("OverLimit", 403, text));
+    }
+    Ok(())
+}
+
+fn one_or_list(mut items: Vec<String>) -> serde_json::Value {
+    if items.len() == 1 { items.remove(0).into() } else { items.into() }
 }
 
 fn remove_permission(
