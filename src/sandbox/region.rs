@@ -15,6 +15,7 @@ pub struct Region {
     /// Networks, images, key pairs: what EC2 keeps that has no life of its own.
     pub ec2: services::ec2::Ec2,
     pub sqs: services::sqs::Sqs,
+    pub sns: services::sns::Sns,
     pub cloudwatch: services::cloudwatch::Documents,
     /// Email and webhook messages that left this region.
     pub mailbox: Vec<Delivery>,
@@ -27,6 +28,7 @@ impl Region {
         Self {
             ec2: services::ec2::Ec2::new(&place, seed),
             sqs: services::sqs::Sqs::new(&place, here),
+            sns: services::sns::Sns::new(here),
             cloudwatch: services::cloudwatch::Documents::default(),
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
@@ -65,6 +67,7 @@ impl Region {
             ("topic", world.topics.topic_arns().count()),
             ("subscription", world.topics.subscriptions().count()),
             ("queue", self.sqs.queue_count()),
+            ("platform application", self.sns.push.application_count()),
             ("dashboard", self.cloudwatch.dashboard_count()),
             ("insight rule", self.cloudwatch.insight_rule_count()),
             ("key", world.keys.usable_count()),
@@ -82,6 +85,9 @@ impl Region {
         let id = delivery.id.clone();
         let outcome = match delivery.protocol.as_str() {
             "sqs" => self.sqs.receive_from_topic(&delivery, &self.world.keys),
+            "application" if self.sns.push.check_endpoint(&delivery.endpoint).is_err() => {
+                DeliveryOutcome::Refused { because: "the endpoint is disabled or gone".into() }
+            }
             _ => {
                 self.mailbox.push(delivery);
                 DeliveryOutcome::Accepted

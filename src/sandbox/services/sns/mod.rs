@@ -1,20 +1,25 @@
 //! SNS: topics, subscriptions and publishing. Everything is decided in [`crate::engine::topics`]; here it is translated,
 //! and notifications get the signature for which the engine has no key.
 //!
-//! Messages to telephones and to HTTP endpoints are not sent anywhere: they stand in the mailbox beside the emails.
-//! Not served: mobile push, SMS settings, data protection. Start at [`operations`].
+//! Messages to telephones, devices and HTTP endpoints are not sent anywhere: they stand in the mailbox beside the emails.
+//! Not served: data protection policies, archives, delivery logs. Start at [`operations`].
 
 mod links;
+mod outside;
 mod publish;
+mod push;
 mod signing;
+mod sms;
 mod subscriptions;
 mod topics;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Refusal;
+use crate::engine::ids::Ids;
 use crate::engine::topics::Tags;
 use crate::engine::topics::message::{MessageAttribute, invalid};
 use crate::sandbox::models::sns as model;
@@ -25,11 +30,27 @@ pub use signing::sign;
 /// What AWS lists at once.
 const ITEMS_PER_PAGE: usize = 100;
 
+/// What SNS keeps besides topics and subscriptions, in one account and region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sns {
+    pub push: push::Push,
+    pub sms: sms::Sms,
+    ids: Ids,
+}
+
+impl Sns {
+    pub fn new(seed: u64) -> Self {
+        Self { push: push::Push::new(seed), sms: sms::Sms::new(seed), ids: Ids::new(seed, "sns") }
+    }
+}
+
 pub fn operations() -> Operations {
     let mut operations = Operations::default();
     topics::register(&mut operations);
     subscriptions::register(&mut operations);
     publish::register(&mut operations);
+    push::register(&mut operations);
+    sms::register(&mut operations);
     operations
 }
 
@@ -47,6 +68,14 @@ type Listed<T> = (Vec<(String, T)>, Option<String>);
 
 /// One page of `items`, which are in the order of their names, and where the next begins.
 fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Result<Listed<T>, Refusal> {
+    page_of(items, token, ITEMS_PER_PAGE)
+}
+
+fn page_of<T>(
+    items: impl Iterator<Item = (String, T)>,
+    token: Option<&str>,
+    size: usize,
+) -> Result<Listed<T>, Refusal> {
     let after = match token {
         Some(token) => {
             let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("NextToken"))?;
@@ -55,9 +84,9 @@ fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Res
         None => None,
     };
     let rest = items.skip_while(|(name, _)| after.as_ref().is_some_and(|after| name <= after));
-    let mut page: Vec<(String, T)> = rest.take(ITEMS_PER_PAGE + 1).collect();
-    let more = page.len() > ITEMS_PER_PAGE;
-    page.truncate(ITEMS_PER_PAGE);
+    let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
+    let more = page.len() > size;
+    page.truncate(size);
     let next = page.last().filter(|_| more).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
     Ok((page, next))
 }

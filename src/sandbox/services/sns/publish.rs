@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::outside::{publish_to_endpoint, publish_to_phone};
 use super::{attributes, required};
 use crate::engine::Refusal;
 use crate::engine::topics::Published;
@@ -16,10 +17,11 @@ const MAX_ENTRIES: usize = 10;
 pub(super) fn register(operations: &mut Operations) {
     operations.on(
         "Publish",
-        "Publishes a message to the subscribers of a topic",
+        "Publishes a message to the subscribers of a topic, to a telephone or to a device",
         &[
             "TopicArn",
             "TargetArn",
+            "PhoneNumber",
             "Message",
             "Subject",
             "MessageStructure",
@@ -38,10 +40,6 @@ pub(super) fn register(operations: &mut Operations) {
 }
 
 fn publish(region: &mut Region, call: &Call, input: model::PublishInput) -> Result<model::PublishOutput, Refusal> {
-    let topic = required(
-        input.topic_arn.or(input.target_arn),
-        "TopicArn or TargetArn Reason: no value for required parameter",
-    )?;
     let publication = Publication {
         subject: input.subject,
         message: input.message.unwrap_or_default(),
@@ -50,7 +48,20 @@ fn publish(region: &mut Region, call: &Call, input: model::PublishInput) -> Resu
         group_id: input.message_group_id,
         deduplication_id: input.message_deduplication_id,
     };
-    let Published { message_id, sequence_number } = region.world.topics.publish(call.now, &topic, &publication, &region.world.keys)?;
+    if let Some(number) = input.phone_number {
+        let message_id = publish_to_phone(region, call, &number, &publication)?;
+        return Ok(model::PublishOutput { message_id: Some(message_id), sequence_number: None });
+    }
+    let target = required(
+        input.topic_arn.or(input.target_arn),
+        "TopicArn or TargetArn Reason: no value for required parameter",
+    )?;
+    if target.split(':').nth(5).is_some_and(|resource| resource.starts_with("endpoint/")) {
+        let message_id = publish_to_endpoint(region, call, &target, &publication)?;
+        return Ok(model::PublishOutput { message_id: Some(message_id), sequence_number: None });
+    }
+    let Published { message_id, sequence_number } =
+        region.world.topics.publish(call.now, &target, &publication, &region.world.keys)?;
     Ok(model::PublishOutput { message_id: Some(message_id), sequence_number })
 }
 

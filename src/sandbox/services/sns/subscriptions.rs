@@ -3,6 +3,7 @@
 use super::{page, required};
 use crate::engine::Refusal;
 use crate::engine::names::{Place, SubscriptionArn};
+use crate::engine::topics::message::invalid;
 use crate::engine::topics::{SubscribeRequest, Subscription};
 use crate::sandbox::models::sns as model;
 use crate::sandbox::operations::{Call, Operations};
@@ -54,6 +55,10 @@ fn subscribe(
         endpoint: required(input.endpoint, "Endpoint")?,
         attributes: input.attributes.unwrap_or_default().into_iter().collect(),
     };
+    if request.protocol == "application" && !region.sns.push.has_endpoint(&request.endpoint) {
+        let endpoint = &request.endpoint;
+        return Err(invalid(format!("Endpoint Reason: Endpoint does not exist for endpoint arn{endpoint}")));
+    }
     let topics = &mut region.world.topics;
     let arn = topics.subscribe(call.now, &request)?;
     let pending = topics.subscriptions().any(|(one, subscription)| *one == arn && subscription.is_pending());

@@ -34,6 +34,12 @@ pub(super) fn register(operations: &mut Operations) {
         &["TopicArn", "Label"],
         remove_permission,
     );
+    operations.on(
+        "GetDataProtectionPolicy",
+        "Returns a topic's data protection policy: none",
+        &["ResourceArn"],
+        get_data_protection_policy,
+    );
     operations.on("ListTagsForResource", "Lists the tags of a topic", &["ResourceArn"], list_tags_for_resource);
     operations.on("TagResource", "Sets tags of a topic", &["ResourceArn", "Tags"], tag_resource);
     operations.on("UntagResource", "Removes tags of a topic", &["ResourceArn", "TagKeys"], untag_resource);
@@ -111,6 +117,15 @@ fn remove_permission(
     let arn = required(input.topic_arn, "TopicArn")?;
     region.world.topics.remove_permission(&arn, &required(input.label, "Label")?)?;
     Ok(model::RemovePermissionOutput {})
+}
+
+fn get_data_protection_policy(
+    region: &mut Region,
+    _: &Call,
+    input: model::GetDataProtectionPolicyInput,
+) -> Result<model::GetDataProtectionPolicyOutput, Refusal> {
+    region.world.topics.topic_attributes(&required(input.resource_arn, "ResourceArn")?)?;
+    Ok(model::GetDataProtectionPolicyOutput { data_protection_policy: None })
 }
 
 fn list_tags_for_resource(
