@@ -58,8 +58,8 @@ impl Universe {
                 access_key: caller.account.into(),
                 call: Ok((shape, input.clone())),
             };
-            let call = Call::new(now, "direct".into(), caller.base_url.into());
-            self.run(&request, shape, input, &call, &Strike::default())
+            let mut call = Call::new(now, "direct".into(), caller.base_url.into());
+            self.run(&request, shape, input, &mut call, &Strike::default())
         });
         done.map(json::encode).map_err(|refusal| in_query_words(service, refusal))
     }

@@ -9,6 +9,34 @@ use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::sandbox::wire::value::{FromValue, IntoValue, Value};
 
+/// Who calls: nobody's signature is checked, but keys that the sandbox gave out say whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    pub account: String,
+    pub kind: IdentityKind,
+    /// When the session ends.
+    pub expires: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum IdentityKind {
+    /// A key that this sandbox did not give out.
+    #[default]
+    Anybody,
+    /// A user or a session: its ARN after the service, account and partition, such as `user/ops`, and its id.
+    Known { service: &'static str, resource: String, id: String },
+}
+
+impl Identity {
+    pub fn of_account(account: &str) -> Self {
+        Self { account: account.into(), ..Self::default() }
+    }
+
+    pub fn is_session(&self) -> bool {
+        self.expires.is_some()
+    }
+}
+
 /// What a handler may know about the call besides its input.
 pub struct Call {
     /// Now, on the sandbox's clock.
@@ -16,12 +44,15 @@ pub struct Call {
     pub request_id: String,
     /// `http://HOST:PORT` as the caller reached us, for queue URLs and confirmation links.
     pub base_url: String,
+    /// Whose key signed.
+    pub caller: Identity,
     wait_until: Cell<Option<Timestamp>>,
 }
 
 impl Call {
     pub fn new(now: Timestamp, request_id: String, base_url: String) -> Self {
-        Self { now, request_id, base_url, wait_until: Cell::new(None) }
+        let (caller, wait_until) = (Identity::default(), Cell::new(None));
+        Self { now, request_id, base_url, caller, wait_until }
     }
 
     /// Throw this answer away and call the handler again as things change, until `deadline` has passed (long polling).

@@ -17,6 +17,8 @@ pub struct Region {
     pub sqs: services::sqs::Sqs,
     pub sns: services::sns::Sns,
     pub cloudwatch: services::cloudwatch::Documents,
+    pub iam: services::iam::Iam,
+    pub sts: services::sts::Sessions,
     /// Email and webhook messages that left this region.
     pub mailbox: Vec<Delivery>,
 }
@@ -30,6 +32,8 @@ impl Region {
             sqs: services::sqs::Sqs::new(&place, here),
             sns: services::sns::Sns::new(here),
             cloudwatch: services::cloudwatch::Documents::default(),
+            iam: services::iam::Iam::new(&place, here),
+            sts: services::sts::Sessions::new(&place, here),
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
         }
@@ -71,6 +75,9 @@ impl Region {
             ("dashboard", self.cloudwatch.dashboard_count()),
             ("insight rule", self.cloudwatch.insight_rule_count()),
             ("key", world.keys.usable_count()),
+            ("role", self.iam.role_count()),
+            ("user", self.iam.user_count()),
+            ("instance profile", self.iam.profile_count()),
         ]
         .into_iter()
         .chain(self.ec2.made_since(&fresh.ec2))

@@ -253,8 +253,8 @@ fn check_settings(path: &Path, options: &Options, universe: &Universe) -> Result
 fn redo(past: &Shared, change: &Change) {
     past.clock.move_to(change.at);
     match &change.what {
-        What::Call { account, region, service, operation, base_url, input } => {
-            let caller = Caller { account, region, base_url };
+        What::Call { access_key, region, service, operation, base_url, input } => {
+            let caller = Caller { access_key, region, base_url };
             let _ = past.universe().call_as(change.at, &caller, service, operation, input.clone());
         }
         What::Control { method, path_and_query, body } => {
@@ -381,7 +381,7 @@ fn kept(request: &Request, base_url: &str, now: Timestamp, answer: Answer, share
     if reads || answer.status >= 300 {
         return answer;
     }
-    let what = || What::call(request, &shared.universe().account_of(request), base_url);
+    let what = || What::call(request, base_url);
     match shared.keep(now, what) {
         Ok(()) => answer,
         Err(error) => failure(request, &chain(&error)),
@@ -424,7 +424,7 @@ fn unpacked(parts: &Parts, body: Bytes) -> Option<Bytes> {
 
 /// Runs a call as faults let it.
 async fn call(request: &Request, base_url: &str, shared: &Shared) -> Result<Answer, Dropped> {
-    let strike = shared.universe().strike(request);
+    let strike = shared.universe().strike(request, shared.clock.now());
     if !strike.delay.is_zero() {
         tokio::time::sleep(strike.delay).await;
     }

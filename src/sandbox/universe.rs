@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::{self, Faults, Strike, is_read};
 use super::limits::{Limits, Usage};
-use super::operations::{Call, Operations};
+use super::operations::{Call, Identity, Operations};
 use super::region::Region;
 use super::services;
 use super::wire::answer::{self, Answer};
@@ -178,25 +178,18 @@ impl Universe {
     }
 
     /// What the faults do to this call. To be asked once for each that arrives.
-    pub fn strike(&mut self, request: &Request) -> Strike {
+    pub fn strike(&mut self, request: &Request, now: Timestamp) -> Strike {
         let Ok((shape, input)) = &request.call else { return Strike::default() };
-        let account = self.account_of(request);
+        let Ok(Identity { account, .. }) = self.caller(&request.access_key, now) else { return Strike::default() };
         self.faults.strike(&usage(request, &account, shape, input))
-    }
-
-    pub(super) fn account_of(&self, request: &Request) -> String {
-        match request.access_key.as_str() {
-            key if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) => key.to_string(),
-            _ => self.default_account.clone(),
-        }
     }
 
     /// Runs one call at `now`.
     pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str, strike: &Strike) -> Reply {
         let request_id = self.request_ids.uuid();
-        let call = Call::new(now, request_id, base_url.to_string());
+        let mut call = Call::new(now, request_id, base_url.to_string());
         let result = request.call.clone().and_then(|(operation, input)| {
-            let output = self.run(request, operation, input, &call, strike)?;
+            let output = self.run(request, operation, input, &mut call, strike)?;
             Ok((operation, output))
         });
         let (service, protocol) = (request.service, request.protocol);
@@ -210,35 +203,57 @@ impl Universe {
         }
     }
 
+    /// Whose key this is: a session's or user's that this sandbox gave it to, or the account's that its twelve digits
+    /// name, or the default account's. Keys are known everywhere, as on AWS.
+    ///
+    /// # Errors
+    /// `ExpiredToken` for a session that has ended.
+    fn caller(&self, key: &str, now: Timestamp) -> Result<Identity, Refusal> {
+        let issued = key.len() == 20 && (key.starts_with("ASIA") || key.starts_with("AKIA"));
+        let found = || self.regions().find_map(|region| region.sts.identity(key).or_else(|| region.iam.identity(key)));
+        if let Some(identity) = issued.then(found).flatten() {
+            if identity.expires.is_some_and(|expires| expires <= now) {
+                let text = "The security token included in the request is expired";
+                return Err(Refusal::new("ExpiredToken", 403, text));
+            }
+            return Ok(identity);
+        }
+        let is_account = key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit());
+        Ok(Identity::of_account(if is_account { key } else { &self.default_account }))
+    }
+
     pub(super) fn run(
         &mut self,
         request: &Request,
         shape: &OperationShape,
         input: Value,
-        call: &Call,
+        call: &mut Call,
         strike: &Strike,
     ) -> Result<Value, Refusal> {
         let table = OPERATIONS.get(request.service.name);
         let operation = table
             .and_then(|table| table.get(shape.name))
             .ok_or_else(|| request::unknown(request.service, shape.name))?;
-        let account = self.account_of(request);
+        call.caller = self.caller(&request.access_key, call.now)?;
+        let account = call.caller.account.clone();
         self.limits.admit(call.now, &usage(request, &account, shape, &input))?;
         if let Some(refusal) = &strike.refusal {
             return Err(refusal.clone());
         }
         refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
         let input = with_page(input, operation.takes, strike.page);
-        self.region(&account, &request.region).advance(call.now);
-        if let Some(mut earlier) = self.earlier(&account, &request.region, call.now, strike.stale_by) {
+        let global = matches!(request.service.name, "iam" | "sts");
+        let place = if global { home(&request.region) } else { &request.region };
+        self.region(&account, place).advance(call.now);
+        if let Some(mut earlier) = self.earlier(&account, place, call.now, strike.stale_by) {
             return (operation.handler)(&mut earlier, call, input);
         }
         if !is_read(shape.name)
-            && let Some(region) = self.regions.get(&account).and_then(|regions| regions.get(&request.region))
+            && let Some(region) = self.regions.get(&account).and_then(|regions| regions.get(place))
         {
             self.faults.remember(call.now, region);
         }
-        let region = self.region(&account, &request.region);
+        let region = self.region(&account, place);
         let output = (operation.handler)(region, call, input);
         // What the call set off at once, such as a message to a queue, has happened before the caller hears of it.
         region.advance(call.now);
@@ -270,6 +285,15 @@ fn with_page(mut input: Value, takes: &[&str], size: Option<i64>) -> Value {
         }
     }
     input
+}
+
+/// Users, roles and the credentials they were given are one for all regions of a partition; they stand in this one.
+fn home(region: &str) -> &'static str {
+    match Place::new(region, "").partition.as_str() {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    }
 }
 
 /// Whether the caller names resources, filters them or asks for a page.

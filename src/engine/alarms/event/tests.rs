@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::engine::Event;
 use crate::engine::World;
 use crate::engine::alarms::composite::validate::CompositeRequest;
 use crate::engine::alarms::validate::AlarmRequest;
 use crate::engine::alarms::{AlarmState, Tags};
 use crate::engine::groups::Timing;
 use crate::engine::names::Place;
-use crate::engine::Event;
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:f";
 

@@ -1,0 +1,224 @@
+//! IAM: users and their keys, roles, policies and instance profiles, as documents that belong together.
+//!
+//! Nothing is permitted or denied by them: permissions are not evaluated anywhere in the sandbox, and say so in the table of
+//! operations. Left out: groups, boundaries, login profiles, identity providers. Start at [`Iam`].
+
+mod policies;
+mod profiles;
+mod roles;
+mod users;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Refusal;
+use crate::engine::ids::Ids;
+use crate::engine::names::Place;
+use crate::sandbox::models::iam as model;
+use crate::sandbox::operations::{Identity, IdentityKind, Operations};
+
+/// Of AWS: what a list gives at once, and gives when not told.
+const ITEMS_PER_PAGE: i64 = 100;
+
+type Tags = BTreeMap<String, String>;
+
+/// What one account has, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Iam {
+    place: Place,
+    users: BTreeMap<String, users::User>,
+    roles: BTreeMap<String, roles::Role>,
+    profiles: BTreeMap<String, profiles::Profile>,
+    /// By ARN.
+    policies: BTreeMap<String, policies::Policy>,
+    ids: Ids,
+}
+
+impl Iam {
+    pub fn new(place: &Place, seed: u64) -> Self {
+        Self {
+            place: place.clone(),
+            users: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            ids: Ids::new(seed, "iam"),
+        }
+    }
+
+    pub fn role_count(&self) -> usize {
+        self.roles.len()
+    }
+
+    pub fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    pub fn profile_count(&self) -> usize {
+        self.profiles.len()
+    }
+
+    /// The user whose key this is.
+    pub fn identity(&self, key: &str) -> Option<Identity> {
+        let user = self.users.values().find(|user| user.keys.contains_key(key))?;
+        let kind = IdentityKind::Known { service: "iam", resource: format!("user{}", user.full), id: user.id.clone() };
+        Some(Identity { account: self.place.account.clone(), kind, expires: None })
+    }
+
+    /// A role's id and the longest session that it allows, in seconds.
+    pub fn role_in(&self, account: &str, name: &str) -> Option<(String, i64)> {
+        let role = self.roles.get(name).filter(|_| account == self.place.account)?;
+        Some((role.id.clone(), role.max_session_secs))
+    }
+
+    fn arn(&self, resource: &str) -> String {
+        format!("arn:{}:iam::{}:{resource}", self.place.partition, self.place.account)
+    }
+
+    fn unique_id(&mut self, prefix: &str) -> String {
+        letters(&mut self.ids, prefix, 21)
+    }
+}
+
+/// `prefix`, filled up with the letters and digits of AWS's identifiers.
+fn letters(ids: &mut Ids, prefix: &str, length: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut id = prefix.to_string();
+    while id.len() < length {
+        id.push(char::from(ALPHABET[(ids.next_u64() % 32) as usize]));
+    }
+    id
+}
+
+/// An access key's id: `AKIA…` of users, `ASIA…` of sessions.
+pub fn key_id(ids: &mut Ids, prefix: &str) -> String {
+    letters(ids, prefix, 20)
+}
+
+/// Forty characters that nobody checks.
+pub fn secret(ids: &mut Ids) -> String {
+    let bytes: Vec<u8> = (0..4).flat_map(|_| ids.next_u64().to_le_bytes()).collect();
+    URL_SAFE_NO_PAD.encode(bytes).chars().take(40).collect()
+}
+
+/// The id of a role that the sandbox does not know: the same for each call.
+pub fn id_of(prefix: &str, account: &str, name: &str) -> String {
+    letters(&mut Ids::new(0, &format!("{account}/{name}")), prefix, 21)
+}
+
+pub fn operations() -> Operations {
+    let mut operations = Operations::default();
+    users::register(&mut operations);
+    roles::register(&mut operations);
+    policies::register(&mut operations);
+    profiles::register(&mut operations);
+    operations
+}
+
+/// 404 `NoSuchEntity`, in AWS's words.
+fn no_such(what: &str, name: &str) -> Refusal {
+    Refusal::new("NoSuchEntity", 404, format!("The {what} with name {name} cannot be found."))
+}
+
+fn exists(what: &str, name: &str) -> Refusal {
+    Refusal::new("EntityAlreadyExists", 409, format!("{what} with name {name} already exists."))
+}
+
+/// 409 `DeleteConflict`: what has to go first.
+fn conflict(text: &str) -> Refusal {
+    Refusal::new("DeleteConflict", 409, text)
+}
+
+/// # Errors
+/// `ValidationError` for a name that AWS does not take.
+fn check_name(parameter: &str, name: &str) -> Result<(), Refusal> {
+    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)) {
+        return Ok(());
+    }
+    Err(Refusal::validation(format!(
+        "The specified value for {parameter} is invalid. It must contain only alphanumeric characters and/or the \
+         following: +=,.@_-"
+    )))
+}
+
+/// A path that begins and ends with a slash; `/` where none is given.
+///
+/// # Errors
+/// `ValidationError`.
+fn check_path(path: Option<String>) -> Result<String, Refusal> {
+    let path = path.unwrap_or_else(|| "/".into());
+    if path.starts_with('/') && path.ends_with('/') {
+        return Ok(path);
+    }
+    let text = "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric \
+                characters and/or / characters.";
+    Err(Refusal::validation(text))
+}
+
+/// # Errors
+/// `MalformedPolicyDocument`: no JSON object with statements.
+fn check_document(text: &str) -> Result<(), Refusal> {
+    let refused = |text: &str| Err(Refusal::new("MalformedPolicyDocument", 400, text));
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Err(_) => refused("This policy contains invalid Json"),
+        Ok(document) if document.get("Statement").is_none() => refused("Syntax errors in policy."),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// AWS gives documents back percent-encoded (RFC 3986).
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn tags_of(tags: Option<Vec<model::Tag>>) -> Tags {
+    let pair = |tag: model::Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+    tags.unwrap_or_default().into_iter().map(pair).collect()
+}
+
+fn shown_tags(tags: &Tags) -> Vec<model::Tag> {
+    let tag = |(key, value): (&String, &String)| model::Tag { key: Some(key.clone()), value: Some(value.clone()) };
+    tags.iter().map(tag).collect()
+}
+
+/// One page, whether there is more, and where that begins.
+struct Page<T> {
+    items: Vec<T>,
+    truncated: bool,
+    marker: Option<String>,
+}
+
+fn page<T>(
+    items: impl Iterator<Item = (String, T)>,
+    max_items: Option<i64>,
+    marker: Option<String>,
+) -> Result<Page<T>, Refusal> {
+    let invalid = || Refusal::validation("Invalid Marker.");
+    let after = marker.map(|marker| URL_SAFE_NO_PAD.decode(marker)).transpose().map_err(|_| invalid())?;
+    let after = after.map(String::from_utf8).transpose().map_err(|_| invalid())?;
+    let size = max_items.unwrap_or(ITEMS_PER_PAGE).max(1) as usize;
+    let rest = items.filter(|(name, _)| after.as_ref().is_none_or(|after| name > after));
+    let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
+    let truncated = page.len() > size;
+    page.truncate(size);
+    let marker = page.last().filter(|_| truncated).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
+    Ok(Page { items: page.into_iter().map(|(_, item)| item).collect(), truncated, marker })
+}
+
+/// Who owns inline and attached policies has them like this.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Attached {
+    inline: BTreeMap<String, String>,
+    /// ARNs of managed policies.
+    managed: Vec<String>,
+}
