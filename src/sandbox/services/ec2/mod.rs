@@ -17,7 +17,7 @@ mod dhcp_options;
 mod error;
 mod gateway;
 mod image;
-mod image_catalogue;
+pub mod image_catalogue;
 mod instance;
 mod instance_attribute;
 mod instance_state;
