@@ -32,8 +32,7 @@ impl Universe {
         operation: &str,
         input: Json,
     ) -> Result<Json, Refusal> {
-        let (account, _, _) = self.settings();
-        let caller = Caller { account: &account.to_string(), region, base_url: BASE_URL };
+        let caller = Caller { access_key: "", region, base_url: BASE_URL };
         self.call_as(now, &caller, service, operation, input)
     }
 
@@ -55,7 +54,7 @@ impl Universe {
                 service,
                 protocol: Protocol::Json10,
                 region: caller.region.into(),
-                access_key: caller.account.into(),
+                access_key: caller.access_key.into(),
                 call: Ok((shape, input.clone())),
             };
             let mut call = Call::new(now, "direct".into(), caller.base_url.into());
@@ -67,7 +66,7 @@ impl Universe {
 
 /// Who calls, where, and by which address of the endpoint.
 pub(super) struct Caller<'a> {
-    pub account: &'a str,
+    pub access_key: &'a str,
     pub region: &'a str,
     pub base_url: &'a str,
 }

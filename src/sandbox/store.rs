@@ -54,7 +54,8 @@ pub struct Change {
 #[serde(rename_all = "snake_case")]
 pub enum What {
     Call {
-        account: String,
+        /// Says who calls, also where the sandbox gave it out itself.
+        access_key: String,
         region: String,
         service: String,
         operation: String,
@@ -62,19 +63,15 @@ pub enum What {
         input: Json,
     },
     /// Of the control surface.
-    Control {
-        method: String,
-        path_and_query: String,
-        body: String,
-    },
+    Control { method: String, path_and_query: String, body: String },
 }
 
 impl What {
     /// A call that was answered; `None` for one that no operation was found for.
-    pub fn call(request: &Request, account: &str, base_url: &str) -> Option<Self> {
+    pub fn call(request: &Request, base_url: &str) -> Option<Self> {
         let (shape, input) = request.call.as_ref().ok()?;
         Some(Self::Call {
-            account: account.into(),
+            access_key: request.access_key.clone(),
             region: request.region.clone(),
             service: request.service.name.into(),
             operation: shape.name.into(),

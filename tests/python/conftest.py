@@ -4,11 +4,13 @@ The program is named by the variable SCALEPROOF, as ./test sets it.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import urllib.request
 
 import boto3
 import pytest
@@ -39,6 +41,11 @@ class Sandbox:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def mailbox(self):
+        """What people, telephones and devices were sent, oldest first."""
+        with urllib.request.urlopen(f"{self.url}/_scaleproof/mailbox") as answer:
+            return json.load(answer)["messages"]
 
     def run(self, *command, cwd=None):
         done = subprocess.run(command, env=self.environment, cwd=cwd, capture_output=True, text=True, check=False)

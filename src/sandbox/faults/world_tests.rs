@@ -177,10 +177,10 @@ fn pages_are_as_small_as_a_fault_says() {
     make_group(&mut stage, &["us-east-1a"]);
     stage.pass(600);
     let shape = autoscaling::SERVICE.operation("DescribeAutoScalingInstances").unwrap();
-    let call = Call::new(stage.now, "r".into(), "http://127.0.0.1".into());
+    let mut call = Call::new(stage.now, "r".into(), "http://127.0.0.1".into());
     let mut page = |size| {
         let strike = Strike { page: size, ..Strike::default() };
-        json::encode(stage.universe.run(&request, shape, Value::Structure(Vec::new()), &call, &strike).unwrap())
+        json::encode(stage.universe.run(&request, shape, Value::Structure(Vec::new()), &mut call, &strike).unwrap())
     };
     let count = |page: &Json| (page["AutoScalingInstances"].as_array().unwrap().len(), page["NextToken"].is_string());
     assert_eq!(count(&page(None)), (2, false));
