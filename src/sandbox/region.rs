@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::engine::ids::Ids;
 use crate::engine::names::Place;
-use crate::engine::topics::{Delivery, DeliveryOutcome};
+use crate::engine::topics::{Delivery, DeliveryId, DeliveryOutcome};
 use crate::engine::{Effect, Event, World, groups};
 use crate::sandbox::services;
 
@@ -21,6 +21,9 @@ pub struct Region {
     pub sts: services::sts::Sessions,
     /// Email and webhook messages that left this region.
     pub mailbox: Vec<Delivery>,
+    /// Messages for queues of other regions and accounts, which the universe carries.
+    #[serde(skip)]
+    pub leaving: Vec<Delivery>,
 }
 
 impl Region {
@@ -36,6 +39,7 @@ impl Region {
             sts: services::sts::Sessions::new(&place, here),
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
+            leaving: Vec::new(),
         }
     }
 
@@ -47,10 +51,19 @@ impl Region {
         self.step(now);
     }
 
+    /// Takes in what became of a message that was carried elsewhere.
+    pub fn report(&mut self, at: Timestamp, delivery: DeliveryId, outcome: DeliveryOutcome) {
+        self.take_in(at, Event::Delivered { delivery, outcome });
+    }
+
     fn step(&mut self, now: Timestamp) {
-        let mut effects = self.world.step(now, Event::Tick);
+        self.take_in(now, Event::Tick);
+    }
+
+    fn take_in(&mut self, now: Timestamp, event: Event) {
+        let mut effects = self.world.step(now, event);
         while !effects.is_empty() {
-            let reports: Vec<Event> = effects.drain(..).map(|effect| self.perform(effect)).collect();
+            let reports: Vec<Event> = effects.drain(..).filter_map(|effect| self.perform(effect)).collect();
             for report in reports {
                 effects.extend(self.world.step(now, report));
             }
@@ -86,11 +99,21 @@ impl Region {
         .collect()
     }
 
-    fn perform(&mut self, effect: Effect) -> Event {
+    /// Whether a queue's ARN is of this account and region.
+    fn is_here(&self, arn: &str) -> bool {
+        arn.starts_with(&self.world.place.arn("sqs", ""))
+    }
+
+    /// Hands a message over; `None` for one that is still on its way.
+    fn perform(&mut self, effect: Effect) -> Option<Event> {
         let Effect::Deliver(mut delivery) = effect;
         services::sns::sign(&mut delivery);
         let id = delivery.id.clone();
         let outcome = match delivery.protocol.as_str() {
+            "sqs" if !self.is_here(&delivery.endpoint) => {
+                self.leaving.push(delivery);
+                return None;
+            }
             "sqs" => self.sqs.receive_from_topic(&delivery, &self.world.keys),
             "application" if self.sns.push.check_endpoint(&delivery.endpoint).is_err() => {
                 DeliveryOutcome::Refused { because: "the endpoint is disabled or gone".into() }
@@ -100,7 +123,7 @@ impl Region {
                 DeliveryOutcome::Accepted
             }
         };
-        Event::Delivered { delivery: id, outcome }
+        Some(Event::Delivered { delivery: id, outcome })
     }
 }
 

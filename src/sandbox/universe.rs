@@ -20,7 +20,7 @@ use crate::engine::Refusal;
 use crate::engine::groups::Timing;
 use crate::engine::ids::Ids;
 use crate::engine::names::Place;
-use crate::engine::topics::Delivery;
+use crate::engine::topics::{Delivery, DeliveryOutcome};
 
 /// The operations of every service, by its name in `models`.
 static OPERATIONS: LazyLock<BTreeMap<&'static str, Operations>> = LazyLock::new(|| {
@@ -133,6 +133,37 @@ impl Universe {
     /// Lets everything happen that is due by `now`.
     pub fn advance(&mut self, now: Timestamp) {
         self.regions_mut().for_each(|region| region.advance(now));
+        self.carry(now);
+    }
+
+    /// Carries messages between regions and accounts until none is left on its way.
+    fn carry(&mut self, now: Timestamp) {
+        loop {
+            let out = |region: &mut Region| {
+                let place = region.world.place.clone();
+                std::mem::take(&mut region.leaving).into_iter().map(move |delivery| (place.clone(), delivery))
+            };
+            let leaving: Vec<(Place, Delivery)> = self.regions_mut().flat_map(out).collect();
+            if leaving.is_empty() {
+                return;
+            }
+            for (from, delivery) in leaving {
+                let outcome = self.hand_over(&delivery);
+                let sender = self.region(&from.account, &from.region);
+                sender.report(delivery.at, delivery.id, outcome);
+                sender.advance(now);
+            }
+        }
+    }
+
+    /// Gives a message to a queue of a region that somebody has called.
+    fn hand_over(&mut self, delivery: &Delivery) -> DeliveryOutcome {
+        let mut parts = delivery.endpoint.split(':').skip(3);
+        let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        match self.regions.get_mut(account).and_then(|regions| regions.get_mut(region)) {
+            Some(region) => region.sqs.receive_from_topic(delivery, &region.world.keys),
+            None => DeliveryOutcome::Refused { because: "the queue does not exist".into() },
+        }
     }
 
     /// The region of one account, made on first use.
@@ -257,6 +288,7 @@ impl Universe {
         let output = (operation.handler)(region, call, input);
         // What the call set off at once, such as a message to a queue, has happened before the caller hears of it.
         region.advance(call.now);
+        self.carry(call.now);
         output
     }
 

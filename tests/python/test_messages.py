@@ -127,6 +127,30 @@ def test_pages_of_topics_subscriptions_and_queues(sandbox, tidy):
     assert len(pages(sqs, "list_queues", "QueueUrls", 2, QueueNamePrefix="paged-")) == 5
 
 
+def test_a_topic_reaches_a_queue_of_another_region(sandbox, tidy):
+    def client(service, region):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, endpoint_url=sandbox.url, region_name=region, **keys)
+
+    sns, sqs = client("sns", "eu-west-1"), client("sqs", "us-west-2")
+    topic = sns.create_topic(Name="far")["TopicArn"]
+    tidy.append((sns.delete_topic, {"TopicArn": topic}))
+    queue = "arn:aws:sqs:us-west-2:123456789012:far"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url = sqs.create_queue(QueueName="far", Attributes={"Policy": policy})["QueueUrl"]
+    tidy.append((sqs.delete_queue, {"QueueUrl": url}))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
+    sns.publish(TopicArn=topic, Message="from afar")
+    assert [message["Body"] for message in sqs.receive_message(QueueUrl=url)["Messages"]] == ["from afar"]
+
+
 def last_action(cloudwatch, name):
     items = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action")["AlarmHistoryItems"]
     return json.loads(items[0]["HistoryData"])

@@ -62,7 +62,7 @@ impl Sqs {
         };
         let request = Request::new(Caller::Service("sns.amazonaws.com"), "sqs:SendMessage", &queue.arn)
             .with("aws:SourceArn", delivery.topic_arn.as_str())
-            .with("aws:SourceAccount", &self.place.account);
+            .with("aws:SourceAccount", delivery.topic_arn.as_str().split(':').nth(4).unwrap_or_default());
         if queue.policy().map(|policy| policy.evaluate(&request)) != Some(Verdict::Allowed) {
             return refused("the queue's policy does not let the topic send messages");
         }
