@@ -1,10 +1,11 @@
 //! The table of operations: what the sandbox answers, and with which arguments.
 //! A service registers typed handlers; everything else about a call happens here, once.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::region::Region;
+use super::services::ec2::Ec2;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::sandbox::wire::value::{FromValue, IntoValue, Value};
@@ -47,17 +48,27 @@ pub struct Call {
     /// Whose key signed.
     pub caller: Identity,
     wait_until: Cell<Option<Timestamp>>,
+    elsewhere: OnceCell<Ec2>,
 }
 
 impl Call {
     pub fn new(now: Timestamp, request_id: String, base_url: String) -> Self {
-        let (caller, wait_until) = (Identity::default(), Cell::new(None));
-        Self { now, request_id, base_url, caller, wait_until }
+        let (caller, wait_until, elsewhere) = (Identity::default(), Cell::new(None), OnceCell::new());
+        Self { now, request_id, base_url, caller, wait_until, elsewhere }
     }
 
     /// Throw this answer away and call the handler again as things change, until `deadline` has passed (long polling).
     pub fn come_back_until(&self, deadline: Timestamp) {
         self.wait_until.set(Some(deadline));
+    }
+
+    /// What EC2 keeps for the same account in the region that the call names as its source, if that is another one.
+    pub fn elsewhere(&self) -> Option<&Ec2> {
+        self.elsewhere.get()
+    }
+
+    pub fn bring(&self, elsewhere: Ec2) {
+        self.elsewhere.get_or_init(|| elsewhere);
     }
 
     pub fn waits_until(&self) -> Option<Timestamp> {

@@ -273,6 +273,11 @@ impl Universe {
         }
         refuse_unknown_arguments(request.service, shape, operation.takes, &input)?;
         let input = with_page(input, operation.takes, strike.page);
+        if let Some(source) = source_region(&input).filter(|source| *source != request.region)
+            && let Some(elsewhere) = self.regions.get(&account).and_then(|regions| regions.get(source))
+        {
+            call.bring(elsewhere.ec2.clone());
+        }
         let global = matches!(request.service.name, "iam" | "sts");
         let place = if global { home(&request.region) } else { &request.region };
         self.region(&account, place).advance(call.now);
@@ -332,6 +337,15 @@ fn home(region: &str) -> &'static str {
 fn is_narrowed(input: &Value) -> bool {
     let Value::Structure(members) = input else { return false };
     members.iter().any(|(name, value)| *name != "DryRun" && !asks_for_nothing(value))
+}
+
+/// The region that a call copies from.
+fn source_region(input: &Value) -> Option<&str> {
+    let Value::Structure(members) = input else { return None };
+    members.iter().find_map(|(name, value)| match value {
+        Value::String(region) if *name == "SourceRegion" => Some(region.as_str()),
+        _ => None,
+    })
 }
 
 /// An argument without an effect is refused rather than forgotten.

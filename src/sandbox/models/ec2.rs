@@ -16,12 +16,18 @@ pub static SERVICE: Service = Service {
     target_prefix: "",
     protocols: &[Protocol::Ec2],
     operations: &[
+        op("AcceptVpcPeeringConnection", &ACCEPT_VPC_PEERING_CONNECTION_REQUEST, &ACCEPT_VPC_PEERING_CONNECTION_RESULT),
         op("AllocateAddress", &ALLOCATE_ADDRESS_REQUEST, &ALLOCATE_ADDRESS_RESULT),
+        op("AssignIpv6Addresses", &ASSIGN_IPV6_ADDRESSES_REQUEST, &ASSIGN_IPV6_ADDRESSES_RESULT),
+        op("AssignPrivateIpAddresses", &ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST, &ASSIGN_PRIVATE_IP_ADDRESSES_RESULT),
         op("AssociateAddress", &ASSOCIATE_ADDRESS_REQUEST, &ASSOCIATE_ADDRESS_RESULT),
         op("AssociateDhcpOptions", &ASSOCIATE_DHCP_OPTIONS_REQUEST, &ASSOCIATE_DHCP_OPTIONS_RESPONSE),
         op("AssociateRouteTable", &ASSOCIATE_ROUTE_TABLE_REQUEST, &ASSOCIATE_ROUTE_TABLE_RESULT),
+        op("AssociateSubnetCidrBlock", &ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST, &ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT),
         op("AssociateVpcCidrBlock", &ASSOCIATE_VPC_CIDR_BLOCK_REQUEST, &ASSOCIATE_VPC_CIDR_BLOCK_RESULT),
         op("AttachInternetGateway", &ATTACH_INTERNET_GATEWAY_REQUEST, &ATTACH_INTERNET_GATEWAY_RESPONSE),
+        op("AttachNetworkInterface", &ATTACH_NETWORK_INTERFACE_REQUEST, &ATTACH_NETWORK_INTERFACE_RESULT),
+        op("AttachVolume", &ATTACH_VOLUME_REQUEST, &VOLUME_ATTACHMENT),
         op(
             "AuthorizeSecurityGroupEgress",
             &AUTHORIZE_SECURITY_GROUP_EGRESS_REQUEST,
@@ -32,9 +38,17 @@ pub static SERVICE: Service = Service {
             &AUTHORIZE_SECURITY_GROUP_INGRESS_REQUEST,
             &AUTHORIZE_SECURITY_GROUP_INGRESS_RESULT,
         ),
+        op("CopyImage", &COPY_IMAGE_REQUEST, &COPY_IMAGE_RESULT),
+        op("CopySnapshot", &COPY_SNAPSHOT_REQUEST, &COPY_SNAPSHOT_RESULT),
         op("CreateDefaultSubnet", &CREATE_DEFAULT_SUBNET_REQUEST, &CREATE_DEFAULT_SUBNET_RESULT),
         op("CreateDefaultVpc", &CREATE_DEFAULT_VPC_REQUEST, &CREATE_DEFAULT_VPC_RESULT),
         op("CreateDhcpOptions", &CREATE_DHCP_OPTIONS_REQUEST, &CREATE_DHCP_OPTIONS_RESULT),
+        op(
+            "CreateEgressOnlyInternetGateway",
+            &CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST,
+            &CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT,
+        ),
+        op("CreateImage", &CREATE_IMAGE_REQUEST, &CREATE_IMAGE_RESULT),
         op("CreateInternetGateway", &CREATE_INTERNET_GATEWAY_REQUEST, &CREATE_INTERNET_GATEWAY_RESULT),
         op("CreateKeyPair", &CREATE_KEY_PAIR_REQUEST, &KEY_PAIR),
         op("CreateLaunchTemplate", &CREATE_LAUNCH_TEMPLATE_REQUEST, &CREATE_LAUNCH_TEMPLATE_RESULT),
@@ -43,18 +57,34 @@ pub static SERVICE: Service = Service {
             &CREATE_LAUNCH_TEMPLATE_VERSION_REQUEST,
             &CREATE_LAUNCH_TEMPLATE_VERSION_RESULT,
         ),
+        op("CreateManagedPrefixList", &CREATE_MANAGED_PREFIX_LIST_REQUEST, &CREATE_MANAGED_PREFIX_LIST_RESULT),
         op("CreateNatGateway", &CREATE_NAT_GATEWAY_REQUEST, &CREATE_NAT_GATEWAY_RESULT),
         op("CreateNetworkAcl", &CREATE_NETWORK_ACL_REQUEST, &CREATE_NETWORK_ACL_RESULT),
         op("CreateNetworkAclEntry", &CREATE_NETWORK_ACL_ENTRY_REQUEST, &CREATE_NETWORK_ACL_ENTRY_RESPONSE),
         op("CreateNetworkInterface", &CREATE_NETWORK_INTERFACE_REQUEST, &CREATE_NETWORK_INTERFACE_RESULT),
+        op("CreatePlacementGroup", &CREATE_PLACEMENT_GROUP_REQUEST, &CREATE_PLACEMENT_GROUP_RESULT),
         op("CreateRoute", &CREATE_ROUTE_REQUEST, &CREATE_ROUTE_RESULT),
         op("CreateRouteTable", &CREATE_ROUTE_TABLE_REQUEST, &CREATE_ROUTE_TABLE_RESULT),
         op("CreateSecurityGroup", &CREATE_SECURITY_GROUP_REQUEST, &CREATE_SECURITY_GROUP_RESULT),
+        op("CreateSnapshot", &CREATE_SNAPSHOT_REQUEST, &SNAPSHOT),
+        op("CreateSnapshots", &CREATE_SNAPSHOTS_REQUEST, &CREATE_SNAPSHOTS_RESULT),
         op("CreateSubnet", &CREATE_SUBNET_REQUEST, &CREATE_SUBNET_RESULT),
+        op(
+            "CreateSubnetCidrReservation",
+            &CREATE_SUBNET_CIDR_RESERVATION_REQUEST,
+            &CREATE_SUBNET_CIDR_RESERVATION_RESULT,
+        ),
         op("CreateTags", &CREATE_TAGS_REQUEST, &CREATE_TAGS_RESPONSE),
+        op("CreateVolume", &CREATE_VOLUME_REQUEST, &VOLUME),
         op("CreateVpc", &CREATE_VPC_REQUEST, &CREATE_VPC_RESULT),
         op("CreateVpcEndpoint", &CREATE_VPC_ENDPOINT_REQUEST, &CREATE_VPC_ENDPOINT_RESULT),
+        op("CreateVpcPeeringConnection", &CREATE_VPC_PEERING_CONNECTION_REQUEST, &CREATE_VPC_PEERING_CONNECTION_RESULT),
         op("DeleteDhcpOptions", &DELETE_DHCP_OPTIONS_REQUEST, &DELETE_DHCP_OPTIONS_RESPONSE),
+        op(
+            "DeleteEgressOnlyInternetGateway",
+            &DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST,
+            &DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT,
+        ),
         op("DeleteInternetGateway", &DELETE_INTERNET_GATEWAY_REQUEST, &DELETE_INTERNET_GATEWAY_RESPONSE),
         op("DeleteKeyPair", &DELETE_KEY_PAIR_REQUEST, &DELETE_KEY_PAIR_RESULT),
         op("DeleteLaunchTemplate", &DELETE_LAUNCH_TEMPLATE_REQUEST, &DELETE_LAUNCH_TEMPLATE_RESULT),
@@ -63,23 +93,38 @@ pub static SERVICE: Service = Service {
             &DELETE_LAUNCH_TEMPLATE_VERSIONS_REQUEST,
             &DELETE_LAUNCH_TEMPLATE_VERSIONS_RESULT,
         ),
+        op("DeleteManagedPrefixList", &DELETE_MANAGED_PREFIX_LIST_REQUEST, &DELETE_MANAGED_PREFIX_LIST_RESULT),
         op("DeleteNatGateway", &DELETE_NAT_GATEWAY_REQUEST, &DELETE_NAT_GATEWAY_RESULT),
         op("DeleteNetworkAcl", &DELETE_NETWORK_ACL_REQUEST, &DELETE_NETWORK_ACL_RESPONSE),
         op("DeleteNetworkAclEntry", &DELETE_NETWORK_ACL_ENTRY_REQUEST, &DELETE_NETWORK_ACL_ENTRY_RESPONSE),
         op("DeleteNetworkInterface", &DELETE_NETWORK_INTERFACE_REQUEST, &DELETE_NETWORK_INTERFACE_RESPONSE),
+        op("DeletePlacementGroup", &DELETE_PLACEMENT_GROUP_REQUEST, &DELETE_PLACEMENT_GROUP_RESPONSE),
         op("DeleteRoute", &DELETE_ROUTE_REQUEST, &DELETE_ROUTE_RESPONSE),
         op("DeleteRouteTable", &DELETE_ROUTE_TABLE_REQUEST, &DELETE_ROUTE_TABLE_RESPONSE),
         op("DeleteSecurityGroup", &DELETE_SECURITY_GROUP_REQUEST, &DELETE_SECURITY_GROUP_RESULT),
+        op("DeleteSnapshot", &DELETE_SNAPSHOT_REQUEST, &DELETE_SNAPSHOT_RESPONSE),
         op("DeleteSubnet", &DELETE_SUBNET_REQUEST, &DELETE_SUBNET_RESPONSE),
+        op(
+            "DeleteSubnetCidrReservation",
+            &DELETE_SUBNET_CIDR_RESERVATION_REQUEST,
+            &DELETE_SUBNET_CIDR_RESERVATION_RESULT,
+        ),
         op("DeleteTags", &DELETE_TAGS_REQUEST, &DELETE_TAGS_RESPONSE),
+        op("DeleteVolume", &DELETE_VOLUME_REQUEST, &DELETE_VOLUME_RESPONSE),
         op("DeleteVpc", &DELETE_VPC_REQUEST, &DELETE_VPC_RESPONSE),
         op("DeleteVpcEndpoints", &DELETE_VPC_ENDPOINTS_REQUEST, &DELETE_VPC_ENDPOINTS_RESULT),
+        op("DeleteVpcPeeringConnection", &DELETE_VPC_PEERING_CONNECTION_REQUEST, &DELETE_VPC_PEERING_CONNECTION_RESULT),
         op("DeregisterImage", &DEREGISTER_IMAGE_REQUEST, &DEREGISTER_IMAGE_RESULT),
         op("DescribeAccountAttributes", &DESCRIBE_ACCOUNT_ATTRIBUTES_REQUEST, &DESCRIBE_ACCOUNT_ATTRIBUTES_RESULT),
         op("DescribeAddresses", &DESCRIBE_ADDRESSES_REQUEST, &DESCRIBE_ADDRESSES_RESULT),
         op("DescribeAddressesAttribute", &DESCRIBE_ADDRESSES_ATTRIBUTE_REQUEST, &DESCRIBE_ADDRESSES_ATTRIBUTE_RESULT),
         op("DescribeAvailabilityZones", &DESCRIBE_AVAILABILITY_ZONES_REQUEST, &DESCRIBE_AVAILABILITY_ZONES_RESULT),
         op("DescribeDhcpOptions", &DESCRIBE_DHCP_OPTIONS_REQUEST, &DESCRIBE_DHCP_OPTIONS_RESULT),
+        op(
+            "DescribeEgressOnlyInternetGateways",
+            &DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_REQUEST,
+            &DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT,
+        ),
         op(
             "DescribeIamInstanceProfileAssociations",
             &DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS_REQUEST,
@@ -112,7 +157,13 @@ pub static SERVICE: Service = Service {
         op("DescribeManagedPrefixLists", &DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST, &DESCRIBE_MANAGED_PREFIX_LISTS_RESULT),
         op("DescribeNatGateways", &DESCRIBE_NAT_GATEWAYS_REQUEST, &DESCRIBE_NAT_GATEWAYS_RESULT),
         op("DescribeNetworkAcls", &DESCRIBE_NETWORK_ACLS_REQUEST, &DESCRIBE_NETWORK_ACLS_RESULT),
+        op(
+            "DescribeNetworkInterfaceAttribute",
+            &DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_REQUEST,
+            &DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT,
+        ),
         op("DescribeNetworkInterfaces", &DESCRIBE_NETWORK_INTERFACES_REQUEST, &DESCRIBE_NETWORK_INTERFACES_RESULT),
+        op("DescribePlacementGroups", &DESCRIBE_PLACEMENT_GROUPS_REQUEST, &DESCRIBE_PLACEMENT_GROUPS_RESULT),
         op("DescribePrefixLists", &DESCRIBE_PREFIX_LISTS_REQUEST, &DESCRIBE_PREFIX_LISTS_RESULT),
         op("DescribeRegions", &DESCRIBE_REGIONS_REQUEST, &DESCRIBE_REGIONS_RESULT),
         op("DescribeRouteTables", &DESCRIBE_ROUTE_TABLES_REQUEST, &DESCRIBE_ROUTE_TABLES_RESULT),
@@ -123,6 +174,9 @@ pub static SERVICE: Service = Service {
         ),
         op("DescribeSecurityGroupRules", &DESCRIBE_SECURITY_GROUP_RULES_REQUEST, &DESCRIBE_SECURITY_GROUP_RULES_RESULT),
         op("DescribeSecurityGroups", &DESCRIBE_SECURITY_GROUPS_REQUEST, &DESCRIBE_SECURITY_GROUPS_RESULT),
+        op("DescribeSnapshotAttribute", &DESCRIBE_SNAPSHOT_ATTRIBUTE_REQUEST, &DESCRIBE_SNAPSHOT_ATTRIBUTE_RESULT),
+        op("DescribeSnapshotTierStatus", &DESCRIBE_SNAPSHOT_TIER_STATUS_REQUEST, &DESCRIBE_SNAPSHOT_TIER_STATUS_RESULT),
+        op("DescribeSnapshots", &DESCRIBE_SNAPSHOTS_REQUEST, &DESCRIBE_SNAPSHOTS_RESULT),
         op("DescribeSpotPriceHistory", &DESCRIBE_SPOT_PRICE_HISTORY_REQUEST, &DESCRIBE_SPOT_PRICE_HISTORY_RESULT),
         op(
             "DescribeStaleSecurityGroups",
@@ -131,7 +185,14 @@ pub static SERVICE: Service = Service {
         ),
         op("DescribeSubnets", &DESCRIBE_SUBNETS_REQUEST, &DESCRIBE_SUBNETS_RESULT),
         op("DescribeTags", &DESCRIBE_TAGS_REQUEST, &DESCRIBE_TAGS_RESULT),
+        op("DescribeVolumeAttribute", &DESCRIBE_VOLUME_ATTRIBUTE_REQUEST, &DESCRIBE_VOLUME_ATTRIBUTE_RESULT),
+        op("DescribeVolumeStatus", &DESCRIBE_VOLUME_STATUS_REQUEST, &DESCRIBE_VOLUME_STATUS_RESULT),
         op("DescribeVolumes", &DESCRIBE_VOLUMES_REQUEST, &DESCRIBE_VOLUMES_RESULT),
+        op(
+            "DescribeVolumesModifications",
+            &DESCRIBE_VOLUMES_MODIFICATIONS_REQUEST,
+            &DESCRIBE_VOLUMES_MODIFICATIONS_RESULT,
+        ),
         op("DescribeVpcAttribute", &DESCRIBE_VPC_ATTRIBUTE_REQUEST, &DESCRIBE_VPC_ATTRIBUTE_RESULT),
         op("DescribeVpcClassicLink", &DESCRIBE_VPC_CLASSIC_LINK_REQUEST, &DESCRIBE_VPC_CLASSIC_LINK_RESULT),
         op(
@@ -145,11 +206,36 @@ pub static SERVICE: Service = Service {
             &DESCRIBE_VPC_ENDPOINT_SERVICES_RESULT,
         ),
         op("DescribeVpcEndpoints", &DESCRIBE_VPC_ENDPOINTS_REQUEST, &DESCRIBE_VPC_ENDPOINTS_RESULT),
+        op(
+            "DescribeVpcPeeringConnections",
+            &DESCRIBE_VPC_PEERING_CONNECTIONS_REQUEST,
+            &DESCRIBE_VPC_PEERING_CONNECTIONS_RESULT,
+        ),
         op("DescribeVpcs", &DESCRIBE_VPCS_REQUEST, &DESCRIBE_VPCS_RESULT),
         op("DetachInternetGateway", &DETACH_INTERNET_GATEWAY_REQUEST, &DETACH_INTERNET_GATEWAY_RESPONSE),
+        op("DetachNetworkInterface", &DETACH_NETWORK_INTERFACE_REQUEST, &DETACH_NETWORK_INTERFACE_RESPONSE),
+        op("DetachVolume", &DETACH_VOLUME_REQUEST, &VOLUME_ATTACHMENT),
+        op(
+            "DisableEbsEncryptionByDefault",
+            &DISABLE_EBS_ENCRYPTION_BY_DEFAULT_REQUEST,
+            &DISABLE_EBS_ENCRYPTION_BY_DEFAULT_RESULT,
+        ),
         op("DisassociateAddress", &DISASSOCIATE_ADDRESS_REQUEST, &DISASSOCIATE_ADDRESS_RESPONSE),
         op("DisassociateRouteTable", &DISASSOCIATE_ROUTE_TABLE_REQUEST, &DISASSOCIATE_ROUTE_TABLE_RESPONSE),
+        op(
+            "DisassociateSubnetCidrBlock",
+            &DISASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST,
+            &DISASSOCIATE_SUBNET_CIDR_BLOCK_RESULT,
+        ),
         op("DisassociateVpcCidrBlock", &DISASSOCIATE_VPC_CIDR_BLOCK_REQUEST, &DISASSOCIATE_VPC_CIDR_BLOCK_RESULT),
+        op(
+            "EnableEbsEncryptionByDefault",
+            &ENABLE_EBS_ENCRYPTION_BY_DEFAULT_REQUEST,
+            &ENABLE_EBS_ENCRYPTION_BY_DEFAULT_RESULT,
+        ),
+        op("GetConsoleOutput", &GET_CONSOLE_OUTPUT_REQUEST, &GET_CONSOLE_OUTPUT_RESULT),
+        op("GetEbsDefaultKmsKeyId", &GET_EBS_DEFAULT_KMS_KEY_ID_REQUEST, &GET_EBS_DEFAULT_KMS_KEY_ID_RESULT),
+        op("GetEbsEncryptionByDefault", &GET_EBS_ENCRYPTION_BY_DEFAULT_REQUEST, &GET_EBS_ENCRYPTION_BY_DEFAULT_RESULT),
         op("GetInstanceUefiData", &GET_INSTANCE_UEFI_DATA_REQUEST, &GET_INSTANCE_UEFI_DATA_RESULT),
         op("GetLaunchTemplateData", &GET_LAUNCH_TEMPLATE_DATA_REQUEST, &GET_LAUNCH_TEMPLATE_DATA_RESULT),
         op(
@@ -157,7 +243,9 @@ pub static SERVICE: Service = Service {
             &GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST,
             &GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT,
         ),
+        op("GetSubnetCidrReservations", &GET_SUBNET_CIDR_RESERVATIONS_REQUEST, &GET_SUBNET_CIDR_RESERVATIONS_RESULT),
         op("ImportKeyPair", &IMPORT_KEY_PAIR_REQUEST, &IMPORT_KEY_PAIR_RESULT),
+        op("ModifyImageAttribute", &MODIFY_IMAGE_ATTRIBUTE_REQUEST, &MODIFY_IMAGE_ATTRIBUTE_RESPONSE),
         op("ModifyInstanceAttribute", &MODIFY_INSTANCE_ATTRIBUTE_REQUEST, &MODIFY_INSTANCE_ATTRIBUTE_RESPONSE),
         op(
             "ModifyInstanceMetadataOptions",
@@ -165,18 +253,30 @@ pub static SERVICE: Service = Service {
             &MODIFY_INSTANCE_METADATA_OPTIONS_RESULT,
         ),
         op("ModifyLaunchTemplate", &MODIFY_LAUNCH_TEMPLATE_REQUEST, &MODIFY_LAUNCH_TEMPLATE_RESULT),
+        op("ModifyManagedPrefixList", &MODIFY_MANAGED_PREFIX_LIST_REQUEST, &MODIFY_MANAGED_PREFIX_LIST_RESULT),
         op(
             "ModifyNetworkInterfaceAttribute",
             &MODIFY_NETWORK_INTERFACE_ATTRIBUTE_REQUEST,
             &MODIFY_NETWORK_INTERFACE_ATTRIBUTE_RESPONSE,
         ),
         op("ModifySecurityGroupRules", &MODIFY_SECURITY_GROUP_RULES_REQUEST, &MODIFY_SECURITY_GROUP_RULES_RESULT),
+        op("ModifySnapshotAttribute", &MODIFY_SNAPSHOT_ATTRIBUTE_REQUEST, &MODIFY_SNAPSHOT_ATTRIBUTE_RESPONSE),
+        op("ModifySnapshotTier", &MODIFY_SNAPSHOT_TIER_REQUEST, &MODIFY_SNAPSHOT_TIER_RESULT),
         op("ModifySubnetAttribute", &MODIFY_SUBNET_ATTRIBUTE_REQUEST, &MODIFY_SUBNET_ATTRIBUTE_RESPONSE),
+        op("ModifyVolume", &MODIFY_VOLUME_REQUEST, &MODIFY_VOLUME_RESULT),
+        op("ModifyVolumeAttribute", &MODIFY_VOLUME_ATTRIBUTE_REQUEST, &MODIFY_VOLUME_ATTRIBUTE_RESPONSE),
         op("ModifyVpcAttribute", &MODIFY_VPC_ATTRIBUTE_REQUEST, &MODIFY_VPC_ATTRIBUTE_RESPONSE),
         op("ModifyVpcEndpoint", &MODIFY_VPC_ENDPOINT_REQUEST, &MODIFY_VPC_ENDPOINT_RESULT),
+        op(
+            "ModifyVpcPeeringConnectionOptions",
+            &MODIFY_VPC_PEERING_CONNECTION_OPTIONS_REQUEST,
+            &MODIFY_VPC_PEERING_CONNECTION_OPTIONS_RESULT,
+        ),
+        op("ModifyVpcTenancy", &MODIFY_VPC_TENANCY_REQUEST, &MODIFY_VPC_TENANCY_RESULT),
         op("MonitorInstances", &MONITOR_INSTANCES_REQUEST, &MONITOR_INSTANCES_RESULT),
         op("RebootInstances", &REBOOT_INSTANCES_REQUEST, &REBOOT_INSTANCES_RESPONSE),
         op("RegisterImage", &REGISTER_IMAGE_REQUEST, &REGISTER_IMAGE_RESULT),
+        op("RejectVpcPeeringConnection", &REJECT_VPC_PEERING_CONNECTION_REQUEST, &REJECT_VPC_PEERING_CONNECTION_RESULT),
         op("ReleaseAddress", &RELEASE_ADDRESS_REQUEST, &RELEASE_ADDRESS_RESPONSE),
         op(
             "ReplaceNetworkAclAssociation",
@@ -190,12 +290,21 @@ pub static SERVICE: Service = Service {
             &REPLACE_ROUTE_TABLE_ASSOCIATION_REQUEST,
             &REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT,
         ),
+        op("ResetImageAttribute", &RESET_IMAGE_ATTRIBUTE_REQUEST, &RESET_IMAGE_ATTRIBUTE_RESPONSE),
+        op("ResetSnapshotAttribute", &RESET_SNAPSHOT_ATTRIBUTE_REQUEST, &RESET_SNAPSHOT_ATTRIBUTE_RESPONSE),
+        op("RestoreSnapshotTier", &RESTORE_SNAPSHOT_TIER_REQUEST, &RESTORE_SNAPSHOT_TIER_RESULT),
         op("RevokeSecurityGroupEgress", &REVOKE_SECURITY_GROUP_EGRESS_REQUEST, &REVOKE_SECURITY_GROUP_EGRESS_RESULT),
         op("RevokeSecurityGroupIngress", &REVOKE_SECURITY_GROUP_INGRESS_REQUEST, &REVOKE_SECURITY_GROUP_INGRESS_RESULT),
         op("RunInstances", &RUN_INSTANCES_REQUEST, &RESERVATION),
         op("StartInstances", &START_INSTANCES_REQUEST, &START_INSTANCES_RESULT),
         op("StopInstances", &STOP_INSTANCES_REQUEST, &STOP_INSTANCES_RESULT),
         op("TerminateInstances", &TERMINATE_INSTANCES_REQUEST, &TERMINATE_INSTANCES_RESULT),
+        op("UnassignIpv6Addresses", &UNASSIGN_IPV6_ADDRESSES_REQUEST, &UNASSIGN_IPV6_ADDRESSES_RESULT),
+        op(
+            "UnassignPrivateIpAddresses",
+            &UNASSIGN_PRIVATE_IP_ADDRESSES_REQUEST,
+            &UNASSIGN_PRIVATE_IP_ADDRESSES_RESPONSE,
+        ),
         op("UnmonitorInstances", &UNMONITOR_INSTANCES_REQUEST, &UNMONITOR_INSTANCES_RESULT),
         op(
             "UpdateSecurityGroupRuleDescriptionsEgress",
@@ -211,8 +320,14 @@ pub static SERVICE: Service = Service {
     errors: &[],
 };
 
+pub type AcceptVpcPeeringConnectionInput = AcceptVpcPeeringConnectionRequest;
+pub type AcceptVpcPeeringConnectionOutput = AcceptVpcPeeringConnectionResult;
 pub type AllocateAddressInput = AllocateAddressRequest;
 pub type AllocateAddressOutput = AllocateAddressResult;
+pub type AssignIpv6AddressesInput = AssignIpv6AddressesRequest;
+pub type AssignIpv6AddressesOutput = AssignIpv6AddressesResult;
+pub type AssignPrivateIpAddressesInput = AssignPrivateIpAddressesRequest;
+pub type AssignPrivateIpAddressesOutput = AssignPrivateIpAddressesResult;
 pub type AssociateAddressInput = AssociateAddressRequest;
 pub type AssociateAddressOutput = AssociateAddressResult;
 pub type AssociateDhcpOptionsInput = AssociateDhcpOptionsRequest;
@@ -220,21 +335,35 @@ structure! { AssociateDhcpOptionsResponse ASSOCIATE_DHCP_OPTIONS_RESPONSE {} }
 pub type AssociateDhcpOptionsOutput = AssociateDhcpOptionsResponse;
 pub type AssociateRouteTableInput = AssociateRouteTableRequest;
 pub type AssociateRouteTableOutput = AssociateRouteTableResult;
+pub type AssociateSubnetCidrBlockInput = AssociateSubnetCidrBlockRequest;
+pub type AssociateSubnetCidrBlockOutput = AssociateSubnetCidrBlockResult;
 pub type AssociateVpcCidrBlockInput = AssociateVpcCidrBlockRequest;
 pub type AssociateVpcCidrBlockOutput = AssociateVpcCidrBlockResult;
 pub type AttachInternetGatewayInput = AttachInternetGatewayRequest;
 structure! { AttachInternetGatewayResponse ATTACH_INTERNET_GATEWAY_RESPONSE {} }
 pub type AttachInternetGatewayOutput = AttachInternetGatewayResponse;
+pub type AttachNetworkInterfaceInput = AttachNetworkInterfaceRequest;
+pub type AttachNetworkInterfaceOutput = AttachNetworkInterfaceResult;
+pub type AttachVolumeInput = AttachVolumeRequest;
+pub type AttachVolumeOutput = VolumeAttachment;
 pub type AuthorizeSecurityGroupEgressInput = AuthorizeSecurityGroupEgressRequest;
 pub type AuthorizeSecurityGroupEgressOutput = AuthorizeSecurityGroupEgressResult;
 pub type AuthorizeSecurityGroupIngressInput = AuthorizeSecurityGroupIngressRequest;
 pub type AuthorizeSecurityGroupIngressOutput = AuthorizeSecurityGroupIngressResult;
+pub type CopyImageInput = CopyImageRequest;
+pub type CopyImageOutput = CopyImageResult;
+pub type CopySnapshotInput = CopySnapshotRequest;
+pub type CopySnapshotOutput = CopySnapshotResult;
 pub type CreateDefaultSubnetInput = CreateDefaultSubnetRequest;
 pub type CreateDefaultSubnetOutput = CreateDefaultSubnetResult;
 pub type CreateDefaultVpcInput = CreateDefaultVpcRequest;
 pub type CreateDefaultVpcOutput = CreateDefaultVpcResult;
 pub type CreateDhcpOptionsInput = CreateDhcpOptionsRequest;
 pub type CreateDhcpOptionsOutput = CreateDhcpOptionsResult;
+pub type CreateEgressOnlyInternetGatewayInput = CreateEgressOnlyInternetGatewayRequest;
+pub type CreateEgressOnlyInternetGatewayOutput = CreateEgressOnlyInternetGatewayResult;
+pub type CreateImageInput = CreateImageRequest;
+pub type CreateImageOutput = CreateImageResult;
 pub type CreateInternetGatewayInput = CreateInternetGatewayRequest;
 pub type CreateInternetGatewayOutput = CreateInternetGatewayResult;
 pub type CreateKeyPairInput = CreateKeyPairRequest;
@@ -243,6 +372,8 @@ pub type CreateLaunchTemplateInput = CreateLaunchTemplateRequest;
 pub type CreateLaunchTemplateOutput = CreateLaunchTemplateResult;
 pub type CreateLaunchTemplateVersionInput = CreateLaunchTemplateVersionRequest;
 pub type CreateLaunchTemplateVersionOutput = CreateLaunchTemplateVersionResult;
+pub type CreateManagedPrefixListInput = CreateManagedPrefixListRequest;
+pub type CreateManagedPrefixListOutput = CreateManagedPrefixListResult;
 pub type CreateNatGatewayInput = CreateNatGatewayRequest;
 pub type CreateNatGatewayOutput = CreateNatGatewayResult;
 pub type CreateNetworkAclInput = CreateNetworkAclRequest;
@@ -252,24 +383,38 @@ structure! { CreateNetworkAclEntryResponse CREATE_NETWORK_ACL_ENTRY_RESPONSE {} 
 pub type CreateNetworkAclEntryOutput = CreateNetworkAclEntryResponse;
 pub type CreateNetworkInterfaceInput = CreateNetworkInterfaceRequest;
 pub type CreateNetworkInterfaceOutput = CreateNetworkInterfaceResult;
+pub type CreatePlacementGroupInput = CreatePlacementGroupRequest;
+pub type CreatePlacementGroupOutput = CreatePlacementGroupResult;
 pub type CreateRouteInput = CreateRouteRequest;
 pub type CreateRouteOutput = CreateRouteResult;
 pub type CreateRouteTableInput = CreateRouteTableRequest;
 pub type CreateRouteTableOutput = CreateRouteTableResult;
 pub type CreateSecurityGroupInput = CreateSecurityGroupRequest;
 pub type CreateSecurityGroupOutput = CreateSecurityGroupResult;
+pub type CreateSnapshotInput = CreateSnapshotRequest;
+pub type CreateSnapshotOutput = Snapshot;
+pub type CreateSnapshotsInput = CreateSnapshotsRequest;
+pub type CreateSnapshotsOutput = CreateSnapshotsResult;
 pub type CreateSubnetInput = CreateSubnetRequest;
 pub type CreateSubnetOutput = CreateSubnetResult;
+pub type CreateSubnetCidrReservationInput = CreateSubnetCidrReservationRequest;
+pub type CreateSubnetCidrReservationOutput = CreateSubnetCidrReservationResult;
 pub type CreateTagsInput = CreateTagsRequest;
 structure! { CreateTagsResponse CREATE_TAGS_RESPONSE {} }
 pub type CreateTagsOutput = CreateTagsResponse;
+pub type CreateVolumeInput = CreateVolumeRequest;
+pub type CreateVolumeOutput = Volume;
 pub type CreateVpcInput = CreateVpcRequest;
 pub type CreateVpcOutput = CreateVpcResult;
 pub type CreateVpcEndpointInput = CreateVpcEndpointRequest;
 pub type CreateVpcEndpointOutput = CreateVpcEndpointResult;
+pub type CreateVpcPeeringConnectionInput = CreateVpcPeeringConnectionRequest;
+pub type CreateVpcPeeringConnectionOutput = CreateVpcPeeringConnectionResult;
 pub type DeleteDhcpOptionsInput = DeleteDhcpOptionsRequest;
 structure! { DeleteDhcpOptionsResponse DELETE_DHCP_OPTIONS_RESPONSE {} }
 pub type DeleteDhcpOptionsOutput = DeleteDhcpOptionsResponse;
+pub type DeleteEgressOnlyInternetGatewayInput = DeleteEgressOnlyInternetGatewayRequest;
+pub type DeleteEgressOnlyInternetGatewayOutput = DeleteEgressOnlyInternetGatewayResult;
 pub type DeleteInternetGatewayInput = DeleteInternetGatewayRequest;
 structure! { DeleteInternetGatewayResponse DELETE_INTERNET_GATEWAY_RESPONSE {} }
 pub type DeleteInternetGatewayOutput = DeleteInternetGatewayResponse;
@@ -279,6 +424,8 @@ pub type DeleteLaunchTemplateInput = DeleteLaunchTemplateRequest;
 pub type DeleteLaunchTemplateOutput = DeleteLaunchTemplateResult;
 pub type DeleteLaunchTemplateVersionsInput = DeleteLaunchTemplateVersionsRequest;
 pub type DeleteLaunchTemplateVersionsOutput = DeleteLaunchTemplateVersionsResult;
+pub type DeleteManagedPrefixListInput = DeleteManagedPrefixListRequest;
+pub type DeleteManagedPrefixListOutput = DeleteManagedPrefixListResult;
 pub type DeleteNatGatewayInput = DeleteNatGatewayRequest;
 pub type DeleteNatGatewayOutput = DeleteNatGatewayResult;
 pub type DeleteNetworkAclInput = DeleteNetworkAclRequest;
@@ -290,6 +437,9 @@ pub type DeleteNetworkAclEntryOutput = DeleteNetworkAclEntryResponse;
 pub type DeleteNetworkInterfaceInput = DeleteNetworkInterfaceRequest;
 structure! { DeleteNetworkInterfaceResponse DELETE_NETWORK_INTERFACE_RESPONSE {} }
 pub type DeleteNetworkInterfaceOutput = DeleteNetworkInterfaceResponse;
+pub type DeletePlacementGroupInput = DeletePlacementGroupRequest;
+structure! { DeletePlacementGroupResponse DELETE_PLACEMENT_GROUP_RESPONSE {} }
+pub type DeletePlacementGroupOutput = DeletePlacementGroupResponse;
 pub type DeleteRouteInput = DeleteRouteRequest;
 structure! { DeleteRouteResponse DELETE_ROUTE_RESPONSE {} }
 pub type DeleteRouteOutput = DeleteRouteResponse;
@@ -298,17 +448,27 @@ structure! { DeleteRouteTableResponse DELETE_ROUTE_TABLE_RESPONSE {} }
 pub type DeleteRouteTableOutput = DeleteRouteTableResponse;
 pub type DeleteSecurityGroupInput = DeleteSecurityGroupRequest;
 pub type DeleteSecurityGroupOutput = DeleteSecurityGroupResult;
+pub type DeleteSnapshotInput = DeleteSnapshotRequest;
+structure! { DeleteSnapshotResponse DELETE_SNAPSHOT_RESPONSE {} }
+pub type DeleteSnapshotOutput = DeleteSnapshotResponse;
 pub type DeleteSubnetInput = DeleteSubnetRequest;
 structure! { DeleteSubnetResponse DELETE_SUBNET_RESPONSE {} }
 pub type DeleteSubnetOutput = DeleteSubnetResponse;
+pub type DeleteSubnetCidrReservationInput = DeleteSubnetCidrReservationRequest;
+pub type DeleteSubnetCidrReservationOutput = DeleteSubnetCidrReservationResult;
 pub type DeleteTagsInput = DeleteTagsRequest;
 structure! { DeleteTagsResponse DELETE_TAGS_RESPONSE {} }
 pub type DeleteTagsOutput = DeleteTagsResponse;
+pub type DeleteVolumeInput = DeleteVolumeRequest;
+structure! { DeleteVolumeResponse DELETE_VOLUME_RESPONSE {} }
+pub type DeleteVolumeOutput = DeleteVolumeResponse;
 pub type DeleteVpcInput = DeleteVpcRequest;
 structure! { DeleteVpcResponse DELETE_VPC_RESPONSE {} }
 pub type DeleteVpcOutput = DeleteVpcResponse;
 pub type DeleteVpcEndpointsInput = DeleteVpcEndpointsRequest;
 pub type DeleteVpcEndpointsOutput = DeleteVpcEndpointsResult;
+pub type DeleteVpcPeeringConnectionInput = DeleteVpcPeeringConnectionRequest;
+pub type DeleteVpcPeeringConnectionOutput = DeleteVpcPeeringConnectionResult;
 pub type DeregisterImageInput = DeregisterImageRequest;
 pub type DeregisterImageOutput = DeregisterImageResult;
 pub type DescribeAccountAttributesInput = DescribeAccountAttributesRequest;
@@ -321,6 +481,8 @@ pub type DescribeAvailabilityZonesInput = DescribeAvailabilityZonesRequest;
 pub type DescribeAvailabilityZonesOutput = DescribeAvailabilityZonesResult;
 pub type DescribeDhcpOptionsInput = DescribeDhcpOptionsRequest;
 pub type DescribeDhcpOptionsOutput = DescribeDhcpOptionsResult;
+pub type DescribeEgressOnlyInternetGatewaysInput = DescribeEgressOnlyInternetGatewaysRequest;
+pub type DescribeEgressOnlyInternetGatewaysOutput = DescribeEgressOnlyInternetGatewaysResult;
 pub type DescribeIamInstanceProfileAssociationsInput = DescribeIamInstanceProfileAssociationsRequest;
 pub type DescribeIamInstanceProfileAssociationsOutput = DescribeIamInstanceProfileAssociationsResult;
 pub type DescribeImageAttributeInput = DescribeImageAttributeRequest;
@@ -353,8 +515,12 @@ pub type DescribeNatGatewaysInput = DescribeNatGatewaysRequest;
 pub type DescribeNatGatewaysOutput = DescribeNatGatewaysResult;
 pub type DescribeNetworkAclsInput = DescribeNetworkAclsRequest;
 pub type DescribeNetworkAclsOutput = DescribeNetworkAclsResult;
+pub type DescribeNetworkInterfaceAttributeInput = DescribeNetworkInterfaceAttributeRequest;
+pub type DescribeNetworkInterfaceAttributeOutput = DescribeNetworkInterfaceAttributeResult;
 pub type DescribeNetworkInterfacesInput = DescribeNetworkInterfacesRequest;
 pub type DescribeNetworkInterfacesOutput = DescribeNetworkInterfacesResult;
+pub type DescribePlacementGroupsInput = DescribePlacementGroupsRequest;
+pub type DescribePlacementGroupsOutput = DescribePlacementGroupsResult;
 pub type DescribePrefixListsInput = DescribePrefixListsRequest;
 pub type DescribePrefixListsOutput = DescribePrefixListsResult;
 pub type DescribeRegionsInput = DescribeRegionsRequest;
@@ -367,6 +533,12 @@ pub type DescribeSecurityGroupRulesInput = DescribeSecurityGroupRulesRequest;
 pub type DescribeSecurityGroupRulesOutput = DescribeSecurityGroupRulesResult;
 pub type DescribeSecurityGroupsInput = DescribeSecurityGroupsRequest;
 pub type DescribeSecurityGroupsOutput = DescribeSecurityGroupsResult;
+pub type DescribeSnapshotAttributeInput = DescribeSnapshotAttributeRequest;
+pub type DescribeSnapshotAttributeOutput = DescribeSnapshotAttributeResult;
+pub type DescribeSnapshotTierStatusInput = DescribeSnapshotTierStatusRequest;
+pub type DescribeSnapshotTierStatusOutput = DescribeSnapshotTierStatusResult;
+pub type DescribeSnapshotsInput = DescribeSnapshotsRequest;
+pub type DescribeSnapshotsOutput = DescribeSnapshotsResult;
 pub type DescribeSpotPriceHistoryInput = DescribeSpotPriceHistoryRequest;
 pub type DescribeSpotPriceHistoryOutput = DescribeSpotPriceHistoryResult;
 pub type DescribeStaleSecurityGroupsInput = DescribeStaleSecurityGroupsRequest;
@@ -375,8 +547,14 @@ pub type DescribeSubnetsInput = DescribeSubnetsRequest;
 pub type DescribeSubnetsOutput = DescribeSubnetsResult;
 pub type DescribeTagsInput = DescribeTagsRequest;
 pub type DescribeTagsOutput = DescribeTagsResult;
+pub type DescribeVolumeAttributeInput = DescribeVolumeAttributeRequest;
+pub type DescribeVolumeAttributeOutput = DescribeVolumeAttributeResult;
+pub type DescribeVolumeStatusInput = DescribeVolumeStatusRequest;
+pub type DescribeVolumeStatusOutput = DescribeVolumeStatusResult;
 pub type DescribeVolumesInput = DescribeVolumesRequest;
 pub type DescribeVolumesOutput = DescribeVolumesResult;
+pub type DescribeVolumesModificationsInput = DescribeVolumesModificationsRequest;
+pub type DescribeVolumesModificationsOutput = DescribeVolumesModificationsResult;
 pub type DescribeVpcAttributeInput = DescribeVpcAttributeRequest;
 pub type DescribeVpcAttributeOutput = DescribeVpcAttributeResult;
 pub type DescribeVpcClassicLinkInput = DescribeVpcClassicLinkRequest;
@@ -387,27 +565,51 @@ pub type DescribeVpcEndpointServicesInput = DescribeVpcEndpointServicesRequest;
 pub type DescribeVpcEndpointServicesOutput = DescribeVpcEndpointServicesResult;
 pub type DescribeVpcEndpointsInput = DescribeVpcEndpointsRequest;
 pub type DescribeVpcEndpointsOutput = DescribeVpcEndpointsResult;
+pub type DescribeVpcPeeringConnectionsInput = DescribeVpcPeeringConnectionsRequest;
+pub type DescribeVpcPeeringConnectionsOutput = DescribeVpcPeeringConnectionsResult;
 pub type DescribeVpcsInput = DescribeVpcsRequest;
 pub type DescribeVpcsOutput = DescribeVpcsResult;
 pub type DetachInternetGatewayInput = DetachInternetGatewayRequest;
 structure! { DetachInternetGatewayResponse DETACH_INTERNET_GATEWAY_RESPONSE {} }
 pub type DetachInternetGatewayOutput = DetachInternetGatewayResponse;
+pub type DetachNetworkInterfaceInput = DetachNetworkInterfaceRequest;
+structure! { DetachNetworkInterfaceResponse DETACH_NETWORK_INTERFACE_RESPONSE {} }
+pub type DetachNetworkInterfaceOutput = DetachNetworkInterfaceResponse;
+pub type DetachVolumeInput = DetachVolumeRequest;
+pub type DetachVolumeOutput = VolumeAttachment;
+pub type DisableEbsEncryptionByDefaultInput = DisableEbsEncryptionByDefaultRequest;
+pub type DisableEbsEncryptionByDefaultOutput = DisableEbsEncryptionByDefaultResult;
 pub type DisassociateAddressInput = DisassociateAddressRequest;
 structure! { DisassociateAddressResponse DISASSOCIATE_ADDRESS_RESPONSE {} }
 pub type DisassociateAddressOutput = DisassociateAddressResponse;
 pub type DisassociateRouteTableInput = DisassociateRouteTableRequest;
 structure! { DisassociateRouteTableResponse DISASSOCIATE_ROUTE_TABLE_RESPONSE {} }
 pub type DisassociateRouteTableOutput = DisassociateRouteTableResponse;
+pub type DisassociateSubnetCidrBlockInput = DisassociateSubnetCidrBlockRequest;
+pub type DisassociateSubnetCidrBlockOutput = DisassociateSubnetCidrBlockResult;
 pub type DisassociateVpcCidrBlockInput = DisassociateVpcCidrBlockRequest;
 pub type DisassociateVpcCidrBlockOutput = DisassociateVpcCidrBlockResult;
+pub type EnableEbsEncryptionByDefaultInput = EnableEbsEncryptionByDefaultRequest;
+pub type EnableEbsEncryptionByDefaultOutput = EnableEbsEncryptionByDefaultResult;
+pub type GetConsoleOutputInput = GetConsoleOutputRequest;
+pub type GetConsoleOutputOutput = GetConsoleOutputResult;
+pub type GetEbsDefaultKmsKeyIdInput = GetEbsDefaultKmsKeyIdRequest;
+pub type GetEbsDefaultKmsKeyIdOutput = GetEbsDefaultKmsKeyIdResult;
+pub type GetEbsEncryptionByDefaultInput = GetEbsEncryptionByDefaultRequest;
+pub type GetEbsEncryptionByDefaultOutput = GetEbsEncryptionByDefaultResult;
 pub type GetInstanceUefiDataInput = GetInstanceUefiDataRequest;
 pub type GetInstanceUefiDataOutput = GetInstanceUefiDataResult;
 pub type GetLaunchTemplateDataInput = GetLaunchTemplateDataRequest;
 pub type GetLaunchTemplateDataOutput = GetLaunchTemplateDataResult;
 pub type GetManagedPrefixListEntriesInput = GetManagedPrefixListEntriesRequest;
 pub type GetManagedPrefixListEntriesOutput = GetManagedPrefixListEntriesResult;
+pub type GetSubnetCidrReservationsInput = GetSubnetCidrReservationsRequest;
+pub type GetSubnetCidrReservationsOutput = GetSubnetCidrReservationsResult;
 pub type ImportKeyPairInput = ImportKeyPairRequest;
 pub type ImportKeyPairOutput = ImportKeyPairResult;
+pub type ModifyImageAttributeInput = ModifyImageAttributeRequest;
+structure! { ModifyImageAttributeResponse MODIFY_IMAGE_ATTRIBUTE_RESPONSE {} }
+pub type ModifyImageAttributeOutput = ModifyImageAttributeResponse;
 pub type ModifyInstanceAttributeInput = ModifyInstanceAttributeRequest;
 structure! { ModifyInstanceAttributeResponse MODIFY_INSTANCE_ATTRIBUTE_RESPONSE {} }
 pub type ModifyInstanceAttributeOutput = ModifyInstanceAttributeResponse;
@@ -415,19 +617,35 @@ pub type ModifyInstanceMetadataOptionsInput = ModifyInstanceMetadataOptionsReque
 pub type ModifyInstanceMetadataOptionsOutput = ModifyInstanceMetadataOptionsResult;
 pub type ModifyLaunchTemplateInput = ModifyLaunchTemplateRequest;
 pub type ModifyLaunchTemplateOutput = ModifyLaunchTemplateResult;
+pub type ModifyManagedPrefixListInput = ModifyManagedPrefixListRequest;
+pub type ModifyManagedPrefixListOutput = ModifyManagedPrefixListResult;
 pub type ModifyNetworkInterfaceAttributeInput = ModifyNetworkInterfaceAttributeRequest;
 structure! { ModifyNetworkInterfaceAttributeResponse MODIFY_NETWORK_INTERFACE_ATTRIBUTE_RESPONSE {} }
 pub type ModifyNetworkInterfaceAttributeOutput = ModifyNetworkInterfaceAttributeResponse;
 pub type ModifySecurityGroupRulesInput = ModifySecurityGroupRulesRequest;
 pub type ModifySecurityGroupRulesOutput = ModifySecurityGroupRulesResult;
+pub type ModifySnapshotAttributeInput = ModifySnapshotAttributeRequest;
+structure! { ModifySnapshotAttributeResponse MODIFY_SNAPSHOT_ATTRIBUTE_RESPONSE {} }
+pub type ModifySnapshotAttributeOutput = ModifySnapshotAttributeResponse;
+pub type ModifySnapshotTierInput = ModifySnapshotTierRequest;
+pub type ModifySnapshotTierOutput = ModifySnapshotTierResult;
 pub type ModifySubnetAttributeInput = ModifySubnetAttributeRequest;
 structure! { ModifySubnetAttributeResponse MODIFY_SUBNET_ATTRIBUTE_RESPONSE {} }
 pub type ModifySubnetAttributeOutput = ModifySubnetAttributeResponse;
+pub type ModifyVolumeInput = ModifyVolumeRequest;
+pub type ModifyVolumeOutput = ModifyVolumeResult;
+pub type ModifyVolumeAttributeInput = ModifyVolumeAttributeRequest;
+structure! { ModifyVolumeAttributeResponse MODIFY_VOLUME_ATTRIBUTE_RESPONSE {} }
+pub type ModifyVolumeAttributeOutput = ModifyVolumeAttributeResponse;
 pub type ModifyVpcAttributeInput = ModifyVpcAttributeRequest;
 structure! { ModifyVpcAttributeResponse MODIFY_VPC_ATTRIBUTE_RESPONSE {} }
 pub type ModifyVpcAttributeOutput = ModifyVpcAttributeResponse;
 pub type ModifyVpcEndpointInput = ModifyVpcEndpointRequest;
 pub type ModifyVpcEndpointOutput = ModifyVpcEndpointResult;
+pub type ModifyVpcPeeringConnectionOptionsInput = ModifyVpcPeeringConnectionOptionsRequest;
+pub type ModifyVpcPeeringConnectionOptionsOutput = ModifyVpcPeeringConnectionOptionsResult;
+pub type ModifyVpcTenancyInput = ModifyVpcTenancyRequest;
+pub type ModifyVpcTenancyOutput = ModifyVpcTenancyResult;
 pub type MonitorInstancesInput = MonitorInstancesRequest;
 pub type MonitorInstancesOutput = MonitorInstancesResult;
 pub type RebootInstancesInput = RebootInstancesRequest;
@@ -435,6 +653,8 @@ structure! { RebootInstancesResponse REBOOT_INSTANCES_RESPONSE {} }
 pub type RebootInstancesOutput = RebootInstancesResponse;
 pub type RegisterImageInput = RegisterImageRequest;
 pub type RegisterImageOutput = RegisterImageResult;
+pub type RejectVpcPeeringConnectionInput = RejectVpcPeeringConnectionRequest;
+pub type RejectVpcPeeringConnectionOutput = RejectVpcPeeringConnectionResult;
 pub type ReleaseAddressInput = ReleaseAddressRequest;
 structure! { ReleaseAddressResponse RELEASE_ADDRESS_RESPONSE {} }
 pub type ReleaseAddressOutput = ReleaseAddressResponse;
@@ -448,6 +668,14 @@ structure! { ReplaceRouteResponse REPLACE_ROUTE_RESPONSE {} }
 pub type ReplaceRouteOutput = ReplaceRouteResponse;
 pub type ReplaceRouteTableAssociationInput = ReplaceRouteTableAssociationRequest;
 pub type ReplaceRouteTableAssociationOutput = ReplaceRouteTableAssociationResult;
+pub type ResetImageAttributeInput = ResetImageAttributeRequest;
+structure! { ResetImageAttributeResponse RESET_IMAGE_ATTRIBUTE_RESPONSE {} }
+pub type ResetImageAttributeOutput = ResetImageAttributeResponse;
+pub type ResetSnapshotAttributeInput = ResetSnapshotAttributeRequest;
+structure! { ResetSnapshotAttributeResponse RESET_SNAPSHOT_ATTRIBUTE_RESPONSE {} }
+pub type ResetSnapshotAttributeOutput = ResetSnapshotAttributeResponse;
+pub type RestoreSnapshotTierInput = RestoreSnapshotTierRequest;
+pub type RestoreSnapshotTierOutput = RestoreSnapshotTierResult;
 pub type RevokeSecurityGroupEgressInput = RevokeSecurityGroupEgressRequest;
 pub type RevokeSecurityGroupEgressOutput = RevokeSecurityGroupEgressResult;
 pub type RevokeSecurityGroupIngressInput = RevokeSecurityGroupIngressRequest;
@@ -460,6 +688,11 @@ pub type StopInstancesInput = StopInstancesRequest;
 pub type StopInstancesOutput = StopInstancesResult;
 pub type TerminateInstancesInput = TerminateInstancesRequest;
 pub type TerminateInstancesOutput = TerminateInstancesResult;
+pub type UnassignIpv6AddressesInput = UnassignIpv6AddressesRequest;
+pub type UnassignIpv6AddressesOutput = UnassignIpv6AddressesResult;
+pub type UnassignPrivateIpAddressesInput = UnassignPrivateIpAddressesRequest;
+structure! { UnassignPrivateIpAddressesResponse UNASSIGN_PRIVATE_IP_ADDRESSES_RESPONSE {} }
+pub type UnassignPrivateIpAddressesOutput = UnassignPrivateIpAddressesResponse;
 pub type UnmonitorInstancesInput = UnmonitorInstancesRequest;
 pub type UnmonitorInstancesOutput = UnmonitorInstancesResult;
 pub type UpdateSecurityGroupRuleDescriptionsEgressInput = UpdateSecurityGroupRuleDescriptionsEgressRequest;
@@ -527,6 +760,15 @@ pub static ACCELERATOR_TYPE: Shape =
 
 pub static ACCELERATOR_TYPE_SET: Shape = Shape::list("AcceleratorTypeSet", &ACCELERATOR_TYPE).item("item");
 
+structure! { AcceptVpcPeeringConnectionRequest ACCEPT_VPC_PEERING_CONNECTION_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    vpc_peering_connection_id: String = "VpcPeeringConnectionId" m(&STRING).required().answered("vpcPeeringConnectionId");
+} }
+
+structure! { AcceptVpcPeeringConnectionResult ACCEPT_VPC_PEERING_CONNECTION_RESULT {
+    vpc_peering_connection: VpcPeeringConnection = "VpcPeeringConnection" m(&VPC_PEERING_CONNECTION).answered("vpcPeeringConnection");
+} }
+
 structure! { AccountAttribute ACCOUNT_ATTRIBUTE {
     attribute_name: String = "AttributeName" m(&STRING).answered("attributeName");
     attribute_values: Vec<AccountAttributeValue> = "AttributeValues" m(&ACCOUNT_ATTRIBUTE_VALUE_LIST).sent("AttributeValueSet").answered("attributeValueSet");
@@ -546,6 +788,13 @@ structure! { AccountAttributeValue ACCOUNT_ATTRIBUTE_VALUE {
 
 pub static ACCOUNT_ATTRIBUTE_VALUE_LIST: Shape =
     Shape::list("AccountAttributeValueList", &ACCOUNT_ATTRIBUTE_VALUE).item("item");
+
+pub static ADD_PREFIX_LIST_ENTRIES: Shape = Shape::list("AddPrefixListEntries", &ADD_PREFIX_LIST_ENTRY).min(0).max(100);
+
+structure! { AddPrefixListEntry ADD_PREFIX_LIST_ENTRY {
+    cidr: String = "Cidr" m(&STRING).required();
+    description: String = "Description" m(&STRING);
+} }
 
 structure! { Address ADDRESS {
     allocation_id: String = "AllocationId" m(&STRING).answered("allocationId");
@@ -626,6 +875,42 @@ pub static ARCHITECTURE_TYPE_LIST: Shape = Shape::list("ArchitectureTypeList", &
 pub static ARCHITECTURE_VALUES: Shape =
     Shape::new("ArchitectureValues", Kind::String).values(&["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]);
 
+structure! { AssignIpv6AddressesRequest ASSIGN_IPV6_ADDRESSES_REQUEST {
+    ipv6_prefix_count: i64 = "Ipv6PrefixCount" m(&INTEGER);
+    ipv6_prefixes: Vec<String> = "Ipv6Prefixes" m(&IP_PREFIX_LIST).sent("Ipv6Prefix").answered("Ipv6Prefix");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    ipv6_addresses: Vec<String> = "Ipv6Addresses" m(&IPV6_ADDRESS_LIST).answered("ipv6Addresses");
+    ipv6_address_count: i64 = "Ipv6AddressCount" m(&INTEGER).answered("ipv6AddressCount");
+} }
+
+structure! { AssignIpv6AddressesResult ASSIGN_IPV6_ADDRESSES_RESULT {
+    assigned_ipv6_addresses: Vec<String> = "AssignedIpv6Addresses" m(&IPV6_ADDRESS_LIST).answered("assignedIpv6Addresses");
+    assigned_ipv6_prefixes: Vec<String> = "AssignedIpv6Prefixes" m(&IP_PREFIX_LIST).sent("AssignedIpv6PrefixSet").answered("assignedIpv6PrefixSet");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).answered("networkInterfaceId");
+} }
+
+structure! { AssignPrivateIpAddressesRequest ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST {
+    ipv4_prefixes: Vec<String> = "Ipv4Prefixes" m(&IP_PREFIX_LIST).sent("Ipv4Prefix").answered("Ipv4Prefix");
+    ipv4_prefix_count: i64 = "Ipv4PrefixCount" m(&INTEGER);
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    private_ip_addresses: Vec<String> = "PrivateIpAddresses" m(&PRIVATE_IP_ADDRESS_STRING_LIST).sent("PrivateIpAddress").answered("privateIpAddress");
+    secondary_private_ip_address_count: i64 = "SecondaryPrivateIpAddressCount" m(&INTEGER).answered("secondaryPrivateIpAddressCount");
+    allow_reassignment: bool = "AllowReassignment" m(&BOOLEAN).answered("allowReassignment");
+} }
+
+structure! { AssignPrivateIpAddressesResult ASSIGN_PRIVATE_IP_ADDRESSES_RESULT {
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).answered("networkInterfaceId");
+    assigned_private_ip_addresses: Vec<AssignedPrivateIpAddress> = "AssignedPrivateIpAddresses" m(&ASSIGNED_PRIVATE_IP_ADDRESS_LIST).sent("AssignedPrivateIpAddressesSet").answered("assignedPrivateIpAddressesSet");
+    assigned_ipv4_prefixes: Vec<Ipv4PrefixSpecification> = "AssignedIpv4Prefixes" m(&IPV4_PREFIXES_LIST).sent("AssignedIpv4PrefixSet").answered("assignedIpv4PrefixSet");
+} }
+
+structure! { AssignedPrivateIpAddress ASSIGNED_PRIVATE_IP_ADDRESS {
+    private_ip_address: String = "PrivateIpAddress" m(&STRING).answered("privateIpAddress");
+} }
+
+pub static ASSIGNED_PRIVATE_IP_ADDRESS_LIST: Shape =
+    Shape::list("AssignedPrivateIpAddressList", &ASSIGNED_PRIVATE_IP_ADDRESS).item("item");
+
 structure! { AssociateAddressRequest ASSOCIATE_ADDRESS_REQUEST {
     allocation_id: String = "AllocationId" m(&STRING);
     instance_id: String = "InstanceId" m(&STRING);
@@ -659,6 +944,18 @@ structure! { AssociateRouteTableResult ASSOCIATE_ROUTE_TABLE_RESULT {
     association_state: RouteTableAssociationState = "AssociationState" m(&ROUTE_TABLE_ASSOCIATION_STATE).answered("associationState");
 } }
 
+structure! { AssociateSubnetCidrBlockRequest ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST {
+    ipv6_ipam_pool_id: String = "Ipv6IpamPoolId" m(&STRING);
+    ipv6_netmask_length: i64 = "Ipv6NetmaskLength" m(&INTEGER);
+    subnet_id: String = "SubnetId" m(&STRING).required().answered("subnetId");
+    ipv6_cidr_block: String = "Ipv6CidrBlock" m(&STRING).answered("ipv6CidrBlock");
+} }
+
+structure! { AssociateSubnetCidrBlockResult ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT {
+    ipv6_cidr_block_association: SubnetIpv6CidrBlockAssociation = "Ipv6CidrBlockAssociation" m(&SUBNET_IPV6_CIDR_BLOCK_ASSOCIATION).answered("ipv6CidrBlockAssociation");
+    subnet_id: String = "SubnetId" m(&STRING).answered("subnetId");
+} }
+
 structure! { AssociateVpcCidrBlockRequest ASSOCIATE_VPC_CIDR_BLOCK_REQUEST {
     cidr_block: String = "CidrBlock" m(&STRING);
     ipv6_cidr_block_network_border_group: String = "Ipv6CidrBlockNetworkBorderGroup" m(&STRING);
@@ -686,6 +983,29 @@ structure! { AttachInternetGatewayRequest ATTACH_INTERNET_GATEWAY_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
     internet_gateway_id: String = "InternetGatewayId" m(&STRING).required().answered("internetGatewayId");
     vpc_id: String = "VpcId" m(&STRING).required().answered("vpcId");
+} }
+
+structure! { AttachNetworkInterfaceRequest ATTACH_NETWORK_INTERFACE_REQUEST {
+    network_card_index: i64 = "NetworkCardIndex" m(&INTEGER);
+    ena_srd_specification: EnaSrdSpecification = "EnaSrdSpecification" m(&ENA_SRD_SPECIFICATION);
+    ena_queue_count: i64 = "EnaQueueCount" m(&INTEGER);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    instance_id: String = "InstanceId" m(&STRING).required().answered("instanceId");
+    device_index: i64 = "DeviceIndex" m(&INTEGER).required().answered("deviceIndex");
+} }
+
+structure! { AttachNetworkInterfaceResult ATTACH_NETWORK_INTERFACE_RESULT {
+    attachment_id: String = "AttachmentId" m(&STRING).answered("attachmentId");
+    network_card_index: i64 = "NetworkCardIndex" m(&INTEGER).answered("networkCardIndex");
+} }
+
+structure! { AttachVolumeRequest ATTACH_VOLUME_REQUEST {
+    device: String = "Device" m(&STRING).required();
+    instance_id: String = "InstanceId" m(&STRING).required();
+    volume_id: String = "VolumeId" m(&STRING).required();
+    ebs_card_index: i64 = "EbsCardIndex" m(&INTEGER);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
 } }
 
 structure! { AttachmentEnaSrdSpecification ATTACHMENT_ENA_SRD_SPECIFICATION {
@@ -837,6 +1157,8 @@ structure! { BlockPublicAccessStates BLOCK_PUBLIC_ACCESS_STATES {
 
 pub static BOOLEAN: Shape = Shape::new("Boolean", Kind::Boolean);
 
+pub static BOOT_MODE_OVERRIDE_VALUES: Shape = Shape::new("BootModeOverrideValues", Kind::String).values(&["uefi"]);
+
 pub static BOOT_MODE_TYPE_LIST: Shape = Shape::list("BootModeTypeList", &STRING).item("item");
 
 pub static BOOT_MODE_VALUES: Shape =
@@ -867,6 +1189,12 @@ structure! { CapacityReservationTargetResponse CAPACITY_RESERVATION_TARGET_RESPO
     capacity_reservation_id: String = "CapacityReservationId" m(&STRING).answered("capacityReservationId");
     capacity_reservation_resource_group_arn: String = "CapacityReservationResourceGroupArn" m(&STRING).answered("capacityReservationResourceGroupArn");
 } }
+
+structure! { CidrBlock CIDR_BLOCK {
+    cidr_block: String = "CidrBlock" m(&STRING).answered("cidrBlock");
+} }
+
+pub static CIDR_BLOCK_SET: Shape = Shape::list("CidrBlockSet", &CIDR_BLOCK).item("item");
 
 structure! { ClassicLinkDnsSupport CLASSIC_LINK_DNS_SUPPORT {
     classic_link_dns_supported: bool = "ClassicLinkDnsSupported" m(&BOOLEAN).answered("classicLinkDnsSupported");
@@ -901,6 +1229,51 @@ structure! { ConnectionTrackingSpecificationResponse CONNECTION_TRACKING_SPECIFI
 } }
 
 pub static CONNECTIVITY_TYPE: Shape = Shape::new("ConnectivityType", Kind::String).values(&["private", "public"]);
+
+pub static COPY_IMAGE_CLIENT_TOKEN: Shape = Shape::new("CopyImageClientToken", Kind::String).min(0).max(128);
+
+structure! { CopyImageRequest COPY_IMAGE_REQUEST {
+    client_token: String = "ClientToken" m(&COPY_IMAGE_CLIENT_TOKEN);
+    description: String = "Description" m(&IMAGE_DESCRIPTION_REQUEST);
+    encrypted: bool = "Encrypted" m(&BOOLEAN).answered("encrypted");
+    kms_key_id: String = "KmsKeyId" m(&STRING).answered("kmsKeyId");
+    name: String = "Name" m(&IMAGE_NAME_REQUEST).required();
+    source_image_id: String = "SourceImageId" m(&STRING).required();
+    source_region: String = "SourceRegion" m(&STRING).required();
+    destination_outpost_arn: String = "DestinationOutpostArn" m(&STRING);
+    copy_image_tags: bool = "CopyImageTags" m(&BOOLEAN);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    snapshot_copy_completion_duration_minutes: i64 = "SnapshotCopyCompletionDurationMinutes" m(&INTEGER);
+    destination_availability_zone: String = "DestinationAvailabilityZone" m(&STRING);
+    destination_availability_zone_id: String = "DestinationAvailabilityZoneId" m(&STRING);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { CopyImageResult COPY_IMAGE_RESULT {
+    image_id: String = "ImageId" m(&STRING).answered("imageId");
+} }
+
+structure! { CopySnapshotRequest COPY_SNAPSHOT_REQUEST {
+    description: String = "Description" m(&STRING);
+    destination_outpost_arn: String = "DestinationOutpostArn" m(&STRING);
+    destination_region: String = "DestinationRegion" m(&STRING).answered("destinationRegion");
+    encrypted: bool = "Encrypted" m(&BOOLEAN).answered("encrypted");
+    kms_key_id: String = "KmsKeyId" m(&STRING).answered("kmsKeyId");
+    presigned_url: String = "PresignedUrl" m(&STRING).answered("presignedUrl");
+    source_region: String = "SourceRegion" m(&STRING).required();
+    source_snapshot_id: String = "SourceSnapshotId" m(&STRING).required();
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    completion_duration_minutes: i64 = "CompletionDurationMinutes" m(&SNAPSHOT_COMPLETION_DURATION_MINUTES_REQUEST);
+    destination_availability_zone: String = "DestinationAvailabilityZone" m(&STRING);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { CopySnapshotResult COPY_SNAPSHOT_RESULT {
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+} }
+
+pub static COPY_TAGS_FROM_SOURCE: Shape = Shape::new("CopyTagsFromSource", Kind::String).values(&["volume"]);
 
 pub static CORE_COUNT_LIST: Shape = Shape::list("CoreCountList", &INTEGER).item("item");
 
@@ -960,6 +1333,34 @@ structure! { CreateDhcpOptionsResult CREATE_DHCP_OPTIONS_RESULT {
     dhcp_options: DhcpOptions = "DhcpOptions" m(&DHCP_OPTIONS).answered("dhcpOptions");
 } }
 
+structure! { CreateEgressOnlyInternetGatewayRequest CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST {
+    client_token: String = "ClientToken" m(&STRING);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    vpc_id: String = "VpcId" m(&STRING).required();
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+} }
+
+structure! { CreateEgressOnlyInternetGatewayResult CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT {
+    client_token: String = "ClientToken" m(&STRING).answered("clientToken");
+    egress_only_internet_gateway: EgressOnlyInternetGateway = "EgressOnlyInternetGateway" m(&EGRESS_ONLY_INTERNET_GATEWAY).answered("egressOnlyInternetGateway");
+} }
+
+structure! { CreateImageRequest CREATE_IMAGE_REQUEST {
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    snapshot_location: String = "SnapshotLocation" m(&SNAPSHOT_LOCATION_ENUM);
+    boot_mode_override: String = "BootModeOverride" m(&BOOT_MODE_OVERRIDE_VALUES);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    instance_id: String = "InstanceId" m(&STRING).required().answered("instanceId");
+    name: String = "Name" m(&IMAGE_NAME_REQUEST).required().answered("name");
+    description: String = "Description" m(&IMAGE_DESCRIPTION_REQUEST).answered("description");
+    no_reboot: bool = "NoReboot" m(&BOOLEAN).answered("noReboot");
+    block_device_mappings: Vec<BlockDeviceMapping> = "BlockDeviceMappings" m(&BLOCK_DEVICE_MAPPING_REQUEST_LIST).sent("BlockDeviceMapping").answered("blockDeviceMapping");
+} }
+
+structure! { CreateImageResult CREATE_IMAGE_RESULT {
+    image_id: String = "ImageId" m(&STRING).answered("imageId");
+} }
+
 structure! { CreateInternetGatewayRequest CREATE_INTERNET_GATEWAY_REQUEST {
     tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
@@ -1006,6 +1407,20 @@ structure! { CreateLaunchTemplateVersionRequest CREATE_LAUNCH_TEMPLATE_VERSION_R
 structure! { CreateLaunchTemplateVersionResult CREATE_LAUNCH_TEMPLATE_VERSION_RESULT {
     launch_template_version: LaunchTemplateVersion = "LaunchTemplateVersion" m(&LAUNCH_TEMPLATE_VERSION).answered("launchTemplateVersion");
     warning: ValidationWarning = "Warning" m(&VALIDATION_WARNING).answered("warning");
+} }
+
+structure! { CreateManagedPrefixListRequest CREATE_MANAGED_PREFIX_LIST_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    prefix_list_name: String = "PrefixListName" m(&STRING).required();
+    entries: Vec<AddPrefixListEntry> = "Entries" m(&ADD_PREFIX_LIST_ENTRIES).sent("Entry").answered("Entry");
+    max_entries: i64 = "MaxEntries" m(&INTEGER).required();
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    address_family: String = "AddressFamily" m(&STRING).required();
+    client_token: String = "ClientToken" m(&STRING);
+} }
+
+structure! { CreateManagedPrefixListResult CREATE_MANAGED_PREFIX_LIST_RESULT {
+    prefix_list: ManagedPrefixList = "PrefixList" m(&MANAGED_PREFIX_LIST).answered("prefixList");
 } }
 
 structure! { CreateNatGatewayRequest CREATE_NAT_GATEWAY_REQUEST {
@@ -1081,6 +1496,22 @@ structure! { CreateNetworkInterfaceResult CREATE_NETWORK_INTERFACE_RESULT {
     client_token: String = "ClientToken" m(&STRING).answered("clientToken");
 } }
 
+structure! { CreatePlacementGroupRequest CREATE_PLACEMENT_GROUP_REQUEST {
+    partition_count: i64 = "PartitionCount" m(&INTEGER);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    spread_level: String = "SpreadLevel" m(&SPREAD_LEVEL);
+    linked_group_id: String = "LinkedGroupId" m(&STRING);
+    operator: OperatorRequest = "Operator" m(&OPERATOR_REQUEST);
+    parent_group_id: String = "ParentGroupId" m(&STRING);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    group_name: String = "GroupName" m(&STRING).answered("groupName");
+    strategy: String = "Strategy" m(&PLACEMENT_STRATEGY).answered("strategy");
+} }
+
+structure! { CreatePlacementGroupResult CREATE_PLACEMENT_GROUP_RESULT {
+    placement_group: PlacementGroup = "PlacementGroup" m(&PLACEMENT_GROUP).answered("placementGroup");
+} }
+
 structure! { CreateRouteRequest CREATE_ROUTE_REQUEST {
     destination_prefix_list_id: String = "DestinationPrefixListId" m(&STRING);
     vpc_endpoint_id: String = "VpcEndpointId" m(&STRING);
@@ -1131,6 +1562,42 @@ structure! { CreateSecurityGroupResult CREATE_SECURITY_GROUP_RESULT {
     security_group_arn: String = "SecurityGroupArn" m(&STRING).answered("securityGroupArn");
 } }
 
+structure! { CreateSnapshotRequest CREATE_SNAPSHOT_REQUEST {
+    description: String = "Description" m(&STRING);
+    outpost_arn: String = "OutpostArn" m(&STRING);
+    volume_id: String = "VolumeId" m(&STRING).required();
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    location: String = "Location" m(&SNAPSHOT_LOCATION_ENUM);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { CreateSnapshotsRequest CREATE_SNAPSHOTS_REQUEST {
+    description: String = "Description" m(&STRING);
+    instance_specification: InstanceSpecification = "InstanceSpecification" m(&INSTANCE_SPECIFICATION).required();
+    outpost_arn: String = "OutpostArn" m(&STRING);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    copy_tags_from_source: String = "CopyTagsFromSource" m(&COPY_TAGS_FROM_SOURCE);
+    location: String = "Location" m(&SNAPSHOT_LOCATION_ENUM);
+} }
+
+structure! { CreateSnapshotsResult CREATE_SNAPSHOTS_RESULT {
+    snapshots: Vec<SnapshotInfo> = "Snapshots" m(&SNAPSHOT_SET).sent("SnapshotSet").answered("snapshotSet");
+} }
+
+structure! { CreateSubnetCidrReservationRequest CREATE_SUBNET_CIDR_RESERVATION_REQUEST {
+    subnet_id: String = "SubnetId" m(&STRING).required();
+    cidr: String = "Cidr" m(&STRING).required();
+    reservation_type: String = "ReservationType" m(&SUBNET_CIDR_RESERVATION_TYPE).required();
+    description: String = "Description" m(&STRING);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+} }
+
+structure! { CreateSubnetCidrReservationResult CREATE_SUBNET_CIDR_RESERVATION_RESULT {
+    subnet_cidr_reservation: SubnetCidrReservation = "SubnetCidrReservation" m(&SUBNET_CIDR_RESERVATION).answered("subnetCidrReservation");
+} }
+
 structure! { CreateSubnetRequest CREATE_SUBNET_REQUEST {
     tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
     availability_zone: String = "AvailabilityZone" m(&STRING);
@@ -1157,6 +1624,38 @@ structure! { CreateTagsRequest CREATE_TAGS_REQUEST {
     tags: Vec<Tag> = "Tags" m(&TAG_LIST).required().sent("Tag").answered("Tag");
 } }
 
+structure! { CreateVolumePermission CREATE_VOLUME_PERMISSION {
+    user_id: String = "UserId" m(&STRING).answered("userId");
+    group: String = "Group" m(&PERMISSION_GROUP).answered("group");
+} }
+
+pub static CREATE_VOLUME_PERMISSION_LIST: Shape =
+    Shape::list("CreateVolumePermissionList", &CREATE_VOLUME_PERMISSION).item("item");
+
+structure! { CreateVolumePermissionModifications CREATE_VOLUME_PERMISSION_MODIFICATIONS {
+    add: Vec<CreateVolumePermission> = "Add" m(&CREATE_VOLUME_PERMISSION_LIST);
+    remove: Vec<CreateVolumePermission> = "Remove" m(&CREATE_VOLUME_PERMISSION_LIST);
+} }
+
+structure! { CreateVolumeRequest CREATE_VOLUME_REQUEST {
+    availability_zone: String = "AvailabilityZone" m(&STRING);
+    availability_zone_id: String = "AvailabilityZoneId" m(&STRING);
+    encrypted: bool = "Encrypted" m(&BOOLEAN).answered("encrypted");
+    iops: i64 = "Iops" m(&INTEGER);
+    kms_key_id: String = "KmsKeyId" m(&STRING);
+    outpost_arn: String = "OutpostArn" m(&STRING);
+    size: i64 = "Size" m(&INTEGER);
+    snapshot_id: String = "SnapshotId" m(&STRING);
+    volume_type: String = "VolumeType" m(&VOLUME_TYPE);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    multi_attach_enabled: bool = "MultiAttachEnabled" m(&BOOLEAN);
+    throughput: i64 = "Throughput" m(&INTEGER);
+    client_token: String = "ClientToken" m(&STRING);
+    volume_initialization_rate: i64 = "VolumeInitializationRate" m(&INTEGER);
+    operator: OperatorRequest = "Operator" m(&OPERATOR_REQUEST);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
 structure! { CreateVpcEndpointRequest CREATE_VPC_ENDPOINT_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN);
     vpc_endpoint_type: String = "VpcEndpointType" m(&VPC_ENDPOINT_TYPE);
@@ -1180,6 +1679,19 @@ structure! { CreateVpcEndpointRequest CREATE_VPC_ENDPOINT_REQUEST {
 structure! { CreateVpcEndpointResult CREATE_VPC_ENDPOINT_RESULT {
     vpc_endpoint: VpcEndpoint = "VpcEndpoint" m(&VPC_ENDPOINT).answered("vpcEndpoint");
     client_token: String = "ClientToken" m(&STRING).answered("clientToken");
+} }
+
+structure! { CreateVpcPeeringConnectionRequest CREATE_VPC_PEERING_CONNECTION_REQUEST {
+    peer_region: String = "PeerRegion" m(&STRING);
+    tag_specifications: Vec<TagSpecification> = "TagSpecifications" m(&TAG_SPECIFICATION_LIST).sent("TagSpecification").answered("TagSpecification");
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    vpc_id: String = "VpcId" m(&STRING).required().answered("vpcId");
+    peer_vpc_id: String = "PeerVpcId" m(&STRING).answered("peerVpcId");
+    peer_owner_id: String = "PeerOwnerId" m(&STRING).answered("peerOwnerId");
+} }
+
+structure! { CreateVpcPeeringConnectionResult CREATE_VPC_PEERING_CONNECTION_RESULT {
+    vpc_peering_connection: VpcPeeringConnection = "VpcPeeringConnection" m(&VPC_PEERING_CONNECTION).answered("vpcPeeringConnection");
 } }
 
 structure! { CreateVpcRequest CREATE_VPC_REQUEST {
@@ -1223,6 +1735,15 @@ structure! { DefaultConnectionTrackingConfiguration DEFAULT_CONNECTION_TRACKING_
 structure! { DeleteDhcpOptionsRequest DELETE_DHCP_OPTIONS_REQUEST {
     dhcp_options_id: String = "DhcpOptionsId" m(&STRING).required();
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { DeleteEgressOnlyInternetGatewayRequest DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    egress_only_internet_gateway_id: String = "EgressOnlyInternetGatewayId" m(&STRING).required();
+} }
+
+structure! { DeleteEgressOnlyInternetGatewayResult DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT {
+    return_code: bool = "ReturnCode" m(&BOOLEAN).answered("returnCode");
 } }
 
 structure! { DeleteInternetGatewayRequest DELETE_INTERNET_GATEWAY_REQUEST {
@@ -1286,6 +1807,15 @@ structure! { DeleteLaunchTemplateVersionsResult DELETE_LAUNCH_TEMPLATE_VERSIONS_
     unsuccessfully_deleted_launch_template_versions: Vec<DeleteLaunchTemplateVersionsResponseErrorItem> = "UnsuccessfullyDeletedLaunchTemplateVersions" m(&DELETE_LAUNCH_TEMPLATE_VERSIONS_RESPONSE_ERROR_SET).sent("UnsuccessfullyDeletedLaunchTemplateVersionSet").answered("unsuccessfullyDeletedLaunchTemplateVersionSet");
 } }
 
+structure! { DeleteManagedPrefixListRequest DELETE_MANAGED_PREFIX_LIST_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    prefix_list_id: String = "PrefixListId" m(&STRING).required();
+} }
+
+structure! { DeleteManagedPrefixListResult DELETE_MANAGED_PREFIX_LIST_RESULT {
+    prefix_list: ManagedPrefixList = "PrefixList" m(&MANAGED_PREFIX_LIST).answered("prefixList");
+} }
+
 structure! { DeleteNatGatewayRequest DELETE_NAT_GATEWAY_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN);
     nat_gateway_id: String = "NatGatewayId" m(&STRING).required();
@@ -1312,6 +1842,11 @@ structure! { DeleteNetworkInterfaceRequest DELETE_NETWORK_INTERFACE_REQUEST {
     network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
 } }
 
+structure! { DeletePlacementGroupRequest DELETE_PLACEMENT_GROUP_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    group_name: String = "GroupName" m(&STRING).required().answered("groupName");
+} }
+
 structure! { DeleteRouteRequest DELETE_ROUTE_REQUEST {
     destination_prefix_list_id: String = "DestinationPrefixListId" m(&STRING);
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
@@ -1336,12 +1871,26 @@ structure! { DeleteSecurityGroupResult DELETE_SECURITY_GROUP_RESULT {
     group_id: String = "GroupId" m(&STRING).answered("groupId");
 } }
 
+structure! { DeleteSnapshotRequest DELETE_SNAPSHOT_REQUEST {
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
 pub static DELETE_SNAPSHOT_RESULT_SET: Shape =
     Shape::list("DeleteSnapshotResultSet", &DELETE_SNAPSHOT_RETURN_CODE).item("item");
 
 structure! { DeleteSnapshotReturnCode DELETE_SNAPSHOT_RETURN_CODE {
     snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
     return_code: String = "ReturnCode" m(&STRING).answered("returnCode");
+} }
+
+structure! { DeleteSubnetCidrReservationRequest DELETE_SUBNET_CIDR_RESERVATION_REQUEST {
+    subnet_cidr_reservation_id: String = "SubnetCidrReservationId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { DeleteSubnetCidrReservationResult DELETE_SUBNET_CIDR_RESERVATION_RESULT {
+    deleted_subnet_cidr_reservation: SubnetCidrReservation = "DeletedSubnetCidrReservation" m(&SUBNET_CIDR_RESERVATION).answered("deletedSubnetCidrReservation");
 } }
 
 structure! { DeleteSubnetRequest DELETE_SUBNET_REQUEST {
@@ -1355,6 +1904,11 @@ structure! { DeleteTagsRequest DELETE_TAGS_REQUEST {
     tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("Tag").answered("tag");
 } }
 
+structure! { DeleteVolumeRequest DELETE_VOLUME_REQUEST {
+    volume_id: String = "VolumeId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
 structure! { DeleteVpcEndpointsRequest DELETE_VPC_ENDPOINTS_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN);
     vpc_endpoint_ids: Vec<String> = "VpcEndpointIds" m(&VPC_ENDPOINT_ID_LIST).required().sent("VpcEndpointId").answered("VpcEndpointId");
@@ -1362,6 +1916,15 @@ structure! { DeleteVpcEndpointsRequest DELETE_VPC_ENDPOINTS_REQUEST {
 
 structure! { DeleteVpcEndpointsResult DELETE_VPC_ENDPOINTS_RESULT {
     unsuccessful: Vec<UnsuccessfulItem> = "Unsuccessful" m(&UNSUCCESSFUL_ITEM_SET).answered("unsuccessful");
+} }
+
+structure! { DeleteVpcPeeringConnectionRequest DELETE_VPC_PEERING_CONNECTION_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    vpc_peering_connection_id: String = "VpcPeeringConnectionId" m(&STRING).required().answered("vpcPeeringConnectionId");
+} }
+
+structure! { DeleteVpcPeeringConnectionResult DELETE_VPC_PEERING_CONNECTION_RESULT {
+    r#return: bool = "Return" m(&BOOLEAN).answered("return");
 } }
 
 structure! { DeleteVpcRequest DELETE_VPC_REQUEST {
@@ -1439,6 +2002,22 @@ structure! { DescribeDhcpOptionsRequest DESCRIBE_DHCP_OPTIONS_REQUEST {
 structure! { DescribeDhcpOptionsResult DESCRIBE_DHCP_OPTIONS_RESULT {
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
     dhcp_options: Vec<DhcpOptions> = "DhcpOptions" m(&DHCP_OPTIONS_LIST).sent("DhcpOptionsSet").answered("dhcpOptionsSet");
+} }
+
+pub static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_MAX_RESULTS: Shape =
+    Shape::new("DescribeEgressOnlyInternetGatewaysMaxResults", Kind::Integer).min(5).max(255);
+
+structure! { DescribeEgressOnlyInternetGatewaysRequest DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    egress_only_internet_gateway_ids: Vec<String> = "EgressOnlyInternetGatewayIds" m(&EGRESS_ONLY_INTERNET_GATEWAY_ID_LIST).sent("EgressOnlyInternetGatewayId").answered("EgressOnlyInternetGatewayId");
+    max_results: i64 = "MaxResults" m(&DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_MAX_RESULTS);
+    next_token: String = "NextToken" m(&STRING);
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+} }
+
+structure! { DescribeEgressOnlyInternetGatewaysResult DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT {
+    egress_only_internet_gateways: Vec<EgressOnlyInternetGateway> = "EgressOnlyInternetGateways" m(&EGRESS_ONLY_INTERNET_GATEWAY_LIST).sent("EgressOnlyInternetGatewaySet").answered("egressOnlyInternetGatewaySet");
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
 } }
 
 pub static DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS_MAX_RESULTS: Shape =
@@ -1667,6 +2246,21 @@ structure! { DescribeNetworkAclsResult DESCRIBE_NETWORK_ACLS_RESULT {
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
 } }
 
+structure! { DescribeNetworkInterfaceAttributeRequest DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    attribute: String = "Attribute" m(&NETWORK_INTERFACE_ATTRIBUTE).answered("attribute");
+} }
+
+structure! { DescribeNetworkInterfaceAttributeResult DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT {
+    attachment: NetworkInterfaceAttachment = "Attachment" m(&NETWORK_INTERFACE_ATTACHMENT).answered("attachment");
+    description: AttributeValue = "Description" m(&ATTRIBUTE_VALUE).answered("description");
+    groups: Vec<GroupIdentifier> = "Groups" m(&GROUP_IDENTIFIER_LIST).sent("GroupSet").answered("groupSet");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).answered("networkInterfaceId");
+    source_dest_check: AttributeBooleanValue = "SourceDestCheck" m(&ATTRIBUTE_BOOLEAN_VALUE).answered("sourceDestCheck");
+    associate_public_ip_address: bool = "AssociatePublicIpAddress" m(&BOOLEAN).answered("associatePublicIpAddress");
+} }
+
 pub static DESCRIBE_NETWORK_INTERFACES_MAX_RESULTS: Shape =
     Shape::new("DescribeNetworkInterfacesMaxResults", Kind::Integer).min(5).max(1000);
 
@@ -1682,6 +2276,17 @@ structure! { DescribeNetworkInterfacesRequest DESCRIBE_NETWORK_INTERFACES_REQUES
 structure! { DescribeNetworkInterfacesResult DESCRIBE_NETWORK_INTERFACES_RESULT {
     network_interfaces: Vec<NetworkInterface> = "NetworkInterfaces" m(&NETWORK_INTERFACE_LIST).sent("NetworkInterfaceSet").answered("networkInterfaceSet");
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
+} }
+
+structure! { DescribePlacementGroupsRequest DESCRIBE_PLACEMENT_GROUPS_REQUEST {
+    group_ids: Vec<String> = "GroupIds" m(&PLACEMENT_GROUP_ID_STRING_LIST).sent("GroupId").answered("GroupId");
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    group_names: Vec<String> = "GroupNames" m(&PLACEMENT_GROUP_STRING_LIST).sent("GroupName").answered("groupName");
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+} }
+
+structure! { DescribePlacementGroupsResult DESCRIBE_PLACEMENT_GROUPS_RESULT {
+    placement_groups: Vec<PlacementGroup> = "PlacementGroups" m(&PLACEMENT_GROUP_LIST).sent("PlacementGroupSet").answered("placementGroupSet");
 } }
 
 structure! { DescribePrefixListsRequest DESCRIBE_PREFIX_LISTS_REQUEST {
@@ -1766,6 +2371,45 @@ structure! { DescribeSecurityGroupsResult DESCRIBE_SECURITY_GROUPS_RESULT {
     security_groups: Vec<SecurityGroup> = "SecurityGroups" m(&SECURITY_GROUP_LIST).sent("SecurityGroupInfo").answered("securityGroupInfo");
 } }
 
+structure! { DescribeSnapshotAttributeRequest DESCRIBE_SNAPSHOT_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&SNAPSHOT_ATTRIBUTE_NAME).required();
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { DescribeSnapshotAttributeResult DESCRIBE_SNAPSHOT_ATTRIBUTE_RESULT {
+    product_codes: Vec<ProductCode> = "ProductCodes" m(&PRODUCT_CODE_LIST).answered("productCodes");
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    create_volume_permissions: Vec<CreateVolumePermission> = "CreateVolumePermissions" m(&CREATE_VOLUME_PERMISSION_LIST).sent("CreateVolumePermission").answered("createVolumePermission");
+} }
+
+structure! { DescribeSnapshotTierStatusRequest DESCRIBE_SNAPSHOT_TIER_STATUS_REQUEST {
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&INTEGER);
+} }
+
+structure! { DescribeSnapshotTierStatusResult DESCRIBE_SNAPSHOT_TIER_STATUS_RESULT {
+    snapshot_tier_statuses: Vec<SnapshotTierStatus> = "SnapshotTierStatuses" m(&SNAPSHOT_TIER_STATUS_SET).sent("SnapshotTierStatusSet").answered("snapshotTierStatusSet");
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+} }
+
+structure! { DescribeSnapshotsRequest DESCRIBE_SNAPSHOTS_REQUEST {
+    max_results: i64 = "MaxResults" m(&INTEGER);
+    next_token: String = "NextToken" m(&STRING);
+    owner_ids: Vec<String> = "OwnerIds" m(&OWNER_STRING_LIST).sent("Owner").answered("Owner");
+    restorable_by_user_ids: Vec<String> = "RestorableByUserIds" m(&RESTORABLE_BY_STRING_LIST).sent("RestorableBy").answered("RestorableBy");
+    snapshot_ids: Vec<String> = "SnapshotIds" m(&SNAPSHOT_ID_STRING_LIST).sent("SnapshotId").answered("SnapshotId");
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+} }
+
+structure! { DescribeSnapshotsResult DESCRIBE_SNAPSHOTS_RESULT {
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+    snapshots: Vec<Snapshot> = "Snapshots" m(&SNAPSHOT_LIST).sent("SnapshotSet").answered("snapshotSet");
+} }
+
 structure! { DescribeSpotPriceHistoryRequest DESCRIBE_SPOT_PRICE_HISTORY_REQUEST {
     availability_zone_id: String = "AvailabilityZoneId" m(&STRING);
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
@@ -1828,6 +2472,46 @@ structure! { DescribeTagsRequest DESCRIBE_TAGS_REQUEST {
 structure! { DescribeTagsResult DESCRIBE_TAGS_RESULT {
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
     tags: Vec<TagDescription> = "Tags" m(&TAG_DESCRIPTION_LIST).sent("TagSet").answered("tagSet");
+} }
+
+structure! { DescribeVolumeAttributeRequest DESCRIBE_VOLUME_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&VOLUME_ATTRIBUTE_NAME).required();
+    volume_id: String = "VolumeId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { DescribeVolumeAttributeResult DESCRIBE_VOLUME_ATTRIBUTE_RESULT {
+    auto_enable_io: AttributeBooleanValue = "AutoEnableIO" m(&ATTRIBUTE_BOOLEAN_VALUE).answered("autoEnableIO");
+    product_codes: Vec<ProductCode> = "ProductCodes" m(&PRODUCT_CODE_LIST).answered("productCodes");
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+} }
+
+structure! { DescribeVolumeStatusRequest DESCRIBE_VOLUME_STATUS_REQUEST {
+    max_results: i64 = "MaxResults" m(&INTEGER);
+    next_token: String = "NextToken" m(&STRING);
+    volume_ids: Vec<String> = "VolumeIds" m(&VOLUME_ID_STRING_LIST).sent("VolumeId").answered("VolumeId");
+    include_managed_resources: bool = "IncludeManagedResources" m(&BOOLEAN);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+} }
+
+structure! { DescribeVolumeStatusResult DESCRIBE_VOLUME_STATUS_RESULT {
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+    volume_statuses: Vec<VolumeStatusItem> = "VolumeStatuses" m(&VOLUME_STATUS_LIST).sent("VolumeStatusSet").answered("volumeStatusSet");
+} }
+
+structure! { DescribeVolumesModificationsRequest DESCRIBE_VOLUMES_MODIFICATIONS_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    volume_ids: Vec<String> = "VolumeIds" m(&VOLUME_ID_STRING_LIST).sent("VolumeId").answered("VolumeId");
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&INTEGER);
+    include_managed_resources: bool = "IncludeManagedResources" m(&BOOLEAN);
+} }
+
+structure! { DescribeVolumesModificationsResult DESCRIBE_VOLUMES_MODIFICATIONS_RESULT {
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+    volumes_modifications: Vec<VolumeModification> = "VolumesModifications" m(&VOLUME_MODIFICATION_LIST).sent("VolumeModificationSet").answered("volumeModificationSet");
 } }
 
 structure! { DescribeVolumesRequest DESCRIBE_VOLUMES_REQUEST {
@@ -1912,6 +2596,22 @@ structure! { DescribeVpcEndpointsResult DESCRIBE_VPC_ENDPOINTS_RESULT {
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
 } }
 
+pub static DESCRIBE_VPC_PEERING_CONNECTIONS_MAX_RESULTS: Shape =
+    Shape::new("DescribeVpcPeeringConnectionsMaxResults", Kind::Integer).min(5).max(1000);
+
+structure! { DescribeVpcPeeringConnectionsRequest DESCRIBE_VPC_PEERING_CONNECTIONS_REQUEST {
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&DESCRIBE_VPC_PEERING_CONNECTIONS_MAX_RESULTS);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    vpc_peering_connection_ids: Vec<String> = "VpcPeeringConnectionIds" m(&VPC_PEERING_CONNECTION_ID_LIST).sent("VpcPeeringConnectionId").answered("VpcPeeringConnectionId");
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+} }
+
+structure! { DescribeVpcPeeringConnectionsResult DESCRIBE_VPC_PEERING_CONNECTIONS_RESULT {
+    vpc_peering_connections: Vec<VpcPeeringConnection> = "VpcPeeringConnections" m(&VPC_PEERING_CONNECTION_LIST).sent("VpcPeeringConnectionSet").answered("vpcPeeringConnectionSet");
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+} }
+
 pub static DESCRIBE_VPCS_MAX_RESULTS: Shape = Shape::new("DescribeVpcsMaxResults", Kind::Integer).min(5).max(1000);
 
 structure! { DescribeVpcsRequest DESCRIBE_VPCS_REQUEST {
@@ -1931,6 +2631,20 @@ structure! { DetachInternetGatewayRequest DETACH_INTERNET_GATEWAY_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
     internet_gateway_id: String = "InternetGatewayId" m(&STRING).required().answered("internetGatewayId");
     vpc_id: String = "VpcId" m(&STRING).required().answered("vpcId");
+} }
+
+structure! { DetachNetworkInterfaceRequest DETACH_NETWORK_INTERFACE_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    attachment_id: String = "AttachmentId" m(&STRING).required().answered("attachmentId");
+    force: bool = "Force" m(&BOOLEAN).answered("force");
+} }
+
+structure! { DetachVolumeRequest DETACH_VOLUME_REQUEST {
+    device: String = "Device" m(&STRING);
+    force: bool = "Force" m(&BOOLEAN);
+    instance_id: String = "InstanceId" m(&STRING);
+    volume_id: String = "VolumeId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
 } }
 
 structure! { DhcpConfiguration DHCP_CONFIGURATION {
@@ -1954,6 +2668,14 @@ pub static DHCP_OPTIONS_ID_STRING_LIST: Shape = Shape::list("DhcpOptionsIdString
 
 pub static DHCP_OPTIONS_LIST: Shape = Shape::list("DhcpOptionsList", &DHCP_OPTIONS).item("item");
 
+structure! { DisableEbsEncryptionByDefaultRequest DISABLE_EBS_ENCRYPTION_BY_DEFAULT_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { DisableEbsEncryptionByDefaultResult DISABLE_EBS_ENCRYPTION_BY_DEFAULT_RESULT {
+    ebs_encryption_by_default: bool = "EbsEncryptionByDefault" m(&BOOLEAN).answered("ebsEncryptionByDefault");
+} }
+
 structure! { DisassociateAddressRequest DISASSOCIATE_ADDRESS_REQUEST {
     association_id: String = "AssociationId" m(&STRING);
     public_ip: String = "PublicIp" m(&STRING);
@@ -1963,6 +2685,15 @@ structure! { DisassociateAddressRequest DISASSOCIATE_ADDRESS_REQUEST {
 structure! { DisassociateRouteTableRequest DISASSOCIATE_ROUTE_TABLE_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
     association_id: String = "AssociationId" m(&STRING).required().answered("associationId");
+} }
+
+structure! { DisassociateSubnetCidrBlockRequest DISASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST {
+    association_id: String = "AssociationId" m(&STRING).required().answered("associationId");
+} }
+
+structure! { DisassociateSubnetCidrBlockResult DISASSOCIATE_SUBNET_CIDR_BLOCK_RESULT {
+    ipv6_cidr_block_association: SubnetIpv6CidrBlockAssociation = "Ipv6CidrBlockAssociation" m(&SUBNET_IPV6_CIDR_BLOCK_ASSOCIATION).answered("ipv6CidrBlockAssociation");
+    subnet_id: String = "SubnetId" m(&STRING).answered("subnetId");
 } }
 
 structure! { DisassociateVpcCidrBlockRequest DISASSOCIATE_VPC_CIDR_BLOCK_REQUEST {
@@ -2092,6 +2823,18 @@ structure! { EfaInfo EFA_INFO {
     maximum_efa_interfaces: i64 = "MaximumEfaInterfaces" m(&INTEGER).answered("maximumEfaInterfaces");
 } }
 
+structure! { EgressOnlyInternetGateway EGRESS_ONLY_INTERNET_GATEWAY {
+    attachments: Vec<InternetGatewayAttachment> = "Attachments" m(&INTERNET_GATEWAY_ATTACHMENT_LIST).sent("AttachmentSet").answered("attachmentSet");
+    egress_only_internet_gateway_id: String = "EgressOnlyInternetGatewayId" m(&STRING).answered("egressOnlyInternetGatewayId");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+} }
+
+pub static EGRESS_ONLY_INTERNET_GATEWAY_ID_LIST: Shape =
+    Shape::list("EgressOnlyInternetGatewayIdList", &STRING).item("item");
+
+pub static EGRESS_ONLY_INTERNET_GATEWAY_LIST: Shape =
+    Shape::list("EgressOnlyInternetGatewayList", &EGRESS_ONLY_INTERNET_GATEWAY).item("item");
+
 structure! { ElasticGpuAssociation ELASTIC_GPU_ASSOCIATION {
     elastic_gpu_id: String = "ElasticGpuId" m(&STRING).answered("elasticGpuId");
     elastic_gpu_association_id: String = "ElasticGpuAssociationId" m(&STRING).answered("elasticGpuAssociationId");
@@ -2158,6 +2901,14 @@ structure! { EnaSrdUdpSpecificationRequest ENA_SRD_UDP_SPECIFICATION_REQUEST {
     ena_srd_udp_enabled: bool = "EnaSrdUdpEnabled" m(&BOOLEAN);
 } }
 
+structure! { EnableEbsEncryptionByDefaultRequest ENABLE_EBS_ENCRYPTION_BY_DEFAULT_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { EnableEbsEncryptionByDefaultResult ENABLE_EBS_ENCRYPTION_BY_DEFAULT_RESULT {
+    ebs_encryption_by_default: bool = "EbsEncryptionByDefault" m(&BOOLEAN).answered("ebsEncryptionByDefault");
+} }
+
 structure! { EnclaveOptions ENCLAVE_OPTIONS {
     enabled: bool = "Enabled" m(&BOOLEAN).answered("enabled");
 } }
@@ -2201,6 +2952,35 @@ structure! { FpgaInfo FPGA_INFO {
     total_fpga_memory_in_mi_b: i64 = "TotalFpgaMemoryInMiB" m(&INTEGER).answered("totalFpgaMemoryInMiB");
 } }
 
+structure! { GetConsoleOutputRequest GET_CONSOLE_OUTPUT_REQUEST {
+    instance_id: String = "InstanceId" m(&STRING).required();
+    latest: bool = "Latest" m(&BOOLEAN);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { GetConsoleOutputResult GET_CONSOLE_OUTPUT_RESULT {
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+    timestamp: Timestamp = "Timestamp" m(&TIMESTAMP).answered("timestamp");
+    output: String = "Output" m(&STRING).answered("output");
+} }
+
+structure! { GetEbsDefaultKmsKeyIdRequest GET_EBS_DEFAULT_KMS_KEY_ID_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { GetEbsDefaultKmsKeyIdResult GET_EBS_DEFAULT_KMS_KEY_ID_RESULT {
+    kms_key_id: String = "KmsKeyId" m(&STRING).answered("kmsKeyId");
+} }
+
+structure! { GetEbsEncryptionByDefaultRequest GET_EBS_ENCRYPTION_BY_DEFAULT_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { GetEbsEncryptionByDefaultResult GET_EBS_ENCRYPTION_BY_DEFAULT_RESULT {
+    ebs_encryption_by_default: bool = "EbsEncryptionByDefault" m(&BOOLEAN).answered("ebsEncryptionByDefault");
+    sse_type: String = "SseType" m(&STRING).answered("sseType");
+} }
+
 structure! { GetInstanceUefiDataRequest GET_INSTANCE_UEFI_DATA_REQUEST {
     instance_id: String = "InstanceId" m(&STRING).required();
     dry_run: bool = "DryRun" m(&BOOLEAN);
@@ -2230,6 +3010,23 @@ structure! { GetManagedPrefixListEntriesRequest GET_MANAGED_PREFIX_LIST_ENTRIES_
 
 structure! { GetManagedPrefixListEntriesResult GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT {
     entries: Vec<PrefixListEntry> = "Entries" m(&PREFIX_LIST_ENTRY_SET).sent("EntrySet").answered("entrySet");
+    next_token: String = "NextToken" m(&STRING).answered("nextToken");
+} }
+
+pub static GET_SUBNET_CIDR_RESERVATIONS_MAX_RESULTS: Shape =
+    Shape::new("GetSubnetCidrReservationsMaxResults", Kind::Integer).min(5).max(1000);
+
+structure! { GetSubnetCidrReservationsRequest GET_SUBNET_CIDR_RESERVATIONS_REQUEST {
+    filters: Vec<Filter> = "Filters" m(&FILTER_LIST).sent("Filter").answered("Filter");
+    subnet_id: String = "SubnetId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    next_token: String = "NextToken" m(&STRING);
+    max_results: i64 = "MaxResults" m(&GET_SUBNET_CIDR_RESERVATIONS_MAX_RESULTS);
+} }
+
+structure! { GetSubnetCidrReservationsResult GET_SUBNET_CIDR_RESERVATIONS_RESULT {
+    subnet_ipv4_cidr_reservations: Vec<SubnetCidrReservation> = "SubnetIpv4CidrReservations" m(&SUBNET_CIDR_RESERVATION_LIST).sent("SubnetIpv4CidrReservationSet").answered("subnetIpv4CidrReservationSet");
+    subnet_ipv6_cidr_reservations: Vec<SubnetCidrReservation> = "SubnetIpv6CidrReservations" m(&SUBNET_CIDR_RESERVATION_LIST).sent("SubnetIpv6CidrReservationSet").answered("subnetIpv6CidrReservationSet");
     next_token: String = "NextToken" m(&STRING).answered("nextToken");
 } }
 
@@ -2435,6 +3232,12 @@ pub static INFERENCE_DEVICE_INFO_LIST: Shape = Shape::list("InferenceDeviceInfoL
 
 structure! { InferenceDeviceMemoryInfo INFERENCE_DEVICE_MEMORY_INFO {
     size_in_mi_b: i64 = "SizeInMiB" m(&INTEGER).answered("sizeInMiB");
+} }
+
+structure! { InitializationStatusDetails INITIALIZATION_STATUS_DETAILS {
+    initialization_type: String = "InitializationType" m(&STRING).answered("initializationType");
+    progress: i64 = "Progress" m(&INTEGER).answered("progress");
+    estimated_time_to_complete_in_seconds: i64 = "EstimatedTimeToCompleteInSeconds" m(&INTEGER).answered("estimatedTimeToCompleteInSeconds");
 } }
 
 structure! { Instance INSTANCE {
@@ -2876,6 +3679,12 @@ structure! { InstanceSecondaryInterfaceSpecificationRequest INSTANCE_SECONDARY_I
     network_card_index: i64 = "NetworkCardIndex" m(&INTEGER);
 } }
 
+structure! { InstanceSpecification INSTANCE_SPECIFICATION {
+    instance_id: String = "InstanceId" m(&STRING).required();
+    exclude_boot_volume: bool = "ExcludeBootVolume" m(&BOOLEAN);
+    exclude_data_volume_ids: Vec<String> = "ExcludeDataVolumeIds" m(&VOLUME_ID_STRING_LIST).sent("ExcludeDataVolumeId").answered("ExcludeDataVolumeId");
+} }
+
 structure! { InstanceState INSTANCE_STATE {
     code: i64 = "Code" m(&INTEGER).answered("code");
     name: String = "Name" m(&STRING).answered("name");
@@ -3033,6 +3842,8 @@ structure! { IpPermission IP_PERMISSION {
 
 pub static IP_PERMISSION_LIST: Shape = Shape::list("IpPermissionList", &IP_PERMISSION).item("item");
 
+pub static IP_PREFIX_LIST: Shape = Shape::list("IpPrefixList", &STRING).item("item");
+
 structure! { IpRange IP_RANGE {
     description: String = "Description" m(&STRING).answered("description");
     cidr_ip: String = "CidrIp" m(&STRING).answered("cidrIp");
@@ -3060,6 +3871,14 @@ structure! { Ipv4PrefixSpecificationResponse IPV4_PREFIX_SPECIFICATION_RESPONSE 
 } }
 
 pub static IPV4_PREFIXES_LIST: Shape = Shape::list("Ipv4PrefixesList", &IPV4_PREFIX_SPECIFICATION).item("item");
+
+pub static IPV6_ADDRESS_LIST: Shape = Shape::list("Ipv6AddressList", &STRING).item("item");
+
+structure! { Ipv6CidrBlock IPV6_CIDR_BLOCK {
+    ipv6_cidr_block: String = "Ipv6CidrBlock" m(&STRING).answered("ipv6CidrBlock");
+} }
+
+pub static IPV6_CIDR_BLOCK_SET: Shape = Shape::list("Ipv6CidrBlockSet", &IPV6_CIDR_BLOCK).item("item");
 
 pub static IPV6_PREFIX_LIST: Shape = Shape::list("Ipv6PrefixList", &IPV6_PREFIX_SPECIFICATION_REQUEST).item("item");
 
@@ -3124,10 +3943,15 @@ structure! { LaunchPermission LAUNCH_PERMISSION {
     organization_arn: String = "OrganizationArn" m(&STRING).answered("organizationArn");
     organizational_unit_arn: String = "OrganizationalUnitArn" m(&STRING).answered("organizationalUnitArn");
     user_id: String = "UserId" m(&STRING).answered("userId");
-    group: String = "Group" m(&STRING).answered("group");
+    group: String = "Group" m(&PERMISSION_GROUP).answered("group");
 } }
 
 pub static LAUNCH_PERMISSION_LIST: Shape = Shape::list("LaunchPermissionList", &LAUNCH_PERMISSION).item("item");
+
+structure! { LaunchPermissionModifications LAUNCH_PERMISSION_MODIFICATIONS {
+    add: Vec<LaunchPermission> = "Add" m(&LAUNCH_PERMISSION_LIST);
+    remove: Vec<LaunchPermission> = "Remove" m(&LAUNCH_PERMISSION_LIST);
+} }
 
 structure! { LaunchTemplate LAUNCH_TEMPLATE {
     launch_template_id: String = "LaunchTemplateId" m(&STRING).answered("launchTemplateId");
@@ -3641,6 +4465,22 @@ structure! { MemoryMiBRequest MEMORY_MI_B_REQUEST {
     max: i64 = "Max" m(&INTEGER);
 } }
 
+structure! { ModifyImageAttributeRequest MODIFY_IMAGE_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&STRING);
+    description: AttributeValue = "Description" m(&ATTRIBUTE_VALUE);
+    image_id: String = "ImageId" m(&STRING).required();
+    launch_permission: LaunchPermissionModifications = "LaunchPermission" m(&LAUNCH_PERMISSION_MODIFICATIONS);
+    operation_type: String = "OperationType" m(&OPERATION_TYPE);
+    product_codes: Vec<String> = "ProductCodes" m(&PRODUCT_CODE_STRING_LIST).sent("ProductCode").answered("ProductCode");
+    user_groups: Vec<String> = "UserGroups" m(&USER_GROUP_STRING_LIST).sent("UserGroup").answered("UserGroup");
+    user_ids: Vec<String> = "UserIds" m(&USER_ID_STRING_LIST).sent("UserId").answered("UserId");
+    value: String = "Value" m(&STRING);
+    organization_arns: Vec<String> = "OrganizationArns" m(&ORGANIZATION_ARN_STRING_LIST).sent("OrganizationArn").answered("OrganizationArn");
+    organizational_unit_arns: Vec<String> = "OrganizationalUnitArns" m(&ORGANIZATIONAL_UNIT_ARN_STRING_LIST).sent("OrganizationalUnitArn").answered("OrganizationalUnitArn");
+    imds_support: AttributeValue = "ImdsSupport" m(&ATTRIBUTE_VALUE);
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
 structure! { ModifyInstanceAttributeRequest MODIFY_INSTANCE_ATTRIBUTE_REQUEST {
     source_dest_check: AttributeBooleanValue = "SourceDestCheck" m(&ATTRIBUTE_BOOLEAN_VALUE);
     enclave_options: EnclaveOptionsRequest = "EnclaveOptions" m(&ENCLAVE_OPTIONS_REQUEST);
@@ -3689,6 +4529,21 @@ structure! { ModifyLaunchTemplateResult MODIFY_LAUNCH_TEMPLATE_RESULT {
     launch_template: LaunchTemplate = "LaunchTemplate" m(&LAUNCH_TEMPLATE).answered("launchTemplate");
 } }
 
+structure! { ModifyManagedPrefixListRequest MODIFY_MANAGED_PREFIX_LIST_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    prefix_list_id: String = "PrefixListId" m(&STRING).required();
+    current_version: i64 = "CurrentVersion" m(&INTEGER);
+    prefix_list_name: String = "PrefixListName" m(&STRING);
+    add_entries: Vec<AddPrefixListEntry> = "AddEntries" m(&ADD_PREFIX_LIST_ENTRIES).sent("AddEntry").answered("AddEntry");
+    remove_entries: Vec<RemovePrefixListEntry> = "RemoveEntries" m(&REMOVE_PREFIX_LIST_ENTRIES).sent("RemoveEntry").answered("RemoveEntry");
+    max_entries: i64 = "MaxEntries" m(&INTEGER);
+    ipam_prefix_list_resolver_sync_enabled: bool = "IpamPrefixListResolverSyncEnabled" m(&BOOLEAN);
+} }
+
+structure! { ModifyManagedPrefixListResult MODIFY_MANAGED_PREFIX_LIST_RESULT {
+    prefix_list: ManagedPrefixList = "PrefixList" m(&MANAGED_PREFIX_LIST).answered("prefixList");
+} }
+
 structure! { ModifyNetworkInterfaceAttributeRequest MODIFY_NETWORK_INTERFACE_ATTRIBUTE_REQUEST {
     ena_srd_specification: EnaSrdSpecification = "EnaSrdSpecification" m(&ENA_SRD_SPECIFICATION);
     enable_primary_ipv6: bool = "EnablePrimaryIpv6" m(&BOOLEAN);
@@ -3713,6 +4568,27 @@ structure! { ModifySecurityGroupRulesResult MODIFY_SECURITY_GROUP_RULES_RESULT {
     r#return: bool = "Return" m(&BOOLEAN).answered("return");
 } }
 
+structure! { ModifySnapshotAttributeRequest MODIFY_SNAPSHOT_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&SNAPSHOT_ATTRIBUTE_NAME);
+    create_volume_permission: CreateVolumePermissionModifications = "CreateVolumePermission" m(&CREATE_VOLUME_PERMISSION_MODIFICATIONS);
+    group_names: Vec<String> = "GroupNames" m(&GROUP_NAME_STRING_LIST).sent("UserGroup").answered("UserGroup");
+    operation_type: String = "OperationType" m(&OPERATION_TYPE);
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    user_ids: Vec<String> = "UserIds" m(&USER_ID_STRING_LIST).sent("UserId").answered("UserId");
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { ModifySnapshotTierRequest MODIFY_SNAPSHOT_TIER_REQUEST {
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    storage_tier: String = "StorageTier" m(&TARGET_STORAGE_TIER);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { ModifySnapshotTierResult MODIFY_SNAPSHOT_TIER_RESULT {
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    tiering_start_time: Timestamp = "TieringStartTime" m(&TIMESTAMP).answered("tieringStartTime");
+} }
+
 structure! { ModifySubnetAttributeRequest MODIFY_SUBNET_ATTRIBUTE_REQUEST {
     assign_ipv6_address_on_creation: AttributeBooleanValue = "AssignIpv6AddressOnCreation" m(&ATTRIBUTE_BOOLEAN_VALUE);
     map_public_ip_on_launch: AttributeBooleanValue = "MapPublicIpOnLaunch" m(&ATTRIBUTE_BOOLEAN_VALUE);
@@ -3725,6 +4601,26 @@ structure! { ModifySubnetAttributeRequest MODIFY_SUBNET_ATTRIBUTE_REQUEST {
     enable_resource_name_dns_aaaa_record_on_launch: AttributeBooleanValue = "EnableResourceNameDnsAAAARecordOnLaunch" m(&ATTRIBUTE_BOOLEAN_VALUE);
     enable_lni_at_device_index: i64 = "EnableLniAtDeviceIndex" m(&INTEGER);
     disable_lni_at_device_index: AttributeBooleanValue = "DisableLniAtDeviceIndex" m(&ATTRIBUTE_BOOLEAN_VALUE);
+} }
+
+structure! { ModifyVolumeAttributeRequest MODIFY_VOLUME_ATTRIBUTE_REQUEST {
+    auto_enable_io: AttributeBooleanValue = "AutoEnableIO" m(&ATTRIBUTE_BOOLEAN_VALUE);
+    volume_id: String = "VolumeId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { ModifyVolumeRequest MODIFY_VOLUME_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    volume_id: String = "VolumeId" m(&STRING).required();
+    size: i64 = "Size" m(&INTEGER);
+    volume_type: String = "VolumeType" m(&VOLUME_TYPE);
+    iops: i64 = "Iops" m(&INTEGER);
+    throughput: i64 = "Throughput" m(&INTEGER);
+    multi_attach_enabled: bool = "MultiAttachEnabled" m(&BOOLEAN);
+} }
+
+structure! { ModifyVolumeResult MODIFY_VOLUME_RESULT {
+    volume_modification: VolumeModification = "VolumeModification" m(&VOLUME_MODIFICATION).answered("volumeModification");
 } }
 
 structure! { ModifyVpcAttributeRequest MODIFY_VPC_ATTRIBUTE_REQUEST {
@@ -3753,6 +4649,28 @@ structure! { ModifyVpcEndpointRequest MODIFY_VPC_ENDPOINT_REQUEST {
 
 structure! { ModifyVpcEndpointResult MODIFY_VPC_ENDPOINT_RESULT {
     r#return: bool = "Return" m(&BOOLEAN).answered("return");
+} }
+
+structure! { ModifyVpcPeeringConnectionOptionsRequest MODIFY_VPC_PEERING_CONNECTION_OPTIONS_REQUEST {
+    accepter_peering_connection_options: PeeringConnectionOptionsRequest = "AccepterPeeringConnectionOptions" m(&PEERING_CONNECTION_OPTIONS_REQUEST);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    requester_peering_connection_options: PeeringConnectionOptionsRequest = "RequesterPeeringConnectionOptions" m(&PEERING_CONNECTION_OPTIONS_REQUEST);
+    vpc_peering_connection_id: String = "VpcPeeringConnectionId" m(&STRING).required();
+} }
+
+structure! { ModifyVpcPeeringConnectionOptionsResult MODIFY_VPC_PEERING_CONNECTION_OPTIONS_RESULT {
+    accepter_peering_connection_options: PeeringConnectionOptions = "AccepterPeeringConnectionOptions" m(&PEERING_CONNECTION_OPTIONS).answered("accepterPeeringConnectionOptions");
+    requester_peering_connection_options: PeeringConnectionOptions = "RequesterPeeringConnectionOptions" m(&PEERING_CONNECTION_OPTIONS).answered("requesterPeeringConnectionOptions");
+} }
+
+structure! { ModifyVpcTenancyRequest MODIFY_VPC_TENANCY_REQUEST {
+    vpc_id: String = "VpcId" m(&STRING).required();
+    instance_tenancy: String = "InstanceTenancy" m(&VPC_TENANCY).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { ModifyVpcTenancyResult MODIFY_VPC_TENANCY_RESULT {
+    return_value: bool = "ReturnValue" m(&BOOLEAN).sent("Return").answered("return");
 } }
 
 structure! { MonitorInstancesRequest MONITOR_INSTANCES_REQUEST {
@@ -3973,6 +4891,14 @@ structure! { NetworkInterfaceAttachmentChanges NETWORK_INTERFACE_ATTACHMENT_CHAN
     delete_on_termination: bool = "DeleteOnTermination" m(&BOOLEAN).answered("deleteOnTermination");
 } }
 
+pub static NETWORK_INTERFACE_ATTRIBUTE: Shape = Shape::new("NetworkInterfaceAttribute", Kind::String).values(&[
+    "description",
+    "groupSet",
+    "sourceDestCheck",
+    "attachment",
+    "associatePublicIpAddress",
+]);
+
 structure! { NetworkInterfaceCount NETWORK_INTERFACE_COUNT {
     min: i64 = "Min" m(&INTEGER).answered("min");
     max: i64 = "Max" m(&INTEGER).answered("max");
@@ -4047,6 +4973,8 @@ structure! { NitroTpmInfo NITRO_TPM_INFO {
 pub static NITRO_TPM_SUPPORTED_VERSIONS_LIST: Shape =
     Shape::list("NitroTpmSupportedVersionsList", &STRING).item("item");
 
+pub static OPERATION_TYPE: Shape = Shape::new("OperationType", Kind::String).values(&["add", "remove"]);
+
 structure! { OperatorRequest OPERATOR_REQUEST {
     principal: String = "Principal" m(&STRING);
 } }
@@ -4057,6 +4985,12 @@ structure! { OperatorResponse OPERATOR_RESPONSE {
     hidden_by_default: bool = "HiddenByDefault" m(&BOOLEAN).answered("hiddenByDefault");
 } }
 
+pub static ORGANIZATION_ARN_STRING_LIST: Shape =
+    Shape::list("OrganizationArnStringList", &STRING).item("OrganizationArn");
+
+pub static ORGANIZATIONAL_UNIT_ARN_STRING_LIST: Shape =
+    Shape::list("OrganizationalUnitArnStringList", &STRING).item("OrganizationalUnitArn");
+
 pub static OWNER_STRING_LIST: Shape = Shape::list("OwnerStringList", &STRING).item("Owner");
 
 structure! { PayerResponsibilityEntry PAYER_RESPONSIBILITY_ENTRY {
@@ -4066,6 +5000,18 @@ structure! { PayerResponsibilityEntry PAYER_RESPONSIBILITY_ENTRY {
 
 pub static PAYER_RESPONSIBILITY_SET: Shape =
     Shape::list("PayerResponsibilitySet", &PAYER_RESPONSIBILITY_ENTRY).item("item");
+
+structure! { PeeringConnectionOptions PEERING_CONNECTION_OPTIONS {
+    allow_dns_resolution_from_remote_vpc: bool = "AllowDnsResolutionFromRemoteVpc" m(&BOOLEAN).answered("allowDnsResolutionFromRemoteVpc");
+    allow_egress_from_local_classic_link_to_remote_vpc: bool = "AllowEgressFromLocalClassicLinkToRemoteVpc" m(&BOOLEAN).answered("allowEgressFromLocalClassicLinkToRemoteVpc");
+    allow_egress_from_local_vpc_to_remote_classic_link: bool = "AllowEgressFromLocalVpcToRemoteClassicLink" m(&BOOLEAN).answered("allowEgressFromLocalVpcToRemoteClassicLink");
+} }
+
+structure! { PeeringConnectionOptionsRequest PEERING_CONNECTION_OPTIONS_REQUEST {
+    allow_dns_resolution_from_remote_vpc: bool = "AllowDnsResolutionFromRemoteVpc" m(&BOOLEAN);
+    allow_egress_from_local_classic_link_to_remote_vpc: bool = "AllowEgressFromLocalClassicLinkToRemoteVpc" m(&BOOLEAN);
+    allow_egress_from_local_vpc_to_remote_classic_link: bool = "AllowEgressFromLocalVpcToRemoteClassicLink" m(&BOOLEAN);
+} }
 
 structure! { PerformanceFactorReference PERFORMANCE_FACTOR_REFERENCE {
     instance_family: String = "InstanceFamily" m(&STRING).answered("instanceFamily");
@@ -4081,6 +5027,8 @@ pub static PERFORMANCE_FACTOR_REFERENCE_SET: Shape =
 pub static PERFORMANCE_FACTOR_REFERENCE_SET_REQUEST: Shape =
     Shape::list("PerformanceFactorReferenceSetRequest", &PERFORMANCE_FACTOR_REFERENCE_REQUEST).item("item");
 
+pub static PERMISSION_GROUP: Shape = Shape::new("PermissionGroup", Kind::String).values(&["all"]);
+
 structure! { Placement PLACEMENT {
     availability_zone_id: String = "AvailabilityZoneId" m(&STRING).answered("availabilityZoneId");
     affinity: String = "Affinity" m(&STRING).answered("affinity");
@@ -4094,11 +5042,34 @@ structure! { Placement PLACEMENT {
     availability_zone: String = "AvailabilityZone" m(&STRING).answered("availabilityZone");
 } }
 
+structure! { PlacementGroup PLACEMENT_GROUP {
+    group_name: String = "GroupName" m(&STRING).answered("groupName");
+    state: String = "State" m(&STRING).answered("state");
+    strategy: String = "Strategy" m(&PLACEMENT_STRATEGY).answered("strategy");
+    partition_count: i64 = "PartitionCount" m(&INTEGER).answered("partitionCount");
+    group_id: String = "GroupId" m(&STRING).answered("groupId");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    group_arn: String = "GroupArn" m(&STRING).answered("groupArn");
+    spread_level: String = "SpreadLevel" m(&SPREAD_LEVEL).answered("spreadLevel");
+    linked_group_id: String = "LinkedGroupId" m(&STRING).answered("linkedGroupId");
+    operator: OperatorResponse = "Operator" m(&OPERATOR_RESPONSE).answered("operator");
+    parent_group_id: String = "ParentGroupId" m(&STRING).answered("parentGroupId");
+} }
+
+pub static PLACEMENT_GROUP_ID_STRING_LIST: Shape = Shape::list("PlacementGroupIdStringList", &STRING).item("GroupId");
+
 structure! { PlacementGroupInfo PLACEMENT_GROUP_INFO {
     supported_strategies: Vec<String> = "SupportedStrategies" m(&PLACEMENT_GROUP_STRATEGY_LIST).answered("supportedStrategies");
 } }
 
+pub static PLACEMENT_GROUP_LIST: Shape = Shape::list("PlacementGroupList", &PLACEMENT_GROUP).item("item");
+
 pub static PLACEMENT_GROUP_STRATEGY_LIST: Shape = Shape::list("PlacementGroupStrategyList", &STRING).item("item");
+
+pub static PLACEMENT_GROUP_STRING_LIST: Shape = Shape::list("PlacementGroupStringList", &STRING);
+
+pub static PLACEMENT_STRATEGY: Shape =
+    Shape::new("PlacementStrategy", Kind::String).values(&["cluster", "spread", "partition", "precision-time"]);
 
 structure! { PortRange PORT_RANGE {
     from: i64 = "From" m(&INTEGER).answered("from");
@@ -4171,6 +5142,9 @@ structure! { PrivateIpAddressSpecification PRIVATE_IP_ADDRESS_SPECIFICATION {
 pub static PRIVATE_IP_ADDRESS_SPECIFICATION_LIST: Shape =
     Shape::list("PrivateIpAddressSpecificationList", &PRIVATE_IP_ADDRESS_SPECIFICATION).item("item");
 
+pub static PRIVATE_IP_ADDRESS_STRING_LIST: Shape =
+    Shape::list("PrivateIpAddressStringList", &STRING).item("PrivateIpAddress");
+
 structure! { ProcessorInfo PROCESSOR_INFO {
     supported_architectures: Vec<String> = "SupportedArchitectures" m(&ARCHITECTURE_TYPE_LIST).answered("supportedArchitectures");
     sustained_clock_speed_in_ghz: f64 = "SustainedClockSpeedInGhz" m(&DOUBLE).answered("sustainedClockSpeedInGhz");
@@ -4184,6 +5158,8 @@ structure! { ProductCode PRODUCT_CODE {
 } }
 
 pub static PRODUCT_CODE_LIST: Shape = Shape::list("ProductCodeList", &PRODUCT_CODE).item("item");
+
+pub static PRODUCT_CODE_STRING_LIST: Shape = Shape::list("ProductCodeStringList", &STRING).item("ProductCode");
 
 pub static PRODUCT_DESCRIPTION_LIST: Shape = Shape::list("ProductDescriptionList", &STRING);
 
@@ -4271,11 +5247,27 @@ structure! { RegisterImageResult REGISTER_IMAGE_RESULT {
     image_id: String = "ImageId" m(&STRING).answered("imageId");
 } }
 
+structure! { RejectVpcPeeringConnectionRequest REJECT_VPC_PEERING_CONNECTION_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+    vpc_peering_connection_id: String = "VpcPeeringConnectionId" m(&STRING).required().answered("vpcPeeringConnectionId");
+} }
+
+structure! { RejectVpcPeeringConnectionResult REJECT_VPC_PEERING_CONNECTION_RESULT {
+    r#return: bool = "Return" m(&BOOLEAN).answered("return");
+} }
+
 structure! { ReleaseAddressRequest RELEASE_ADDRESS_REQUEST {
     allocation_id: String = "AllocationId" m(&STRING);
     public_ip: String = "PublicIp" m(&STRING);
     network_border_group: String = "NetworkBorderGroup" m(&STRING);
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+pub static REMOVE_PREFIX_LIST_ENTRIES: Shape =
+    Shape::list("RemovePrefixListEntries", &REMOVE_PREFIX_LIST_ENTRY).min(0).max(100);
+
+structure! { RemovePrefixListEntry REMOVE_PREFIX_LIST_ENTRY {
+    cidr: String = "Cidr" m(&STRING).required();
 } }
 
 structure! { ReplaceNetworkAclAssociationRequest REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST {
@@ -4381,6 +5373,21 @@ structure! { Reservation RESERVATION {
 } }
 
 pub static RESERVATION_LIST: Shape = Shape::list("ReservationList", &RESERVATION).item("item");
+
+pub static RESET_IMAGE_ATTRIBUTE_NAME: Shape =
+    Shape::new("ResetImageAttributeName", Kind::String).values(&["launchPermission"]);
+
+structure! { ResetImageAttributeRequest RESET_IMAGE_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&RESET_IMAGE_ATTRIBUTE_NAME).required();
+    image_id: String = "ImageId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { ResetSnapshotAttributeRequest RESET_SNAPSHOT_ATTRIBUTE_REQUEST {
+    attribute: String = "Attribute" m(&SNAPSHOT_ATTRIBUTE_NAME).required();
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
 
 pub static RESOURCE_ID_LIST: Shape = Shape::list("ResourceIdList", &STRING);
 
@@ -4539,6 +5546,22 @@ structure! { ResponseLaunchTemplateData RESPONSE_LAUNCH_TEMPLATE_DATA {
     operator: OperatorResponse = "Operator" m(&OPERATOR_RESPONSE).answered("operator");
     network_performance_options: LaunchTemplateNetworkPerformanceOptions = "NetworkPerformanceOptions" m(&LAUNCH_TEMPLATE_NETWORK_PERFORMANCE_OPTIONS).answered("networkPerformanceOptions");
     secondary_interfaces: Vec<LaunchTemplateInstanceSecondaryInterfaceSpecification> = "SecondaryInterfaces" m(&LAUNCH_TEMPLATE_INSTANCE_SECONDARY_INTERFACE_SPECIFICATION_LIST).sent("SecondaryInterfaceSet").answered("secondaryInterfaceSet");
+} }
+
+pub static RESTORABLE_BY_STRING_LIST: Shape = Shape::list("RestorableByStringList", &STRING);
+
+structure! { RestoreSnapshotTierRequest RESTORE_SNAPSHOT_TIER_REQUEST {
+    snapshot_id: String = "SnapshotId" m(&STRING).required();
+    temporary_restore_days: i64 = "TemporaryRestoreDays" m(&INTEGER);
+    permanent_restore: bool = "PermanentRestore" m(&BOOLEAN);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { RestoreSnapshotTierResult RESTORE_SNAPSHOT_TIER_RESULT {
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    restore_start_time: Timestamp = "RestoreStartTime" m(&TIMESTAMP).answered("restoreStartTime");
+    restore_duration: i64 = "RestoreDuration" m(&INTEGER).answered("restoreDuration");
+    is_permanent_restore: bool = "IsPermanentRestore" m(&BOOLEAN).answered("isPermanentRestore");
 } }
 
 structure! { RevokeSecurityGroupEgressRequest REVOKE_SECURITY_GROUP_EGRESS_REQUEST {
@@ -4845,6 +5868,78 @@ pub static SERVICE_TYPE_DETAIL_SET: Shape = Shape::list("ServiceTypeDetailSet", 
 
 pub static SHUTDOWN_BEHAVIOR: Shape = Shape::new("ShutdownBehavior", Kind::String).values(&["stop", "terminate"]);
 
+structure! { Snapshot SNAPSHOT {
+    owner_alias: String = "OwnerAlias" m(&STRING).answered("ownerAlias");
+    outpost_arn: String = "OutpostArn" m(&STRING).answered("outpostArn");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    storage_tier: String = "StorageTier" m(&STRING).answered("storageTier");
+    restore_expiry_time: Timestamp = "RestoreExpiryTime" m(&TIMESTAMP).answered("restoreExpiryTime");
+    sse_type: String = "SseType" m(&STRING).answered("sseType");
+    availability_zone: String = "AvailabilityZone" m(&STRING).answered("availabilityZone");
+    transfer_type: String = "TransferType" m(&STRING).answered("transferType");
+    completion_duration_minutes: i64 = "CompletionDurationMinutes" m(&INTEGER).answered("completionDurationMinutes");
+    completion_time: Timestamp = "CompletionTime" m(&TIMESTAMP).answered("completionTime");
+    full_snapshot_size_in_bytes: i64 = "FullSnapshotSizeInBytes" m(&INTEGER).answered("fullSnapshotSizeInBytes");
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+    state: String = "State" m(&STRING).sent("Status").answered("status");
+    state_message: String = "StateMessage" m(&STRING).sent("StatusMessage").answered("statusMessage");
+    start_time: Timestamp = "StartTime" m(&TIMESTAMP).answered("startTime");
+    progress: String = "Progress" m(&STRING).answered("progress");
+    owner_id: String = "OwnerId" m(&STRING).answered("ownerId");
+    description: String = "Description" m(&STRING).answered("description");
+    volume_size: i64 = "VolumeSize" m(&INTEGER).answered("volumeSize");
+    encrypted: bool = "Encrypted" m(&BOOLEAN).answered("encrypted");
+    kms_key_id: String = "KmsKeyId" m(&STRING).answered("kmsKeyId");
+    data_encryption_key_id: String = "DataEncryptionKeyId" m(&STRING).answered("dataEncryptionKeyId");
+} }
+
+pub static SNAPSHOT_ATTRIBUTE_NAME: Shape =
+    Shape::new("SnapshotAttributeName", Kind::String).values(&["productCodes", "createVolumePermission"]);
+
+pub static SNAPSHOT_COMPLETION_DURATION_MINUTES_REQUEST: Shape =
+    Shape::new("SnapshotCompletionDurationMinutesRequest", Kind::Integer).min(1).max(2880);
+
+pub static SNAPSHOT_ID_STRING_LIST: Shape = Shape::list("SnapshotIdStringList", &STRING).item("SnapshotId");
+
+structure! { SnapshotInfo SNAPSHOT_INFO {
+    description: String = "Description" m(&STRING).answered("description");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    encrypted: bool = "Encrypted" m(&BOOLEAN).answered("encrypted");
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+    state: String = "State" m(&STRING).answered("state");
+    volume_size: i64 = "VolumeSize" m(&INTEGER).answered("volumeSize");
+    start_time: Timestamp = "StartTime" m(&TIMESTAMP).answered("startTime");
+    progress: String = "Progress" m(&STRING).answered("progress");
+    owner_id: String = "OwnerId" m(&STRING).answered("ownerId");
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    outpost_arn: String = "OutpostArn" m(&STRING).answered("outpostArn");
+    sse_type: String = "SseType" m(&STRING).answered("sseType");
+    availability_zone: String = "AvailabilityZone" m(&STRING).answered("availabilityZone");
+} }
+
+pub static SNAPSHOT_LIST: Shape = Shape::list("SnapshotList", &SNAPSHOT).item("item");
+
+pub static SNAPSHOT_LOCATION_ENUM: Shape =
+    Shape::new("SnapshotLocationEnum", Kind::String).values(&["regional", "local"]);
+
+pub static SNAPSHOT_SET: Shape = Shape::list("SnapshotSet", &SNAPSHOT_INFO).item("item");
+
+structure! { SnapshotTierStatus SNAPSHOT_TIER_STATUS {
+    snapshot_id: String = "SnapshotId" m(&STRING).answered("snapshotId");
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+    status: String = "Status" m(&STRING).answered("status");
+    owner_id: String = "OwnerId" m(&STRING).answered("ownerId");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    storage_tier: String = "StorageTier" m(&STRING).answered("storageTier");
+    last_tiering_start_time: Timestamp = "LastTieringStartTime" m(&TIMESTAMP).answered("lastTieringStartTime");
+    last_tiering_progress: i64 = "LastTieringProgress" m(&INTEGER).answered("lastTieringProgress");
+    last_tiering_operation_status: String = "LastTieringOperationStatus" m(&STRING).answered("lastTieringOperationStatus");
+    last_tiering_operation_status_detail: String = "LastTieringOperationStatusDetail" m(&STRING).answered("lastTieringOperationStatusDetail");
+    archival_complete_time: Timestamp = "ArchivalCompleteTime" m(&TIMESTAMP).answered("archivalCompleteTime");
+    restore_expiry_time: Timestamp = "RestoreExpiryTime" m(&TIMESTAMP).answered("restoreExpiryTime");
+} }
+
 pub static SPOT_INSTANCE_TYPE: Shape = Shape::new("SpotInstanceType", Kind::String).values(&["one-time", "persistent"]);
 
 structure! { SpotMarketOptions SPOT_MARKET_OPTIONS {
@@ -4865,6 +5960,8 @@ structure! { SpotPrice SPOT_PRICE {
 } }
 
 pub static SPOT_PRICE_HISTORY_LIST: Shape = Shape::list("SpotPriceHistoryList", &SPOT_PRICE).item("item");
+
+pub static SPREAD_LEVEL: Shape = Shape::new("SpreadLevel", Kind::String).values(&["host", "rack"]);
 
 structure! { StaleIpPermission STALE_IP_PERMISSION {
     from_port: i64 = "FromPort" m(&INTEGER).answered("fromPort");
@@ -4948,6 +6045,22 @@ structure! { SubnetCidrBlockState SUBNET_CIDR_BLOCK_STATE {
     status_message: String = "StatusMessage" m(&STRING).answered("statusMessage");
 } }
 
+structure! { SubnetCidrReservation SUBNET_CIDR_RESERVATION {
+    subnet_cidr_reservation_id: String = "SubnetCidrReservationId" m(&STRING).answered("subnetCidrReservationId");
+    subnet_id: String = "SubnetId" m(&STRING).answered("subnetId");
+    cidr: String = "Cidr" m(&STRING).answered("cidr");
+    reservation_type: String = "ReservationType" m(&SUBNET_CIDR_RESERVATION_TYPE).answered("reservationType");
+    owner_id: String = "OwnerId" m(&STRING).answered("ownerId");
+    description: String = "Description" m(&STRING).answered("description");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+} }
+
+pub static SUBNET_CIDR_RESERVATION_LIST: Shape =
+    Shape::list("SubnetCidrReservationList", &SUBNET_CIDR_RESERVATION).item("item");
+
+pub static SUBNET_CIDR_RESERVATION_TYPE: Shape =
+    Shape::new("SubnetCidrReservationType", Kind::String).values(&["prefix", "explicit"]);
+
 structure! { SubnetConfiguration SUBNET_CONFIGURATION {
     subnet_id: String = "SubnetId" m(&STRING);
     ipv4: String = "Ipv4" m(&STRING);
@@ -5012,6 +6125,8 @@ structure! { TagSpecification TAG_SPECIFICATION {
 
 pub static TAG_SPECIFICATION_LIST: Shape = Shape::list("TagSpecificationList", &TAG_SPECIFICATION).item("item");
 
+pub static TARGET_STORAGE_TIER: Shape = Shape::new("TargetStorageTier", Kind::String).values(&["archive"]);
+
 pub static TENANCY: Shape = Shape::new("Tenancy", Kind::String).values(&["default", "dedicated", "host"]);
 
 structure! { TerminateInstancesRequest TERMINATE_INSTANCES_REQUEST {
@@ -5038,6 +6153,24 @@ structure! { TotalLocalStorageGBRequest TOTAL_LOCAL_STORAGE_GB_REQUEST {
 } }
 
 pub static TPM_SUPPORT_VALUES: Shape = Shape::new("TpmSupportValues", Kind::String).values(&["v2.0"]);
+
+structure! { UnassignIpv6AddressesRequest UNASSIGN_IPV6_ADDRESSES_REQUEST {
+    ipv6_prefixes: Vec<String> = "Ipv6Prefixes" m(&IP_PREFIX_LIST).sent("Ipv6Prefix").answered("Ipv6Prefix");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    ipv6_addresses: Vec<String> = "Ipv6Addresses" m(&IPV6_ADDRESS_LIST).answered("ipv6Addresses");
+} }
+
+structure! { UnassignIpv6AddressesResult UNASSIGN_IPV6_ADDRESSES_RESULT {
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).answered("networkInterfaceId");
+    unassigned_ipv6_addresses: Vec<String> = "UnassignedIpv6Addresses" m(&IPV6_ADDRESS_LIST).answered("unassignedIpv6Addresses");
+    unassigned_ipv6_prefixes: Vec<String> = "UnassignedIpv6Prefixes" m(&IP_PREFIX_LIST).sent("UnassignedIpv6PrefixSet").answered("unassignedIpv6PrefixSet");
+} }
+
+structure! { UnassignPrivateIpAddressesRequest UNASSIGN_PRIVATE_IP_ADDRESSES_REQUEST {
+    ipv4_prefixes: Vec<String> = "Ipv4Prefixes" m(&IP_PREFIX_LIST).sent("Ipv4Prefix").answered("Ipv4Prefix");
+    network_interface_id: String = "NetworkInterfaceId" m(&STRING).required().answered("networkInterfaceId");
+    private_ip_addresses: Vec<String> = "PrivateIpAddresses" m(&PRIVATE_IP_ADDRESS_STRING_LIST).sent("PrivateIpAddress").answered("privateIpAddress");
+} }
 
 structure! { UnmonitorInstancesRequest UNMONITOR_INSTANCES_REQUEST {
     instance_ids: Vec<String> = "InstanceIds" m(&INSTANCE_ID_STRING_LIST).required().sent("InstanceId").answered("InstanceId");
@@ -5089,6 +6222,8 @@ structure! { UpdateSecurityGroupRuleDescriptionsIngressResult UPDATE_SECURITY_GR
 
 pub static USAGE_CLASS_TYPE_LIST: Shape = Shape::list("UsageClassTypeList", &STRING).item("item");
 
+pub static USER_GROUP_STRING_LIST: Shape = Shape::list("UserGroupStringList", &STRING).item("UserGroup");
+
 structure! { UserIdGroupPair USER_ID_GROUP_PAIR {
     description: String = "Description" m(&STRING).answered("description");
     user_id: String = "UserId" m(&STRING).answered("userId");
@@ -5102,6 +6237,8 @@ structure! { UserIdGroupPair USER_ID_GROUP_PAIR {
 pub static USER_ID_GROUP_PAIR_LIST: Shape = Shape::list("UserIdGroupPairList", &USER_ID_GROUP_PAIR).item("item");
 
 pub static USER_ID_GROUP_PAIR_SET: Shape = Shape::list("UserIdGroupPairSet", &USER_ID_GROUP_PAIR).item("item");
+
+pub static USER_ID_STRING_LIST: Shape = Shape::list("UserIdStringList", &STRING).item("UserId");
 
 structure! { VCpuCountRange V_CPU_COUNT_RANGE {
     min: i64 = "Min" m(&INTEGER).answered("min");
@@ -5178,9 +6315,91 @@ structure! { VolumeAttachment VOLUME_ATTACHMENT {
 
 pub static VOLUME_ATTACHMENT_LIST: Shape = Shape::list("VolumeAttachmentList", &VOLUME_ATTACHMENT).item("item");
 
+pub static VOLUME_ATTRIBUTE_NAME: Shape =
+    Shape::new("VolumeAttributeName", Kind::String).values(&["autoEnableIO", "productCodes"]);
+
 pub static VOLUME_ID_STRING_LIST: Shape = Shape::list("VolumeIdStringList", &STRING).item("VolumeId");
 
 pub static VOLUME_LIST: Shape = Shape::list("VolumeList", &VOLUME).item("item");
+
+structure! { VolumeModification VOLUME_MODIFICATION {
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+    modification_state: String = "ModificationState" m(&STRING).answered("modificationState");
+    status_message: String = "StatusMessage" m(&STRING).answered("statusMessage");
+    target_size: i64 = "TargetSize" m(&INTEGER).answered("targetSize");
+    target_iops: i64 = "TargetIops" m(&INTEGER).answered("targetIops");
+    target_volume_type: String = "TargetVolumeType" m(&VOLUME_TYPE).answered("targetVolumeType");
+    target_throughput: i64 = "TargetThroughput" m(&INTEGER).answered("targetThroughput");
+    target_multi_attach_enabled: bool = "TargetMultiAttachEnabled" m(&BOOLEAN).answered("targetMultiAttachEnabled");
+    original_size: i64 = "OriginalSize" m(&INTEGER).answered("originalSize");
+    original_iops: i64 = "OriginalIops" m(&INTEGER).answered("originalIops");
+    original_volume_type: String = "OriginalVolumeType" m(&VOLUME_TYPE).answered("originalVolumeType");
+    original_throughput: i64 = "OriginalThroughput" m(&INTEGER).answered("originalThroughput");
+    original_multi_attach_enabled: bool = "OriginalMultiAttachEnabled" m(&BOOLEAN).answered("originalMultiAttachEnabled");
+    progress: i64 = "Progress" m(&INTEGER).answered("progress");
+    start_time: Timestamp = "StartTime" m(&TIMESTAMP).answered("startTime");
+    end_time: Timestamp = "EndTime" m(&TIMESTAMP).answered("endTime");
+    operator: OperatorResponse = "Operator" m(&OPERATOR_RESPONSE).answered("operator");
+} }
+
+pub static VOLUME_MODIFICATION_LIST: Shape = Shape::list("VolumeModificationList", &VOLUME_MODIFICATION).item("item");
+
+structure! { VolumeStatusAction VOLUME_STATUS_ACTION {
+    code: String = "Code" m(&STRING).answered("code");
+    description: String = "Description" m(&STRING).answered("description");
+    event_id: String = "EventId" m(&STRING).answered("eventId");
+    event_type: String = "EventType" m(&STRING).answered("eventType");
+} }
+
+pub static VOLUME_STATUS_ACTIONS_LIST: Shape =
+    Shape::list("VolumeStatusActionsList", &VOLUME_STATUS_ACTION).item("item");
+
+structure! { VolumeStatusAttachmentStatus VOLUME_STATUS_ATTACHMENT_STATUS {
+    io_performance: String = "IoPerformance" m(&STRING).answered("ioPerformance");
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+} }
+
+pub static VOLUME_STATUS_ATTACHMENT_STATUS_LIST: Shape =
+    Shape::list("VolumeStatusAttachmentStatusList", &VOLUME_STATUS_ATTACHMENT_STATUS).item("item");
+
+structure! { VolumeStatusDetails VOLUME_STATUS_DETAILS {
+    name: String = "Name" m(&STRING).answered("name");
+    status: String = "Status" m(&STRING).answered("status");
+} }
+
+pub static VOLUME_STATUS_DETAILS_LIST: Shape =
+    Shape::list("VolumeStatusDetailsList", &VOLUME_STATUS_DETAILS).item("item");
+
+structure! { VolumeStatusEvent VOLUME_STATUS_EVENT {
+    description: String = "Description" m(&STRING).answered("description");
+    event_id: String = "EventId" m(&STRING).answered("eventId");
+    event_type: String = "EventType" m(&STRING).answered("eventType");
+    not_after: Timestamp = "NotAfter" m(&TIMESTAMP).answered("notAfter");
+    not_before: Timestamp = "NotBefore" m(&TIMESTAMP).answered("notBefore");
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+} }
+
+pub static VOLUME_STATUS_EVENTS_LIST: Shape = Shape::list("VolumeStatusEventsList", &VOLUME_STATUS_EVENT).item("item");
+
+structure! { VolumeStatusInfo VOLUME_STATUS_INFO {
+    details: Vec<VolumeStatusDetails> = "Details" m(&VOLUME_STATUS_DETAILS_LIST).answered("details");
+    status: String = "Status" m(&STRING).answered("status");
+} }
+
+structure! { VolumeStatusItem VOLUME_STATUS_ITEM {
+    actions: Vec<VolumeStatusAction> = "Actions" m(&VOLUME_STATUS_ACTIONS_LIST).sent("ActionsSet").answered("actionsSet");
+    availability_zone: String = "AvailabilityZone" m(&STRING).answered("availabilityZone");
+    outpost_arn: String = "OutpostArn" m(&STRING).answered("outpostArn");
+    events: Vec<VolumeStatusEvent> = "Events" m(&VOLUME_STATUS_EVENTS_LIST).sent("EventsSet").answered("eventsSet");
+    volume_id: String = "VolumeId" m(&STRING).answered("volumeId");
+    volume_status: VolumeStatusInfo = "VolumeStatus" m(&VOLUME_STATUS_INFO).answered("volumeStatus");
+    attachment_statuses: Vec<VolumeStatusAttachmentStatus> = "AttachmentStatuses" m(&VOLUME_STATUS_ATTACHMENT_STATUS_LIST).answered("attachmentStatuses");
+    initialization_status_details: InitializationStatusDetails = "InitializationStatusDetails" m(&INITIALIZATION_STATUS_DETAILS).answered("initializationStatusDetails");
+    availability_zone_id: String = "AvailabilityZoneId" m(&STRING).answered("availabilityZoneId");
+    operator: OperatorResponse = "Operator" m(&OPERATOR_RESPONSE).answered("operator");
+} }
+
+pub static VOLUME_STATUS_LIST: Shape = Shape::list("VolumeStatusList", &VOLUME_STATUS_ITEM).item("item");
 
 pub static VOLUME_TYPE: Shape =
     Shape::new("VolumeType", Kind::String).values(&["standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"]);
@@ -5340,8 +6559,47 @@ pub static VPC_IPV6_CIDR_BLOCK_ASSOCIATION_SET: Shape =
 
 pub static VPC_LIST: Shape = Shape::list("VpcList", &VPC).item("item");
 
+structure! { VpcPeeringConnection VPC_PEERING_CONNECTION {
+    accepter_vpc_info: VpcPeeringConnectionVpcInfo = "AccepterVpcInfo" m(&VPC_PEERING_CONNECTION_VPC_INFO).answered("accepterVpcInfo");
+    expiration_time: Timestamp = "ExpirationTime" m(&TIMESTAMP).answered("expirationTime");
+    requester_vpc_info: VpcPeeringConnectionVpcInfo = "RequesterVpcInfo" m(&VPC_PEERING_CONNECTION_VPC_INFO).answered("requesterVpcInfo");
+    status: VpcPeeringConnectionStateReason = "Status" m(&VPC_PEERING_CONNECTION_STATE_REASON).answered("status");
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST).sent("TagSet").answered("tagSet");
+    vpc_peering_connection_id: String = "VpcPeeringConnectionId" m(&STRING).answered("vpcPeeringConnectionId");
+} }
+
+pub static VPC_PEERING_CONNECTION_ID_LIST: Shape = Shape::list("VpcPeeringConnectionIdList", &STRING).item("item");
+
+pub static VPC_PEERING_CONNECTION_LIST: Shape =
+    Shape::list("VpcPeeringConnectionList", &VPC_PEERING_CONNECTION).item("item");
+
+structure! { VpcPeeringConnectionOptionsDescription VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION {
+    allow_dns_resolution_from_remote_vpc: bool = "AllowDnsResolutionFromRemoteVpc" m(&BOOLEAN).answered("allowDnsResolutionFromRemoteVpc");
+    allow_egress_from_local_classic_link_to_remote_vpc: bool = "AllowEgressFromLocalClassicLinkToRemoteVpc" m(&BOOLEAN).answered("allowEgressFromLocalClassicLinkToRemoteVpc");
+    allow_egress_from_local_vpc_to_remote_classic_link: bool = "AllowEgressFromLocalVpcToRemoteClassicLink" m(&BOOLEAN).answered("allowEgressFromLocalVpcToRemoteClassicLink");
+} }
+
+structure! { VpcPeeringConnectionStateReason VPC_PEERING_CONNECTION_STATE_REASON {
+    code: String = "Code" m(&STRING).answered("code");
+    message: String = "Message" m(&STRING).answered("message");
+} }
+
+structure! { VpcPeeringConnectionVpcInfo VPC_PEERING_CONNECTION_VPC_INFO {
+    cidr_block: String = "CidrBlock" m(&STRING).answered("cidrBlock");
+    ipv6_cidr_block_set: Vec<Ipv6CidrBlock> = "Ipv6CidrBlockSet" m(&IPV6_CIDR_BLOCK_SET).answered("ipv6CidrBlockSet");
+    cidr_block_set: Vec<CidrBlock> = "CidrBlockSet" m(&CIDR_BLOCK_SET).answered("cidrBlockSet");
+    owner_id: String = "OwnerId" m(&STRING).answered("ownerId");
+    peering_options: VpcPeeringConnectionOptionsDescription = "PeeringOptions" m(&VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION).answered("peeringOptions");
+    vpc_id: String = "VpcId" m(&STRING).answered("vpcId");
+    region: String = "Region" m(&STRING).answered("region");
+} }
+
+pub static VPC_TENANCY: Shape = Shape::new("VpcTenancy", Kind::String).values(&["default"]);
+
 pub static WORKLOADS_LIST: Shape = Shape::list("WorkloadsList", &STRING).item("item");
 
 pub static ZONE_ID_STRING_LIST: Shape = Shape::list("ZoneIdStringList", &STRING).item("ZoneId");
 
 pub static ZONE_NAME_STRING_LIST: Shape = Shape::list("ZoneNameStringList", &STRING).item("ZoneName");
+
+pub static SNAPSHOT_TIER_STATUS_SET: Shape = Shape::list("snapshotTierStatusSet", &SNAPSHOT_TIER_STATUS).item("item");

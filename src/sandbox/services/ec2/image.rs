@@ -1,15 +1,15 @@
-//! Images as EC2 describes them. `image_catalogue.rs` has the facts.
+//! Images as EC2 describes them. `image_catalogue.rs` has the public ones, `own_image.rs` those that the account makes.
 //! Deprecation times are left out: they would make the course's image vanish from a sandbox whose clock runs ahead.
 
-use super::error::{invalid_value, refuse, required};
+use super::error::{refuse, required};
 use super::image_catalogue::{PublicImage, public_image, public_images};
 use super::register::operation;
 use super::select::{Ask, Kind, one};
 use crate::engine::Refusal;
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
-    AttributeValue, BlockDeviceMapping, DescribeImageAttributeInput, DescribeImageAttributeOutput, DescribeImagesInput,
-    DescribeImagesOutput, EbsBlockDevice, GetInstanceUefiDataInput, GetInstanceUefiDataOutput, LaunchPermission,
+    BlockDeviceMapping, DescribeImagesInput, DescribeImagesOutput, EbsBlockDevice, GetInstanceUefiDataInput,
+    GetInstanceUefiDataOutput,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -31,9 +31,32 @@ pub fn check_id(id: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether machines can be launched from this image in this region.
-pub fn image_exists(region: &str, id: &str) -> bool {
-    public_image(region, id).is_some()
+/// The image of this id as a caller sees it: the account's own, or a public one.
+pub fn find(region: &Region, id: &str) -> Option<model::Image> {
+    let own = region.ec2.images.get(id).map(|image| region.ec2.show_image(id, image));
+    own.or_else(|| public_image(&region.world.place.region, id).as_ref().map(show))
+}
+
+/// The image of this id.
+///
+/// # Errors
+/// EC2's for what cannot be an id, for one that was deregistered, and for one that is not known.
+pub fn known(region: &Region, id: &str) -> Result<model::Image, Refusal> {
+    check_id(id)?;
+    find(region, id).ok_or_else(|| match region.ec2.deregistered_images.contains(id) {
+        true => refuse("InvalidAMIID.Unavailable", format!("The image id '[{id}]' is no longer available")),
+        false => missing(&[id]),
+    })
+}
+
+/// The public image of this id in a region, as it is seen there.
+pub fn public_in(region: &str, id: &str) -> Option<model::Image> {
+    public_image(region, id).as_ref().map(show)
+}
+
+/// Whether a snapshot belongs to a public image.
+pub fn has_snapshot(region: &Region, id: &str) -> bool {
+    public_images(&region.world.place.region).iter().any(|image| image.snapshot_id == id)
 }
 
 fn block_devices(image: &PublicImage) -> Vec<BlockDeviceMapping> {
@@ -135,9 +158,9 @@ const IMAGES: Kind<model::Image> = Kind {
         ("ramdisk-id", |i| one(&i.ramdisk_id)),
         ("root-device-name", |i| one(&i.root_device_name)),
         ("root-device-type", |i| one(&i.root_device_type)),
-        ("source-image-id", |_| Vec::new()),
-        ("source-image-region", |_| Vec::new()),
-        ("source-instance-id", |_| Vec::new()),
+        ("source-image-id", |i| one(&i.source_image_id)),
+        ("source-image-region", |i| one(&i.source_image_region)),
+        ("source-instance-id", |i| one(&i.source_instance_id)),
         ("sriov-net-support", |i| one(&i.sriov_net_support)),
         ("state", |i| one(&i.state)),
         ("state-reason-code", |_| Vec::new()),
@@ -146,56 +169,49 @@ const IMAGES: Kind<model::Image> = Kind {
     ],
 };
 
-/// Whether one of `owners` (account ids, `amazon`, `self`, `aws-marketplace`) publishes the image. The account of the
-/// sandbox itself publishes none.
-fn is_of(image: &model::Image, owners: &[String]) -> bool {
-    owners.is_empty()
-        || owners
-            .iter()
-            .any(|owner| image.owner_id.as_ref() == Some(owner) || image.image_owner_alias.as_ref() == Some(owner))
+/// Whether one of `owners` (account ids, `amazon`, `self`, `aws-marketplace`) publishes the image.
+fn is_of(image: &model::Image, owners: &[String], account: &str) -> bool {
+    let is = |owner: &String| {
+        let owner = if owner == "self" { account } else { owner };
+        image.owner_id.as_deref() == Some(owner) || image.image_owner_alias.as_deref() == Some(owner)
+    };
+    owners.is_empty() || owners.iter().any(is)
+}
+
+/// Whether one of `users` may launch the image by name: "all" asks for public images, an account for those that are
+/// shared with exactly it.
+fn is_executable_by(region: &Region, image: &model::Image, users: &[String]) -> bool {
+    let own = image.image_id.as_ref().and_then(|id| region.ec2.images.get(id));
+    let may = |user: &String| match user.as_str() {
+        "all" => image.public == Some(true),
+        "self" => own.is_some_and(|image| image.is_shared_with(&region.world.place.account)),
+        user => own.is_some_and(|image| image.is_shared_with(user)),
+    };
+    users.is_empty() || users.iter().any(may)
 }
 
 fn describe(region: &mut Region, _: &Call, input: DescribeImagesInput) -> Result<DescribeImagesOutput, Refusal> {
     input.image_ids.iter().flatten().try_for_each(|id| check_id(id))?;
     let owners = input.owners.unwrap_or_default();
-    // Everyone may launch public images: "all" asks for exactly these, an account or "self" for those shared by name.
-    let executable_by = input.executable_users.unwrap_or_default();
-    let open = executable_by.is_empty() || executable_by.iter().any(|user| user == "all");
-    let all = public_images(&region.world.place.region);
-    let ask = Ask {
-        ids: input.image_ids,
-        filters: input.filters,
-        max_results: input.max_results,
-        next_token: input.next_token,
-    };
-    let all = all.iter().map(show).filter(|image| open && is_of(image, &owners)).collect();
-    let (images, next_token) = IMAGES.select(all, ask)?.set();
-    Ok(DescribeImagesOutput { images, next_token })
-}
-
-fn describe_attribute(
-    region: &mut Region,
-    _: &Call,
-    input: DescribeImageAttributeInput,
-) -> Result<DescribeImageAttributeOutput, Refusal> {
-    let id = required(input.image_id, "imageId")?;
-    let image = public_image(&region.world.place.region, &id).ok_or_else(|| missing(&[&id]))?;
-    let image = show(&image);
-    let mut output = DescribeImageAttributeOutput { image_id: Some(id), ..Default::default() };
-    match required(input.attribute, "attribute")?.as_str() {
-        "description" => output.description = Some(AttributeValue { value: image.description }),
-        "bootMode" => output.boot_mode = Some(AttributeValue { value: image.boot_mode }),
-        "imdsSupport" => output.imds_support = Some(AttributeValue { value: image.imds_support }),
-        "sriovNetSupport" => output.sriov_net_support = Some(AttributeValue { value: image.sriov_net_support }),
-        "blockDeviceMapping" => output.block_device_mappings = image.block_device_mappings,
-        "productCodes" => output.product_codes = Some(Vec::new()),
-        "launchPermission" => {
-            let everyone = LaunchPermission { group: Some("all".into()), ..Default::default() };
-            output.launch_permissions = Some(vec![everyone]);
+    let users = input.executable_users.unwrap_or_default();
+    let mut ids = input.image_ids;
+    if let Some(ids) = &mut ids {
+        let before = ids.len();
+        // "Recently deregistered images ... return empty results."
+        ids.retain(|id| !region.ec2.deregistered_images.contains(id));
+        if ids.is_empty() && before > 0 {
+            return Ok(DescribeImagesOutput { images: Some(Vec::new()), next_token: None });
         }
-        other => return Err(invalid_value(other, "attribute", "Unknown attribute.")),
     }
-    Ok(output)
+    let ec2 = &region.ec2;
+    let own = ec2.images.iter().map(|(id, image)| ec2.show_image(id, image));
+    let public = public_images(&region.world.place.region);
+    let all = own
+        .chain(public.iter().map(show))
+        .filter(|image| is_of(image, &owners, &ec2.place.account) && is_executable_by(region, image, &users));
+    let ask = Ask { ids, filters: input.filters, max_results: input.max_results, next_token: input.next_token };
+    let (images, next_token) = IMAGES.select(all.collect(), ask)?.set();
+    Ok(DescribeImagesOutput { images, next_token })
 }
 
 /// The AWS provider asks this of an image and takes the refusal that AWS gives.
@@ -215,12 +231,8 @@ fn uefi_data(
 
 pub fn register(operations: &mut Operations) {
     operation!(operations, describe, DescribeImagesInput "DescribeImages":
-        "Lists Canonical's LTS images and Amazon Linux.",
+        "Lists the account's images, Canonical's LTS images and Amazon Linux.",
         takes ImageIds Owners ExecutableUsers IncludeDeprecated IncludeDisabled Filters MaxResults NextToken
-    );
-    operation!(operations, describe_attribute, DescribeImageAttributeInput "DescribeImageAttribute":
-        "Shows one attribute of an image.",
-        takes ImageId Attribute
     );
     operation!(operations, uefi_data, GetInstanceUefiDataInput "GetInstanceUefiData":
         "Shows no UEFI variables.",
@@ -240,7 +252,8 @@ mod tests {
             ask("virtualization-type", "hvm"),
         ];
         let all: Vec<_> = public_images("ap-northeast-2").iter().map(show).collect();
-        let owned: Vec<_> = all.into_iter().filter(|image| is_of(image, &["099720109477".to_string()])).collect();
+        let owned: Vec<_> =
+            all.into_iter().filter(|image| is_of(image, &["099720109477".to_string()], "123456789012")).collect();
         let found = IMAGES.filtered(owned, &filters).unwrap();
         let newest = found.iter().max_by_key(|image| image.creation_date.clone()).unwrap();
         assert_eq!(newest.name.as_deref(), Some("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20250821"));

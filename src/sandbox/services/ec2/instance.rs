@@ -2,12 +2,12 @@
 //! `run_instances.rs` launches them, `instance_state.rs` and `instance_attribute.rs` change them.
 
 use super::error::{missing_ids, refuse};
-use super::image_catalogue::{Architecture, public_image};
+use super::image;
 use super::instance_type::instance_type;
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
 use super::tag::tag_set;
-use super::volume::{Device, deletes_on_termination, devices, root_device};
+use super::volume_attachment::{Device, devices, root_device};
 use super::zone::zone_id;
 use crate::engine::Refusal;
 use crate::engine::groups::{Ec2State, Instance};
@@ -125,21 +125,21 @@ fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterf
     }
 }
 
-fn show_volume(instance: &Instance, device: Device) -> InstanceBlockDeviceMapping {
+fn show_volume(device: Device) -> InstanceBlockDeviceMapping {
     InstanceBlockDeviceMapping {
         ebs: Some(EbsInstanceBlockDevice {
-            attach_time: Some(instance.launched_at),
-            delete_on_termination: Some(deletes_on_termination(instance, &device.name)),
+            attach_time: Some(device.attachment.at),
+            delete_on_termination: Some(device.attachment.delete_on_termination),
             status: Some("attached".into()),
             volume_id: Some(device.volume_id),
             ..Default::default()
         }),
-        device_name: Some(device.name),
+        device_name: Some(device.attachment.device),
     }
 }
 
 fn show_volumes(region: &Region, instance: &Instance) -> Vec<InstanceBlockDeviceMapping> {
-    devices(region, instance).into_iter().map(|device| show_volume(instance, device)).collect()
+    devices(region, instance).into_iter().map(show_volume).collect()
 }
 
 fn show_profile(region: &Region, instance: &Instance) -> Option<IamInstanceProfile> {
@@ -167,8 +167,8 @@ fn show_metadata_options(instance: &Instance, imds_v2: bool) -> InstanceMetadata
 
 pub fn show(region: &Region, instance: &Instance) -> model::Instance {
     let place = &region.world.place;
-    let image = public_image(&place.region, &instance.image_id);
-    let line = image.as_ref().map(|image| image.line);
+    let image = image::find(region, &instance.image_id).unwrap_or_default();
+    let imds_v2 = image.imds_support.as_deref() == Some("v2.0");
     let kind = instance_type(&instance.instance_type);
     let gone = instance.state == Ec2State::Terminated;
     let (code, reason) = instance.state_reason.clone().unzip();
@@ -209,7 +209,7 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         security_groups: Some(if gone { Vec::new() } else { group_identifiers(region, &instance.security_groups) }),
         network_interfaces: Some(if gone { Vec::new() } else { vec![show_interface(region, instance)] }),
         block_device_mappings: Some(if gone { Vec::new() } else { show_volumes(region, instance) }),
-        architecture: Some(image.as_ref().map_or(Architecture::Amd64, |image| image.architecture).ec2().into()),
+        architecture: image.architecture.or_else(|| Some("x86_64".into())),
         client_token: Some(instance.client_token.clone().unwrap_or_default()),
         ebs_optimized: Some(instance.launch_data["EbsOptimized"].as_bool().unwrap_or(false)),
         ena_support: Some(true),
@@ -220,7 +220,7 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         source_dest_check: (!gone).then(|| source_dest_check(instance)),
         // Unlike most resources, an instance without tags shows no set.
         tags: (!instance.tags.is_empty()).then(|| tag_set(&instance.tags)),
-        virtualization_type: Some(line.map_or("hvm", |line| line.virtualization()).into()),
+        virtualization_type: image.virtualization_type.or_else(|| Some("hvm".into())),
         cpu_options: kind.map(|kind| CpuOptions {
             core_count: Some((kind.vcpus / kind.threads_per_core()).max(1)),
             threads_per_core: Some(kind.threads_per_core()),
@@ -229,13 +229,13 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         hibernation_options: Some(HibernationOptions {
             configured: Some(instance.launch_data["HibernationOptions"]["Configured"] == true),
         }),
-        metadata_options: Some(show_metadata_options(instance, image.as_ref().is_some_and(|image| image.line.imds_v2))),
+        metadata_options: Some(show_metadata_options(instance, imds_v2)),
         enclave_options: Some(EnclaveOptions {
             enabled: Some(instance.launch_data["EnclaveOptions"]["Enabled"] == true),
         }),
-        platform: line.and_then(|line| line.platform()).map(Into::into),
-        platform_details: Some(line.map_or("Linux/UNIX", |line| line.platform_details()).into()),
-        usage_operation: Some(line.map_or("RunInstances", |line| line.usage_operation()).into()),
+        platform: image.platform,
+        platform_details: image.platform_details.or_else(|| Some("Linux/UNIX".into())),
+        usage_operation: image.usage_operation.or_else(|| Some("RunInstances".into())),
         usage_operation_update_time: Some(instance.launched_at),
         ..Default::default()
     }

@@ -3,6 +3,7 @@
 use super::error::{combination, invalid_value, refuse, required};
 use super::instance::{check_id, instance, show, source_dest_check};
 use super::register::operation;
+use super::volume_attachment::set_delete_on_termination;
 use crate::engine::Refusal;
 use crate::engine::groups::{Ec2State, Instance};
 use crate::engine::names::InstanceId;
@@ -156,21 +157,17 @@ fn make(instance: &mut Instance, change: Change) {
         Change::InstanceType(name) => instance.instance_type = name,
         Change::SecurityGroups(ids) => instance.security_groups = ids,
         Change::LaunchData(name, value, _) => instance.launch_data[name] = value,
-        Change::BlockDevices(list) => list.into_iter().for_each(|mapping| keep_volume(instance, mapping)),
+        Change::BlockDevices(_) => {}
     }
 }
 
 /// The only thing about a mapping that changes later: whether its volume goes with the instance.
-fn keep_volume(instance: &mut Instance, mapping: InstanceBlockDeviceMappingSpecification) {
-    let (Some(device), Some(ebs)) = (mapping.device_name, mapping.ebs) else { return };
-    let Some(deletes) = ebs.delete_on_termination else { return };
-    if !instance.launch_data["BlockDeviceMappings"].is_array() {
-        instance.launch_data["BlockDeviceMappings"] = serde_json::json!([]);
-    }
-    let Some(mappings) = instance.launch_data["BlockDeviceMappings"].as_array_mut() else { return };
-    match mappings.iter_mut().find(|mapping| mapping["DeviceName"] == device.as_str()) {
-        Some(found) => found["Ebs"]["DeleteOnTermination"] = deletes.into(),
-        None => mappings.push(serde_json::json!({"DeviceName": device, "Ebs": {"DeleteOnTermination": deletes}})),
+fn keep_devices(region: &mut Region, id: &InstanceId, mappings: &[InstanceBlockDeviceMappingSpecification]) {
+    for mapping in mappings {
+        let deletes = mapping.ebs.as_ref().and_then(|ebs| ebs.delete_on_termination);
+        if let (Some(device), Some(deletes)) = (&mapping.device_name, deletes) {
+            set_delete_on_termination(region, id, device, deletes);
+        }
     }
 }
 
@@ -189,6 +186,9 @@ fn modify(
         return Err(combination("No attributes specified."));
     };
     check(region, kept, &change)?;
+    if let Change::BlockDevices(mappings) = &change {
+        keep_devices(region, &InstanceId(id.clone()), mappings);
+    }
     if let Some(instance) = region.world.groups.instance_mut(&InstanceId(id)) {
         make(instance, change);
     }

@@ -20,6 +20,11 @@ pub fn shown(data: &Json) -> ResponseLaunchTemplateData {
     ResponseLaunchTemplateData::from_value(value(&RESPONSE_LAUNCH_TEMPLATE_DATA, data))
 }
 
+/// Reads what [`words`] wrote of a value of this shape.
+pub fn read<T: FromValue>(shape: &'static Shape, json: &Json) -> T {
+    T::from_value(value(shape, json))
+}
+
 /// The members of a call in the words of its own request.
 pub fn words(input: impl IntoValue) -> Json {
     json(input.into_value())

@@ -14,9 +14,11 @@ mod cidr;
 mod create_key;
 mod default_network;
 mod dhcp_options;
+mod ebs;
 mod error;
 mod gateway;
 mod image;
+mod image_attribute;
 pub mod image_catalogue;
 mod instance;
 mod instance_attribute;
@@ -28,6 +30,7 @@ mod launch_data;
 mod launch_template;
 mod network_acl;
 mod network_interface;
+mod own_image;
 mod prefix_list;
 mod register;
 mod route;
@@ -37,39 +40,48 @@ mod rule_calls;
 mod run_instances;
 mod security_group;
 mod select;
+mod snapshot;
+mod snapshot_attribute;
 mod subnet;
 mod tag;
 #[cfg(test)]
 mod testing;
 mod token;
 mod volume;
+mod volume_attachment;
+mod volume_change;
+mod volume_type;
 mod vpc;
 mod vpc_cidr;
 mod zone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::groups::Placement;
+use crate::clock::Timestamp;
+use crate::engine::groups::{Groups, Placement};
 use crate::engine::ids::Ids;
 use crate::engine::names::{
-    InternetGatewayId, NetworkAclId, Place, RouteTableId, SecurityGroupId, SubnetId, VpcId, Zone,
+    InstanceId, InternetGatewayId, NetworkAclId, Place, RouteTableId, SecurityGroupId, SubnetId, VpcId, Zone,
 };
 use crate::sandbox::operations::Operations;
 use address::ElasticIp;
 pub use cidr::Cidr;
 use dhcp_options::DhcpSet;
 use gateway::InternetGateway;
-pub use image::image_exists;
 pub use instance_type::is_offered;
 use key_pair::KeyPair;
 use network_acl::NetworkAcl;
+use own_image::OwnImage;
 use route_table::RouteTable;
 use security_group::SecurityGroup;
+use snapshot::Snapshot;
 use subnet::Subnet;
 use tag::TagStore;
 use token::Tokens;
+use volume::Volume;
 use vpc::Vpc;
 pub use zone::zones;
 
@@ -89,6 +101,15 @@ pub struct Ec2 {
     route_tables: BTreeMap<RouteTableId, RouteTable>,
     security_groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     network_acls: BTreeMap<NetworkAclId, NetworkAcl>,
+    /// Those that do not follow from what launched an instance.
+    volumes: BTreeMap<String, Volume>,
+    /// The volumes, by device, of the instances whose volumes are kept here.
+    disks: BTreeMap<InstanceId, BTreeMap<String, String>>,
+    encrypts_by_default: bool,
+    snapshots: BTreeMap<String, Snapshot>,
+    images: BTreeMap<String, OwnImage>,
+    /// The ids of images that there were: AWS remembers them too.
+    deregistered_images: BTreeSet<String>,
     /// By name.
     key_pairs: BTreeMap<String, KeyPair>,
     tags: TagStore,
@@ -113,6 +134,12 @@ impl Ec2 {
             route_tables: BTreeMap::new(),
             security_groups: BTreeMap::new(),
             network_acls: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            encrypts_by_default: false,
+            snapshots: BTreeMap::new(),
+            images: BTreeMap::new(),
+            deregistered_images: BTreeSet::new(),
             key_pairs: BTreeMap::new(),
             tags: TagStore::default(),
             tokens: Tokens::default(),
@@ -124,11 +151,11 @@ impl Ec2 {
     }
 
     /// How many resources of each kind there are besides those of `fresh`, which holds the default network.
-    pub fn made_since(&self, fresh: &Ec2) -> [(&'static str, usize); 9] {
+    pub fn made_since(&self, fresh: &Ec2) -> Vec<(&'static str, usize)> {
         fn more<K: Ord, V>(now: &BTreeMap<K, V>, fresh: &BTreeMap<K, V>) -> usize {
             now.keys().filter(|id| !fresh.contains_key(id)).count()
         }
-        [
+        vec![
             ("VPC", more(&self.vpcs, &fresh.vpcs)),
             ("subnet", more(&self.subnets, &fresh.subnets)),
             ("internet gateway", more(&self.internet_gateways, &fresh.internet_gateways)),
@@ -137,8 +164,16 @@ impl Ec2 {
             ("network ACL", more(&self.network_acls, &fresh.network_acls)),
             ("set of DHCP options", more(&self.dhcp_options, &fresh.dhcp_options)),
             ("Elastic IP address", more(&self.addresses, &fresh.addresses)),
+            ("volume", more(&self.volumes, &fresh.volumes)),
+            ("snapshot", more(&self.snapshots, &fresh.snapshots)),
+            ("image", more(&self.images, &fresh.images)),
             ("key pair", more(&self.key_pairs, &fresh.key_pairs)),
         ]
+    }
+
+    /// Parts what instances had from those that have terminated: what goes with them is deleted.
+    pub fn part_with_terminated(&mut self, groups: &Groups) {
+        self.part_volumes(groups);
     }
 
     /// A subnet as whoever launches instances needs to know it.
@@ -176,6 +211,11 @@ impl Ec2 {
     }
 }
 
+/// EBS and interfaces tell times in whole seconds, as AWS's examples show them.
+fn whole_second(at: Timestamp) -> Timestamp {
+    at.floor_to(Duration::from_secs(1))
+}
+
 /// The operations of EC2 that the sandbox answers.
 pub fn operations() -> Operations {
     let mut operations = Operations::default();
@@ -194,6 +234,8 @@ pub fn operations() -> Operations {
     prefix_list::register(&mut operations);
     key_pair::register(&mut operations);
     image::register(&mut operations);
+    image_attribute::register(&mut operations);
+    own_image::register(&mut operations);
     launch_template::register(&mut operations);
     instance::register(&mut operations);
     instance_attribute::register(&mut operations);
@@ -203,6 +245,11 @@ pub fn operations() -> Operations {
     instance_type::register(&mut operations);
     network_interface::register(&mut operations);
     volume::register(&mut operations);
+    volume_attachment::register(&mut operations);
+    volume_change::register(&mut operations);
+    snapshot::register(&mut operations);
+    snapshot_attribute::register(&mut operations);
+    ebs::register(&mut operations);
     tag::register(&mut operations);
     zone::register(&mut operations);
     operations

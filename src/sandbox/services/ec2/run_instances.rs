@@ -8,12 +8,13 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value as Json};
 
 use super::error::{combination, invalid_value, missing_parameter, refuse, required};
-use super::image::{self, image_exists};
+use super::image;
 use super::instance::show;
 use super::instance_type::{instance_type, is_offered};
 use super::launch_data::words;
 use super::register::operation;
 use super::tag::{Tags, new_tags};
+use super::volume_attachment::{check_mapping, keep_volumes_of, keeps_a_volume, root_device_of_image};
 use super::zone::zones;
 use crate::engine::Refusal;
 use crate::engine::groups::{Instance, Launch, Placement, TemplateRef, version_or_refuse};
@@ -83,11 +84,7 @@ fn counts(input: &RunInstancesInput) -> Result<(u32, u32), Refusal> {
 
 fn check_image(region: &Region, data: &Json) -> Result<(), Refusal> {
     let id = data["ImageId"].as_str().ok_or_else(|| missing_parameter("ImageId"))?;
-    image::check_id(id)?;
-    match image_exists(&region.world.place.region, id) {
-        true => Ok(()),
-        false => Err(image::missing(&[id])),
-    }
+    image::known(region, id).map(|_| ())
 }
 
 fn check_type(data: &Json) -> Result<(), Refusal> {
@@ -126,7 +123,7 @@ fn check_user_data(data: &Json) -> Result<(), Refusal> {
 
 /// A mapping names what it maps: a volume of a size or a snapshot, a virtual device, or nothing.
 fn check_block_devices(region: &Region, data: &Json) -> Result<(), Refusal> {
-    let root = super::volume::root_device_of_image(region, data["ImageId"].as_str().unwrap_or_default());
+    let root = root_device_of_image(region, data["ImageId"].as_str().unwrap_or_default());
     for mapping in data["BlockDeviceMappings"].as_array().into_iter().flatten() {
         let ebs = &mapping["Ebs"];
         if ebs.is_null() && mapping["VirtualName"].is_null() && mapping["NoDevice"].is_null() {
@@ -136,6 +133,7 @@ fn check_block_devices(region: &Region, data: &Json) -> Result<(), Refusal> {
         if !ebs.is_null() && !is_root && ebs["VolumeSize"].is_null() && ebs["SnapshotId"].is_null() {
             return Err(missing_parameter("size or snapshotId"));
         }
+        check_mapping(region, ebs)?;
     }
     Ok(())
 }
@@ -366,6 +364,12 @@ fn run(region: &mut Region, call: &Call, input: RunInstancesInput) -> Result<Res
         }
         Ok::<_, Refusal>(ids)
     })?;
+    for id in &ids {
+        // A volume that outlives its instance cannot follow from it.
+        if region.world.groups.instance(id).is_some_and(|instance| keeps_a_volume(region, instance)) {
+            keep_volumes_of(region, id);
+        }
+    }
     let mut answer = reservation(region, &ids);
     for instance in answer.instances.iter_mut().flatten() {
         // The answer is about the moment of the launch, however fast machines boot here.

@@ -37,6 +37,11 @@ impl TagStore {
         Some(self.0.get(id).map(tag_set).unwrap_or_default())
     }
 
+    /// The tags of one resource, to be copied.
+    pub fn all_of(&self, id: &str) -> Tags {
+        self.0.get(id).cloned().unwrap_or_default()
+    }
+
     pub fn put(&mut self, id: &str, tags: Tags) {
         if !tags.is_empty() {
             self.0.entry(id.to_string()).or_default().extend(tags);
@@ -122,6 +127,7 @@ fn remove_from(tags: &mut Tags, wanted: &[Tag]) {
 
 /// The resource types that can be tagged here, by the prefix of their ids, with the code and noun of a missing one.
 const TAGGABLE: &[(&str, &str, &str, &str)] = &[
+    ("ami", "image", "InvalidAMIID.NotFound", "image"),
     ("acl", "network-acl", "InvalidNetworkAclID.NotFound", "networkAcl"),
     ("dopt", "dhcp-options", "InvalidDhcpOptionID.NotFound", "dhcpOption"),
     ("eipalloc", "elastic-ip", "InvalidAllocationID.NotFound", "allocation"),
@@ -132,7 +138,9 @@ const TAGGABLE: &[(&str, &str, &str, &str)] = &[
     ("rtb", "route-table", "InvalidRouteTableID.NotFound", "routeTable"),
     ("sg", "security-group", "InvalidGroup.NotFound", "security group"),
     ("sgr", "security-group-rule", "InvalidSecurityGroupRuleId.NotFound", "security group rule"),
+    ("snap", "snapshot", "InvalidSnapshot.NotFound", "snapshot"),
     ("subnet", "subnet", "InvalidSubnetID.NotFound", "subnet"),
+    ("vol", "volume", "InvalidVolume.NotFound", "volume"),
     ("vpc", "vpc", "InvalidVpcID.NotFound", "vpc"),
 ];
 
@@ -147,6 +155,7 @@ fn resource_type(id: &str) -> &'static str {
 impl Ec2 {
     fn exists(&self, id: &str) -> bool {
         match prefix_of(id) {
+            "ami" => self.images.contains_key(id),
             "acl" => self.network_acls.contains_key(id),
             "dopt" => self.dhcp_options.contains_key(id),
             "eipalloc" => self.addresses.contains_key(id),
@@ -155,7 +164,9 @@ impl Ec2 {
             "rtb" => self.route_tables.contains_key(id),
             "sg" => self.security_groups.contains_key(id),
             "sgr" => self.security_groups.values().any(|group| group.rules.contains_key(id)),
+            "snap" => self.snapshots.contains_key(id),
             "subnet" => self.subnets.contains_key(id),
+            "vol" => self.volumes.contains_key(id),
             "vpc" => self.vpcs.contains_key(id),
             _ => false,
         }
@@ -177,6 +188,10 @@ fn check_resources(region: &mut Region, ids: &[String]) -> Result<(), Refusal> {
         let Some((_, _, code, noun)) = TAGGABLE.iter().find(|(prefix, ..)| *prefix == prefix_of(id)) else {
             return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
         };
+        if prefix_of(id) == "vol" {
+            // What an instance was launched with has the launch's tags until something about it changes.
+            super::volume::keep_volume(region, id)?;
+        }
         if engine_tags(region, id).is_none() && !region.ec2.exists(id) {
             return Err(missing_ids(code, noun, &[id]));
         }
