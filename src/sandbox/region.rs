@@ -49,7 +49,7 @@ impl Region {
             self.step(due);
         }
         self.step(now);
-        self.ec2.part_with_terminated(&self.world.groups);
+        self.ec2.part_with_terminated(&mut self.world.groups);
     }
 
     /// Takes in what became of a message that was carried elsewhere.

@@ -107,6 +107,7 @@ impl Groups {
             .values()
             .filter(|instance| instance.placement.subnet == placement.subnet)
             .filter_map(|instance| instance.private_ip.as_deref()?.parse().ok())
+            .chain(self.taken_addresses.get(&placement.subnet).into_iter().flatten().copied())
             .collect();
         let private_ip = free_address(&placement.cidr, &taken, wish).ok_or_else(|| {
             let subnet = &placement.subnet;

@@ -47,6 +47,7 @@ mod warm_pool_passage;
 pub mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ use super::alarms::MetricAlarm;
 use super::faults::Plan;
 use super::ids::Ids;
 use super::metrics::{MetricKey, Sample};
-use super::names::{AlarmName, GroupName, InstanceId, Place, TopicArn};
+use super::names::{AlarmName, GroupName, InstanceId, Place, SubnetId, TopicArn};
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
@@ -113,6 +114,9 @@ pub struct Groups {
     /// What goes wrong with launches.
     #[serde(default)]
     pub(super) faults: Plan,
+    /// Addresses that are in use by something else than instances launched here.
+    #[serde(default)]
+    pub taken_addresses: BTreeMap<SubnetId, BTreeSet<Ipv4Addr>>,
     /// How often a policy was asked by an alarm, so that an observer knows when to look.
     #[serde(default)]
     pub policies_asked: u64,
@@ -152,6 +156,7 @@ impl Groups {
             measures_instances: true,
             refreshing: BTreeSet::new(),
             faults: Plan::default(),
+            taken_addresses: BTreeMap::new(),
             policies_asked: 0,
             outcomes: Vec::new(),
             ids,

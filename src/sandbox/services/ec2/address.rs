@@ -1,21 +1,22 @@
-//! Elastic IP addresses: allocated by an account, associated with an instance. Start at [`ElasticIp`].
-//! Left out, and refused: interfaces of their own, address pools, transfers, reverse names.
+//! Elastic IP addresses: allocated by an account, associated with a network interface. Start at [`ElasticIp`].
+//! Left out, and refused: address pools, transfers, reverse names.
 
 use serde::{Deserialize, Serialize};
 
 use super::Ec2;
 use super::error::{invalid_value, missing_ids, refuse};
 use super::instance::instance;
+use super::network_interface::interface;
 use super::register::operation;
-use super::select::{Ask, Kind, one};
+use super::select::{Ask, Kind, one, page};
 use super::tag::new_tags;
 use crate::engine::Refusal;
-use crate::engine::groups::Ec2State;
+use crate::engine::groups::{Ec2State, Groups, Instance};
 use crate::engine::groups::address::public_address;
 use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2::{
-    Address, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput, AssociateAddressOutput,
-    DescribeAddressesInput, DescribeAddressesOutput, DisassociateAddressInput, DisassociateAddressOutput,
+    Address, AddressAttribute, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput, AssociateAddressOutput,
+    DescribeAddressesAttributeInput, DescribeAddressesAttributeOutput, DescribeAddressesInput, DescribeAddressesOutput, DisassociateAddressInput, DisassociateAddressOutput,
     ReleaseAddressInput, ReleaseAddressOutput,
 };
 use crate::sandbox::operations::{Call, Operations};
@@ -30,7 +31,10 @@ pub struct ElasticIp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Association {
     pub id: String,
-    pub instance: InstanceId,
+    /// What the interface is attached to.
+    pub instance: Option<InstanceId>,
+    pub interface: String,
+    pub private_ip: String,
 }
 
 fn missing(ids: &[&str]) -> Refusal {
@@ -72,28 +76,20 @@ fn not_found(ip: &str) -> Refusal {
     refuse("InvalidAddress.NotFound", format!("Address '{ip}' not found."))
 }
 
-/// The association in force: it ends with its instance.
-fn live<'a>(region: &Region, address: &'a ElasticIp) -> Option<&'a Association> {
-    address.association.as_ref().filter(|association| {
-        let instance = region.world.groups.instance(&association.instance);
-        instance.is_some_and(|instance| instance.state != Ec2State::Terminated)
-    })
-}
-
 fn show(region: &Region, id: &str, address: &ElasticIp) -> Address {
     let ec2 = &region.ec2;
-    let association = live(region, address);
-    let instance = association.and_then(|association| region.world.groups.instance(&association.instance));
+    let association = address.association.as_ref();
+    let instance = association.and_then(|association| association.instance.as_ref());
     Address {
         allocation_id: Some(id.to_string()),
         association_id: association.map(|association| association.id.clone()),
         domain: Some("vpc".into()),
         // Empty where there is none, as in the API reference's example.
-        instance_id: Some(association.map(|association| association.instance.to_string()).unwrap_or_default()),
+        instance_id: Some(instance.map(ToString::to_string).unwrap_or_default()),
         network_border_group: Some(ec2.place.region.clone()),
-        network_interface_id: instance.map(|instance| instance.eni_id.clone()),
-        network_interface_owner_id: instance.map(|_| ec2.place.account.clone()),
-        private_ip_address: instance.and_then(|instance| instance.private_ip.clone()),
+        network_interface_id: association.map(|association| association.interface.clone()),
+        network_interface_owner_id: association.map(|_| ec2.place.account.clone()),
+        private_ip_address: association.map(|association| association.private_ip.clone()),
         public_ip: Some(address.public_ip.clone()),
         public_ipv4_pool: Some("amazon".into()),
         tags: ec2.tags.of(id),
@@ -145,30 +141,72 @@ fn allocate(region: &mut Region, _: &Call, input: AllocateAddressInput) -> Resul
     })
 }
 
-fn associate(
-    region: &mut Region,
-    call: &Call,
-    input: AssociateAddressInput,
-) -> Result<AssociateAddressOutput, Refusal> {
-    let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
-    let Some(wanted) = input.instance_id else {
-        let message = "Invalid request, expect InstanceId/NetworkId parameter.";
-        return Err(refuse("MissingParameter", message));
+/// What an address is to be associated with: a private address of an interface.
+struct Mapped {
+    interface: String,
+    private_ip: String,
+    instance: Option<InstanceId>,
+    vpc: String,
+}
+
+/// The interface that a call names, itself or by its instance.
+fn target(region: &Region, input: &AssociateAddressInput) -> Result<Mapped, Refusal> {
+    let id = match (&input.network_interface_id, &input.instance_id) {
+        (Some(id), _) => id.clone(),
+        (None, Some(named)) => first_interface(region, named)?,
+        (None, None) => {
+            let message = "Invalid request, expect InstanceId/NetworkId parameter.";
+            return Err(refuse("MissingParameter", message));
+        }
     };
-    let kept = instance(region, &wanted)?;
+    let kept = interface(region, &id)?;
+    if kept.is_of_service() {
+        return Err(not_yours());
+    }
+    let private_ip = match &input.private_ip_address {
+        Some(given) if !kept.addresses.contains(given) => {
+            let message = format!("The private IP address {given} is not assigned to the interface {id}");
+            return Err(refuse("InvalidParameterValue", message));
+        }
+        Some(given) => given.clone(),
+        None => kept.addresses.first().cloned().unwrap_or_default(),
+    };
+    let instance = kept.instance().cloned();
+    Ok(Mapped { interface: id, private_ip, instance, vpc: kept.vpc.to_string() })
+}
+
+fn first_interface(region: &Region, named: &str) -> Result<String, Refusal> {
+    let kept = instance(region, named)?;
     if matches!(kept.state, Ec2State::ShuttingDown | Ec2State::Terminated) {
-        let message = format!("The instance '{wanted}' is not in a valid state for this operation.");
+        let message = format!("The instance '{named}' is not in a valid state for this operation.");
         return Err(refuse("IncorrectInstanceState", message));
     }
-    check_gateway(region, &kept.placement.vpc)?;
-    let (wanted, private_ip) = (kept.id.clone(), kept.private_ip.clone());
-    if let Some(given) = input.private_ip_address.filter(|given| private_ip.as_ref() != Some(given)) {
-        let message = format!("The private IP address {given} is not assigned to the instance");
-        return Err(refuse("InvalidParameterValue", message));
+    if super::network_interface::of_instance(region, kept).len() > 1 {
+        let message = format!(
+            "There are multiple interfaces attached to instance '{named}'. Please specify an interface ID for the \
+             operation instead."
+        );
+        return Err(refuse("InvalidInstanceID", message));
     }
+    Ok(kept.eni_id.clone())
+}
+
+/// What a service has is not the caller's to change.
+fn not_yours() -> Refusal {
+    refuse("AuthFailure", "You do not have permission to access the specified resource.")
+}
+
+fn associate(
+    region: &mut Region,
+    _: &Call,
+    input: AssociateAddressInput,
+) -> Result<AssociateAddressOutput, Refusal> {
+    let allocation = region.ec2.named_address(input.allocation_id.clone(), input.public_ip.clone())?;
+    let wanted = target(region, &input)?;
+    check_gateway(region, &wanted.vpc)?;
     let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
-    match live(region, address) {
-        Some(same) if same.instance == wanted => {
+    match &address.association {
+        Some(same) if same.interface == wanted.interface && same.private_ip == wanted.private_ip => {
             return Ok(AssociateAddressOutput { association_id: Some(same.id.clone()) });
         }
         // "In a VPC in an account created after 2013-12-04, reassociation is automatic", unless it is ruled out.
@@ -178,24 +216,98 @@ fn associate(
         }
         _ => {}
     }
-    end_association(region, call, &allocation);
-    // An instance has one public address: another Elastic IP of its own lets go.
-    let held =
-        region.ec2.addresses.iter().filter(|(_, address)| {
-            address.association.as_ref().is_some_and(|association| association.instance == wanted)
-        });
-    for other in held.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-        end_association(region, call, &other);
+    end_association(region, &allocation);
+    // A private address has one public address: another Elastic IP of its own lets go.
+    let held = region.ec2.address_of(&wanted.interface, &wanted.private_ip).map(|(other, _)| other.to_string());
+    if let Some(other) = held {
+        end_association(region, &other);
     }
+    Ok(AssociateAddressOutput { association_id: Some(begin_association(region, &allocation, wanted)?) })
+}
+
+fn begin_association(region: &mut Region, allocation: &str, wanted: Mapped) -> Result<String, Refusal> {
     let id = region.ec2.ids.ec2("eipassoc");
-    let Some(address) = region.ec2.addresses.get_mut(&allocation) else { return Err(missing(&[&allocation])) };
-    address.association = Some(Association { id: id.clone(), instance: wanted.clone() });
-    let public_ip = address.public_ip.clone();
-    if let Some(instance) = region.world.groups.instance_mut(&wanted) {
-        instance.public_ip = Some(public_ip);
+    let Some(address) = region.ec2.addresses.get_mut(allocation) else { return Err(missing(&[allocation])) };
+    let Mapped { interface, private_ip, instance, .. } = wanted;
+    address.association = Some(Association { id: id.clone(), instance, interface, private_ip });
+    mirror(region, allocation);
+    Ok(id)
+}
+
+/// Shows an instance the Elastic IP address of its own private address.
+fn mirror(region: &mut Region, allocation: &str) {
+    let Some(address) = region.ec2.addresses.get(allocation) else { return };
+    let Some(association) = &address.association else { return };
+    let owner = association.instance.as_ref().and_then(|id| region.world.groups.instance_mut(id));
+    let is_first = |instance: &&mut Instance| {
+        instance.eni_id == association.interface && instance.private_ip.as_ref() == Some(&association.private_ip)
+    };
+    if let Some(instance) = owner.filter(is_first) {
+        instance.public_ip = Some(address.public_ip.clone());
         instance.elastic_ip = true;
     }
-    Ok(AssociateAddressOutput { association_id: Some(id) })
+}
+
+/// Lets the Elastic IP addresses of an interface follow it to an instance, or away from one.
+pub fn follow_interface(region: &mut Region, interface: &str, to: Option<&InstanceId>) {
+    let mut moved = Vec::new();
+    for (allocation, address) in &mut region.ec2.addresses {
+        if let Some(association) = address.association.as_mut().filter(|found| found.interface == interface) {
+            association.instance = to.cloned();
+            moved.push(allocation.clone());
+        }
+    }
+    moved.iter().for_each(|allocation| mirror(region, allocation));
+}
+
+impl Ec2 {
+    /// The Elastic IP address of a private address, with its allocation.
+    pub fn address_of(&self, interface: &str, private_ip: &str) -> Option<(&str, &ElasticIp)> {
+        let of = |address: &ElasticIp| {
+            let association = address.association.as_ref();
+            association.is_some_and(|found| found.interface == interface && found.private_ip == private_ip)
+        };
+        self.addresses.iter().find(|(_, address)| of(address)).map(|(id, address)| (id.as_str(), address))
+    }
+
+    /// Associates a free address with an interface of a service and answers the association's id.
+    pub fn lend_address(&mut self, allocation: &str, interface: &str, private_ip: &str) -> Result<String, Refusal> {
+        let id = self.ids.ec2("eipassoc");
+        let address = self.addresses.get_mut(allocation).ok_or_else(|| missing(&[allocation]))?;
+        let (interface, private_ip) = (interface.to_string(), private_ip.to_string());
+        address.association = Some(Association { id: id.clone(), instance: None, interface, private_ip });
+        Ok(id)
+    }
+
+    /// The interface is gone.
+    pub fn end_associations_of(&mut self, interface: &str) {
+        for address in self.addresses.values_mut() {
+            address.association.take_if(|association| association.interface == interface);
+        }
+    }
+
+    /// These private addresses have left the interface.
+    pub fn end_associations_with(&mut self, interface: &str, private_ips: &[String]) {
+        for address in self.addresses.values_mut() {
+            address.association.take_if(|association| {
+                association.interface == interface && private_ips.contains(&association.private_ip)
+            });
+        }
+    }
+
+    /// Ends the associations of instances that have terminated, and of interfaces that went with them.
+    pub fn part_addresses(&mut self, groups: &Groups) {
+        let gone = |id: &InstanceId| groups.instance(id).is_none_or(|instance| instance.state == Ec2State::Terminated);
+        for address in self.addresses.values_mut() {
+            let Some(association) = &mut address.association else { continue };
+            if association.instance.as_ref().is_some_and(gone) {
+                association.instance = None;
+                if !self.interfaces.contains_key(&association.interface) {
+                    address.association = None;
+                }
+            }
+        }
+    }
 }
 
 /// A public address needs a way out of the VPC.
@@ -212,12 +324,14 @@ fn check_gateway(region: &Region, vpc: &str) -> Result<(), Refusal> {
 }
 
 /// Takes an address from its instance, which gets another one if its subnet gives it one.
-fn end_association(region: &mut Region, _: &Call, allocation: &str) {
+fn end_association(region: &mut Region, allocation: &str) {
     let Some(address) = region.ec2.addresses.get_mut(allocation) else { return };
     let Some(association) = address.association.take() else { return };
     let groups = &mut region.world.groups;
     let fresh = public_address(groups.ids.instances.next_u64()).to_string();
-    if let Some(instance) = groups.instance_mut(&association.instance) {
+    let had = Some(address.public_ip.clone());
+    let owner = association.instance.and_then(|id| groups.instance_mut(&id));
+    if let Some(instance) = owner.filter(|instance| instance.elastic_ip && instance.public_ip == had) {
         let runs = matches!(instance.state, Ec2State::Pending | Ec2State::Running);
         instance.public_ip = (runs && instance.gets_public_ip()).then_some(fresh);
         instance.elastic_ip = false;
@@ -226,7 +340,7 @@ fn end_association(region: &mut Region, _: &Call, allocation: &str) {
 
 fn disassociate(
     region: &mut Region,
-    call: &Call,
+    _: &Call,
     input: DisassociateAddressInput,
 ) -> Result<DisassociateAddressOutput, Refusal> {
     let allocation = match (input.association_id, input.public_ip) {
@@ -240,18 +354,21 @@ fn disassociate(
             return Err(refuse("MissingParameter", message));
         }
     };
-    end_association(region, call, &allocation);
+    let lent = region.ec2.addresses.get(&allocation).and_then(|address| address.association.as_ref());
+    if lent.is_some_and(|found| interface(region, &found.interface).is_ok_and(|kept| kept.is_of_service())) {
+        return Err(not_yours());
+    }
+    end_association(region, &allocation);
     Ok(DisassociateAddressOutput::default())
 }
 
-fn release(region: &mut Region, call: &Call, input: ReleaseAddressInput) -> Result<ReleaseAddressOutput, Refusal> {
+fn release(region: &mut Region, _: &Call, input: ReleaseAddressInput) -> Result<ReleaseAddressOutput, Refusal> {
     let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
     let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
-    if live(region, address).is_some() {
+    if address.association.is_some() {
         let message = format!("Address {} is in use.", address.public_ip);
         return Err(refuse("InvalidIPAddress.InUse", message));
     }
-    end_association(region, call, &allocation);
     region.ec2.addresses.remove(&allocation);
     region.ec2.tags.forget(&allocation);
     Ok(ReleaseAddressOutput::default())
@@ -269,17 +386,41 @@ fn describe(region: &mut Region, _: &Call, input: DescribeAddressesInput) -> Res
     Ok(DescribeAddressesOutput { addresses: ADDRESSES.select(all, ask)?.set().0 })
 }
 
+/// Addresses with their reverse names, of which there are none here.
+fn describe_attributes(
+    region: &mut Region,
+    _: &Call,
+    input: DescribeAddressesAttributeInput,
+) -> Result<DescribeAddressesAttributeOutput, Refusal> {
+    let ids = input.allocation_ids.unwrap_or_default();
+    if let Some(unknown) = ids.iter().find(|id| !region.ec2.addresses.contains_key(*id)) {
+        return Err(missing(&[unknown]));
+    }
+    let named = region.ec2.addresses.iter().filter(|(id, _)| ids.is_empty() || ids.contains(id));
+    let all = named.map(|(id, address)| AddressAttribute {
+        allocation_id: Some(id.clone()),
+        public_ip: Some(address.public_ip.clone()),
+        ..Default::default()
+    });
+    let (addresses, next_token) = page(all.collect(), input.max_results, input.next_token)?.set();
+    Ok(DescribeAddressesAttributeOutput { addresses, next_token })
+}
+
 pub fn register(operations: &mut Operations) {
+    operation!(operations, describe_attributes, DescribeAddressesAttributeInput "DescribeAddressesAttribute":
+        "Lists Elastic IP addresses without reverse names.",
+        takes AllocationIds Attribute MaxResults NextToken
+    );
     operation!(operations, allocate, AllocateAddressInput "AllocateAddress":
         "Allocates an Elastic IP address.",
         takes Domain TagSpecifications
     );
     operation!(operations, associate, AssociateAddressInput "AssociateAddress":
-        "Gives an instance an Elastic IP address.",
-        takes AllocationId PublicIp InstanceId PrivateIpAddress AllowReassociation
+        "Gives an instance or a network interface an Elastic IP address.",
+        takes AllocationId PublicIp InstanceId NetworkInterfaceId PrivateIpAddress AllowReassociation
     );
     operation!(operations, disassociate, DisassociateAddressInput "DisassociateAddress":
-        "Takes an Elastic IP address from its instance.",
+        "Takes an Elastic IP address from its interface.",
         takes AssociationId PublicIp
     );
     operation!(operations, release, ReleaseAddressInput "ReleaseAddress":
@@ -345,6 +486,7 @@ mod tests {
         assert_eq!(release(&mut region, &call(), input.clone()).unwrap_err().code, "InvalidIPAddress.InUse");
         let now = call().now;
         region.world.with_groups(now, |groups| groups.terminate_instances(now, &[second])).unwrap();
+        region.advance(now);
         release(&mut region, &call(), input).unwrap();
         assert!(region.ec2.addresses.is_empty());
     }

@@ -3,6 +3,7 @@
 
 use super::error::{missing_ids, refuse};
 use super::image;
+use super::network_interface;
 use super::instance_type::instance_type;
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
@@ -16,8 +17,8 @@ use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
     CpuOptions, DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions,
     GroupIdentifier, HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping,
-    InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
-    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, Placement, Reservation,
+    InstanceIpv6Address, InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
+    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, NetworkInterface, NetworkInterfaceAssociation, NetworkInterfacePrivateIpAddress, Placement, Reservation,
     StateReason,
 };
 use crate::sandbox::operations::{Call, Operations};
@@ -40,23 +41,12 @@ pub fn check_id(id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `ip-10-0-0-4.ap-northeast-2.compute.internal`
-pub fn private_dns_name(region: &Region, instance: &Instance) -> Option<String> {
-    let host = format!("ip-{}", instance.private_ip.as_ref()?.replace('.', "-"));
-    Some(match region.world.place.region.as_str() {
-        "us-east-1" => format!("{host}.ec2.internal"),
-        region => format!("{host}.{region}.compute.internal"),
-    })
+fn private_dns_name(region: &Region, instance: &Instance) -> Option<String> {
+    instance.private_ip.as_ref().map(|ip| network_interface::private_dns_name(region, ip))
 }
 
-/// `ec2-3-34-5-6.ap-northeast-2.compute.amazonaws.com`; none in a VPC without DNS hostnames.
-pub fn public_dns_name(region: &Region, instance: &Instance) -> Option<String> {
-    let vpc = region.ec2.vpc(&instance.placement.vpc).ok()?;
-    let host = format!("ec2-{}", instance.public_ip.as_ref()?.replace('.', "-"));
-    (vpc.dns_support && vpc.dns_hostnames).then(|| match region.world.place.region.as_str() {
-        "us-east-1" => format!("{host}.compute-1.amazonaws.com"),
-        region => format!("{host}.{region}.compute.amazonaws.com"),
-    })
+fn public_dns_name(region: &Region, instance: &Instance) -> Option<String> {
+    network_interface::public_dns_name(region, &instance.placement.vpc, instance.public_ip.as_ref()?)
 }
 
 /// Security groups with their names.
@@ -72,57 +62,60 @@ pub fn show_state(state: Ec2State) -> InstanceState {
     InstanceState { code: Some(state.code()), name: Some(state.name().into()) }
 }
 
-/// Who its public address belongs to: AWS, unless it is an Elastic IP address.
-pub fn ip_owner(region: &Region, instance: &Instance) -> String {
-    if instance.elastic_ip { region.world.place.account.clone() } else { "amazon".to_string() }
-}
-
 /// Whether its interface drops what it neither sends nor receives itself.
 pub fn source_dest_check(instance: &Instance) -> bool {
     instance.launch_data["SourceDestCheck"].as_bool().unwrap_or(true)
 }
 
-fn show_interface(region: &Region, instance: &Instance) -> InstanceNetworkInterface {
-    let private_dns_name = private_dns_name(region, instance);
-    let association = instance.public_ip.as_ref().map(|ip| InstanceNetworkInterfaceAssociation {
-        ip_owner_id: Some(ip_owner(region, instance)),
-        public_dns_name: public_dns_name(region, instance),
-        public_ip: Some(ip.clone()),
+/// An interface in the words of its instance.
+fn show_interface(shown: NetworkInterface) -> InstanceNetworkInterface {
+    let association = |found: NetworkInterfaceAssociation| InstanceNetworkInterfaceAssociation {
+        ip_owner_id: found.ip_owner_id,
+        public_dns_name: found.public_dns_name,
+        public_ip: found.public_ip,
         ..Default::default()
-    });
-    let address = instance.private_ip.as_ref().map(|ip| InstancePrivateIpAddress {
-        association: association.clone(),
-        primary: Some(true),
-        private_dns_name: private_dns_name.clone(),
-        private_ip_address: Some(ip.clone()),
+    };
+    let address = |found: NetworkInterfacePrivateIpAddress| InstancePrivateIpAddress {
+        association: found.association.map(association),
+        primary: found.primary,
+        private_dns_name: found.private_dns_name,
+        private_ip_address: found.private_ip_address,
+    };
+    let ipv6 = shown.ipv6_addresses.into_iter().flatten().map(|found| InstanceIpv6Address {
+        ipv6_address: found.ipv6_address,
+        is_primary_ipv6: found.is_primary_ipv6,
     });
     InstanceNetworkInterface {
-        association,
-        attachment: Some(InstanceNetworkInterfaceAttachment {
-            attach_time: Some(instance.launched_at),
-            attachment_id: Some(instance.eni_attachment_id.clone()),
-            delete_on_termination: Some(true),
-            device_index: Some(0),
-            network_card_index: Some(0),
-            status: Some("attached".into()),
+        association: shown.association.map(association),
+        attachment: shown.attachment.map(|attached| InstanceNetworkInterfaceAttachment {
+            attach_time: attached.attach_time,
+            attachment_id: attached.attachment_id,
+            delete_on_termination: attached.delete_on_termination,
+            device_index: attached.device_index,
+            network_card_index: attached.network_card_index,
+            status: attached.status,
             ..Default::default()
         }),
-        description: Some(String::new()),
-        groups: Some(group_identifiers(region, &instance.security_groups)),
-        interface_type: Some("interface".into()),
-        ipv6_addresses: Some(Vec::new()),
-        mac_address: Some(instance.mac_address.clone()),
-        network_interface_id: Some(instance.eni_id.clone()),
-        owner_id: Some(region.world.place.account.clone()),
-        private_dns_name,
-        private_ip_address: instance.private_ip.clone(),
-        private_ip_addresses: Some(address.into_iter().collect()),
-        source_dest_check: Some(source_dest_check(instance)),
-        status: Some("in-use".into()),
-        subnet_id: Some(instance.placement.subnet.to_string()),
-        vpc_id: Some(instance.placement.vpc.clone()),
+        description: shown.description,
+        groups: shown.groups,
+        interface_type: shown.interface_type,
+        ipv6_addresses: Some(ipv6.collect()),
+        mac_address: shown.mac_address,
+        network_interface_id: shown.network_interface_id,
+        owner_id: shown.owner_id,
+        private_dns_name: shown.private_dns_name,
+        private_ip_address: shown.private_ip_address,
+        private_ip_addresses: Some(shown.private_ip_addresses.into_iter().flatten().map(address).collect()),
+        source_dest_check: shown.source_dest_check,
+        status: shown.status,
+        subnet_id: shown.subnet_id,
+        vpc_id: shown.vpc_id,
         ..Default::default()
     }
+}
+
+fn show_interfaces(region: &Region, instance: &Instance) -> Vec<InstanceNetworkInterface> {
+    network_interface::of_instance(region, instance).into_iter().map(show_interface).collect()
 }
 
 fn show_volume(device: Device) -> InstanceBlockDeviceMapping {
@@ -171,6 +164,8 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
     let imds_v2 = image.imds_support.as_deref() == Some("v2.0");
     let kind = instance_type(&instance.instance_type);
     let gone = instance.state == Ec2State::Terminated;
+    let interfaces = if gone { Vec::new() } else { show_interfaces(region, instance) };
+    let ipv6 = interfaces.iter().flat_map(|interface| interface.ipv6_addresses.iter().flatten()).next();
     let (code, reason) = instance.state_reason.clone().unzip();
     let transition = reason.as_ref().map(|text| match text.split_once(": ") {
         Some((_, words)) => format!("{words} ({})", instance.state_changed_at.format("%Y-%m-%d %H:%M:%S GMT")),
@@ -186,6 +181,7 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         public_dns_name: Some(public_dns_name(region, instance).unwrap_or_default()),
         private_ip_address: instance.private_ip.clone(),
         public_ip_address: instance.public_ip.clone(),
+        ipv6_address: ipv6.and_then(|found| found.ipv6_address.clone()),
         key_name: instance.key_name.clone(),
         ami_launch_index: Some(instance.launch_index),
         product_codes: Some(Vec::new()),
@@ -207,7 +203,7 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         subnet_id: (!gone).then(|| instance.placement.subnet.to_string()),
         vpc_id: (!gone).then(|| instance.placement.vpc.clone()),
         security_groups: Some(if gone { Vec::new() } else { group_identifiers(region, &instance.security_groups) }),
-        network_interfaces: Some(if gone { Vec::new() } else { vec![show_interface(region, instance)] }),
+        network_interfaces: Some(interfaces),
         block_device_mappings: Some(if gone { Vec::new() } else { show_volumes(region, instance) }),
         architecture: image.architecture.or_else(|| Some("x86_64".into())),
         client_token: Some(instance.client_token.clone().unwrap_or_default()),

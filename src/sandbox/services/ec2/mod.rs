@@ -25,7 +25,10 @@ mod instance_attribute;
 mod instance_state;
 mod instance_status;
 mod instance_type;
+mod interface_address;
+mod interface_calls;
 mod key_pair;
+mod launch_cards;
 mod launch_data;
 mod launch_template;
 mod network_acl;
@@ -74,6 +77,7 @@ use gateway::InternetGateway;
 pub use instance_type::is_offered;
 use key_pair::KeyPair;
 use network_acl::NetworkAcl;
+use network_interface::Interface;
 use own_image::OwnImage;
 use route_table::RouteTable;
 use security_group::SecurityGroup;
@@ -101,6 +105,8 @@ pub struct Ec2 {
     route_tables: BTreeMap<RouteTableId, RouteTable>,
     security_groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     network_acls: BTreeMap<NetworkAclId, NetworkAcl>,
+    /// Those that are not as a launch made them.
+    interfaces: BTreeMap<String, Interface>,
     /// Those that do not follow from what launched an instance.
     volumes: BTreeMap<String, Volume>,
     /// The volumes, by device, of the instances whose volumes are kept here.
@@ -134,6 +140,7 @@ impl Ec2 {
             route_tables: BTreeMap::new(),
             security_groups: BTreeMap::new(),
             network_acls: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
             volumes: BTreeMap::new(),
             disks: BTreeMap::new(),
             encrypts_by_default: false,
@@ -164,6 +171,7 @@ impl Ec2 {
             ("network ACL", more(&self.network_acls, &fresh.network_acls)),
             ("set of DHCP options", more(&self.dhcp_options, &fresh.dhcp_options)),
             ("Elastic IP address", more(&self.addresses, &fresh.addresses)),
+            ("network interface", more(&self.interfaces, &fresh.interfaces)),
             ("volume", more(&self.volumes, &fresh.volumes)),
             ("snapshot", more(&self.snapshots, &fresh.snapshots)),
             ("image", more(&self.images, &fresh.images)),
@@ -172,8 +180,9 @@ impl Ec2 {
     }
 
     /// Parts what instances had from those that have terminated: what goes with them is deleted.
-    pub fn part_with_terminated(&mut self, groups: &Groups) {
+    pub fn part_with_terminated(&mut self, groups: &mut Groups) {
         self.part_volumes(groups);
+        self.part_interfaces(groups);
     }
 
     /// A subnet as whoever launches instances needs to know it.
@@ -244,6 +253,8 @@ pub fn operations() -> Operations {
     instance_status::register(&mut operations);
     instance_type::register(&mut operations);
     network_interface::register(&mut operations);
+    interface_calls::register(&mut operations);
+    interface_address::register(&mut operations);
     volume::register(&mut operations);
     volume_attachment::register(&mut operations);
     volume_change::register(&mut operations);

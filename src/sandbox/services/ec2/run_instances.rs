@@ -11,7 +11,9 @@ use super::error::{combination, invalid_value, missing_parameter, refuse, requir
 use super::image;
 use super::instance::show;
 use super::instance_type::{instance_type, is_offered};
+use super::launch_cards::Cards;
 use super::launch_data::words;
+use super::network_interface::interface;
 use super::register::operation;
 use super::tag::{Tags, new_tags};
 use super::volume_attachment::{check_mapping, keep_volumes_of, keeps_a_volume, root_device_of_image};
@@ -27,7 +29,7 @@ use crate::sandbox::region::Region;
 
 /// Members of the request that are no launch arguments: they choose, count or protect the call itself.
 const NOT_LAUNCH_DATA: &[&str] =
-    &["ClientToken", "DryRun", "LaunchTemplate", "MaxCount", "MinCount", "PrivateIpAddress", "SubnetId"];
+    &["ClientToken", "DryRun", "Ipv6AddressCount", "Ipv6Addresses", "LaunchTemplate", "MaxCount", "MinCount", "PrivateIpAddress", "SubnetId"];
 
 /// "User data is limited to 16 KB, in raw form, before it is base64-encoded."
 const MOST_USER_DATA: usize = 16 * 1024;
@@ -152,8 +154,12 @@ fn check_tags(specifications: &Option<Vec<TagSpecification>>) -> Result<(), Refu
 }
 
 /// The subnet that the request, its first interface or the template names.
-fn named_subnet(input: &RunInstancesInput, data: &Json) -> Result<Option<String>, Refusal> {
-    let of_interface = data["NetworkInterfaces"][0]["SubnetId"].as_str().map(str::to_string);
+fn named_subnet(region: &Region, input: &RunInstancesInput, data: &Json) -> Result<Option<String>, Refusal> {
+    let first = &data["NetworkInterfaces"][0];
+    let of_interface = match first["NetworkInterfaceId"].as_str() {
+        Some(id) => Some(interface(region, id)?.subnet.to_string()),
+        None => first["SubnetId"].as_str().map(str::to_string),
+    };
     let own_interfaces = input.network_interfaces.as_ref().is_some_and(|interfaces| !interfaces.is_empty());
     if own_interfaces && input.subnet_id.is_some() {
         return Err(combination(
@@ -167,34 +173,6 @@ fn named_subnet(input: &RunInstancesInput, data: &Json) -> Result<Option<String>
         ));
     }
     Ok(input.subnet_id.clone().or(of_interface))
-}
-
-/// Members of an interface that have an effect here.
-const INTERFACE: &[&str] = &[
-    "AssociatePublicIpAddress",
-    "DeleteOnTermination",
-    "Description",
-    "DeviceIndex",
-    "Groups",
-    "PrivateIpAddress",
-    "SubnetId",
-];
-
-/// An instance has one interface here, and that one is its own.
-fn check_interfaces(data: &Json) -> Result<(), Refusal> {
-    let interfaces = data["NetworkInterfaces"].as_array().map_or(&[][..], Vec::as_slice);
-    let unknown = interfaces
-        .iter()
-        .filter_map(Json::as_object)
-        .flat_map(Map::keys)
-        .find(|name| !INTERFACE.contains(&name.as_str()));
-    let what = match unknown {
-        Some(name) => format!("The argument NetworkInterfaces.{name}"),
-        None if interfaces.len() > 1 => "More than one of NetworkInterfaces".to_string(),
-        None => return Ok(()),
-    };
-    let message = format!("{what} of RunInstances is not reproduced by scaleproof's sandbox");
-    Err(refuse("UnsupportedOperation", message))
 }
 
 /// Where the instances go: the named subnet, or a default subnet whose zone has the type.
@@ -271,8 +249,12 @@ fn security_groups(region: &Region, data: &Json, vpc: &str, in_subnet: bool) -> 
     let list = |value: &Json| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_string)).collect()
     };
+    let first = &data["NetworkInterfaces"][0];
+    if let Some(id) = first["NetworkInterfaceId"].as_str() {
+        return Ok(interface(region, id)?.groups);
+    }
     let mut ids = list(&data["SecurityGroupIds"]);
-    ids.extend(list(&data["NetworkInterfaces"][0]["Groups"]));
+    ids.extend(list(&first["Groups"]));
     let names = list(&data["SecurityGroups"]);
     if !names.is_empty() && in_subnet {
         return Err(combination("The parameter groupName cannot be used with the parameter subnet"));
@@ -293,11 +275,20 @@ fn security_groups(region: &Region, data: &Json, vpc: &str, in_subnet: bool) -> 
 }
 
 /// The private address that the caller wants for the one instance.
-fn private_ip(region: &Region, wanted: Option<&str>, at: &Placement, max: u32) -> Result<Option<Ipv4Addr>, Refusal> {
+fn private_ip(
+    region: &Region,
+    wanted: Option<&str>,
+    at: &Placement,
+    max: u32,
+    cards: &Cards,
+) -> Result<Option<Ipv4Addr>, Refusal> {
     let Some(text) = wanted else { return Ok(None) };
     if max > 1 {
         let message = "A private IP address cannot be specified when launching more than one instance";
         return Err(combination(message));
+    }
+    if cards.brings_first() {
+        return Ok(text.parse().ok());
     }
     region.ec2.check_free_address(region, &at.subnet, text).map(Some)
 }
@@ -341,13 +332,12 @@ fn run(region: &mut Region, call: &Call, input: RunInstancesInput) -> Result<Res
     check_block_devices(region, &data)?;
     check_key(region, &data)?;
     check_tags(&input.tag_specifications)?;
-    check_interfaces(&data)?;
-    let subnet = named_subnet(&input, &data)?;
+    let subnet = named_subnet(region, &input, &data)?;
     let in_subnet = subnet.is_some();
     let placement = place(region, subnet, &data)?;
     let groups = security_groups(region, &data, &placement.vpc, in_subnet)?;
-    let wanted = input.private_ip_address.as_deref().or(data["NetworkInterfaces"][0]["PrivateIpAddress"].as_str());
-    let private_ip = private_ip(region, wanted, &placement, max_count)?;
+    let cards = Cards::read(region, &input, &data)?;
+    let private_ip = private_ip(region, cards.primary.as_deref(), &placement, max_count, &cards)?;
     // One place for the groups, however they were given: an instance has them once.
     data["SecurityGroupIds"] = groups.into();
     if let Some(interface) = data.pointer_mut("/NetworkInterfaces/0").and_then(Json::as_object_mut) {
@@ -364,6 +354,7 @@ fn run(region: &mut Region, call: &Call, input: RunInstancesInput) -> Result<Res
         }
         Ok::<_, Refusal>(ids)
     })?;
+    cards.deal(region, call.now, &ids)?;
     for id in &ids {
         // A volume that outlives its instance cannot follow from it.
         if region.world.groups.instance(id).is_some_and(|instance| keeps_a_volume(region, instance)) {
@@ -381,7 +372,7 @@ fn run(region: &mut Region, call: &Call, input: RunInstancesInput) -> Result<Res
 pub fn register(operations: &mut Operations) {
     operation!(operations, run, RunInstancesInput "RunInstances":
         "Launches instances outside of groups, from arguments, a launch template, or both.",
-        takes BlockDeviceMappings ClientToken CpuOptions CreditSpecification DisableApiStop DisableApiTermination
+        takes BlockDeviceMappings ClientToken CpuOptions Ipv6AddressCount Ipv6Addresses CreditSpecification DisableApiStop DisableApiTermination
             EbsOptimized EnclaveOptions HibernationOptions IamInstanceProfile ImageId InstanceInitiatedShutdownBehavior
             InstanceType KeyName LaunchTemplate MaintenanceOptions MaxCount MetadataOptions MinCount Monitoring
             NetworkInterfaces Placement PrivateDnsNameOptions PrivateIpAddress SecurityGroupIds SecurityGroups SubnetId

@@ -131,6 +131,7 @@ const TAGGABLE: &[(&str, &str, &str, &str)] = &[
     ("acl", "network-acl", "InvalidNetworkAclID.NotFound", "networkAcl"),
     ("dopt", "dhcp-options", "InvalidDhcpOptionID.NotFound", "dhcpOption"),
     ("eipalloc", "elastic-ip", "InvalidAllocationID.NotFound", "allocation"),
+    ("eni", "network-interface", "InvalidNetworkInterfaceID.NotFound", "networkInterface"),
     ("i", "instance", "InvalidInstanceID.NotFound", "instance"),
     ("igw", "internet-gateway", "InvalidInternetGatewayID.NotFound", "internetGateway"),
     ("key", "key-pair", "InvalidKeyPair.NotFound", "key"),
@@ -159,6 +160,7 @@ impl Ec2 {
             "acl" => self.network_acls.contains_key(id),
             "dopt" => self.dhcp_options.contains_key(id),
             "eipalloc" => self.addresses.contains_key(id),
+            "eni" => self.interfaces.contains_key(id),
             "igw" => self.internet_gateways.contains_key(id),
             "key" => self.key_pairs.values().any(|pair| pair.id == id),
             "rtb" => self.route_tables.contains_key(id),
@@ -188,9 +190,13 @@ fn check_resources(region: &mut Region, ids: &[String]) -> Result<(), Refusal> {
         let Some((_, _, code, noun)) = TAGGABLE.iter().find(|(prefix, ..)| *prefix == prefix_of(id)) else {
             return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
         };
-        if prefix_of(id) == "vol" {
-            // What an instance was launched with has the launch's tags until something about it changes.
-            super::volume::keep_volume(region, id)?;
+        // What an instance was launched with is kept from its first tag on.
+        match prefix_of(id) {
+            "vol" => super::volume::keep_volume(region, id)?,
+            "eni" => {
+                super::network_interface::keep_interface(region, id)?;
+            }
+            _ => {}
         }
         if engine_tags(region, id).is_none() && !region.ec2.exists(id) {
             return Err(missing_ids(code, noun, &[id]));
