@@ -175,7 +175,8 @@ fn target(region: &Region, input: &AssociateAddressInput) -> Result<Mapped, Refu
     Ok(Mapped { interface: id, private_ip, instance, vpc: kept.vpc.to_string() })
 }
 
-fn first_interface(region: &Region, named: &str) -> Result<String, Refusal> {
+/// The only interface of an instance that a call names.
+pub fn first_interface(region: &Region, named: &str) -> Result<String, Refusal> {
     let kept = instance(region, named)?;
     if matches!(kept.state, Ec2State::ShuttingDown | Ec2State::Terminated) {
         let message = format!("The instance '{named}' is not in a valid state for this operation.");

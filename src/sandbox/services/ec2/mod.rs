@@ -5,16 +5,21 @@
 //! Launch templates and instances are the engine's ([`crate::engine::groups`]), since groups launch from them; the
 //! files here only speak EC2 for them.
 //!
-//! Left out on purpose, and refused: IPv6 addresses of machines, NAT and other gateways besides the internet gateway,
-//! peering, endpoints, network interfaces and volumes of their own (those of instances are shown).
+//! Left out on purpose, and refused: transit gateways, virtual private networks, spot requests, dedicated hosts, capacity
+//! reservations, address pools.
 
 mod account;
 mod address;
 mod cidr;
+mod cidr_reservation;
+mod console;
 mod create_key;
 mod default_network;
 mod dhcp_options;
 mod ebs;
+mod egress_only_gateway;
+mod endpoint;
+mod endpoint_service;
 mod error;
 mod gateway;
 mod image;
@@ -31,9 +36,12 @@ mod key_pair;
 mod launch_cards;
 mod launch_data;
 mod launch_template;
+mod nat_gateway;
 mod network_acl;
 mod network_interface;
 mod own_image;
+mod peering;
+mod placement_group;
 mod prefix_list;
 mod register;
 mod route;
@@ -72,13 +80,20 @@ use crate::engine::names::{
 use crate::sandbox::operations::Operations;
 use address::ElasticIp;
 pub use cidr::Cidr;
+use cidr_reservation::Reservation;
 use dhcp_options::DhcpSet;
+use egress_only_gateway::EgressOnlyGateway;
+use endpoint::Endpoint;
 use gateway::InternetGateway;
 pub use instance_type::is_offered;
 use key_pair::KeyPair;
+use nat_gateway::NatGateway;
 use network_acl::NetworkAcl;
 use network_interface::Interface;
 use own_image::OwnImage;
+use peering::Peering;
+use placement_group::PlacementGroup;
+use prefix_list::OwnPrefixList;
 use route_table::RouteTable;
 use security_group::SecurityGroup;
 use snapshot::Snapshot;
@@ -105,6 +120,14 @@ pub struct Ec2 {
     route_tables: BTreeMap<RouteTableId, RouteTable>,
     security_groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     network_acls: BTreeMap<NetworkAclId, NetworkAcl>,
+    nat_gateways: BTreeMap<String, NatGateway>,
+    egress_only_gateways: BTreeMap<String, EgressOnlyGateway>,
+    peerings: BTreeMap<String, Peering>,
+    endpoints: BTreeMap<String, Endpoint>,
+    prefix_lists: BTreeMap<String, OwnPrefixList>,
+    cidr_reservations: BTreeMap<String, Reservation>,
+    /// By name.
+    placement_groups: BTreeMap<String, PlacementGroup>,
     /// Those that are not as a launch made them.
     interfaces: BTreeMap<String, Interface>,
     /// Those that do not follow from what launched an instance.
@@ -140,6 +163,13 @@ impl Ec2 {
             route_tables: BTreeMap::new(),
             security_groups: BTreeMap::new(),
             network_acls: BTreeMap::new(),
+            nat_gateways: BTreeMap::new(),
+            egress_only_gateways: BTreeMap::new(),
+            peerings: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            prefix_lists: BTreeMap::new(),
+            cidr_reservations: BTreeMap::new(),
+            placement_groups: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             volumes: BTreeMap::new(),
             disks: BTreeMap::new(),
@@ -171,6 +201,13 @@ impl Ec2 {
             ("network ACL", more(&self.network_acls, &fresh.network_acls)),
             ("set of DHCP options", more(&self.dhcp_options, &fresh.dhcp_options)),
             ("Elastic IP address", more(&self.addresses, &fresh.addresses)),
+            // What is gone and still shown does not remain.
+            ("NAT gateway", self.nat_gateways.values().filter(|gateway| gateway.works()).count()),
+            ("peering connection", self.peerings.values().filter(|peering| peering.is_open()).count()),
+            ("egress-only internet gateway", more(&self.egress_only_gateways, &fresh.egress_only_gateways)),
+            ("VPC endpoint", more(&self.endpoints, &fresh.endpoints)),
+            ("prefix list", more(&self.prefix_lists, &fresh.prefix_lists)),
+            ("placement group", more(&self.placement_groups, &fresh.placement_groups)),
             ("network interface", more(&self.interfaces, &fresh.interfaces)),
             ("volume", more(&self.volumes, &fresh.volumes)),
             ("snapshot", more(&self.snapshots, &fresh.snapshots)),
@@ -252,6 +289,14 @@ pub fn operations() -> Operations {
     run_instances::register(&mut operations);
     instance_status::register(&mut operations);
     instance_type::register(&mut operations);
+    nat_gateway::register(&mut operations);
+    egress_only_gateway::register(&mut operations);
+    peering::register(&mut operations);
+    endpoint::register(&mut operations);
+    endpoint_service::register(&mut operations);
+    cidr_reservation::register(&mut operations);
+    placement_group::register(&mut operations);
+    console::register(&mut operations);
     network_interface::register(&mut operations);
     interface_calls::register(&mut operations);
     interface_address::register(&mut operations);

@@ -8,11 +8,11 @@ use super::Ec2;
 use super::cidr::Cidr;
 use super::error::{combination, dependency, missing_ids, missing_parameter, refuse, required};
 use super::register::{ask, operation};
-use super::route::{Origin, Route, Target};
+use super::route::{self, Origin, Route, Target};
 use super::select::{Kind, each, one};
 use super::tag::new_tags;
 use crate::engine::Refusal;
-use crate::engine::names::{RouteTableId, SubnetId, VpcId};
+use crate::engine::names::{InternetGatewayId, RouteTableId, SubnetId, VpcId};
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
     AssociateRouteTableInput, AssociateRouteTableOutput, CreateRouteTableInput, CreateRouteTableOutput,
@@ -38,6 +38,8 @@ pub enum Associated {
     /// Every subnet of the VPC that has no table of its own.
     Main,
     Subnet(SubnetId),
+    /// What enters the VPC through an internet gateway.
+    Gateway(InternetGatewayId),
 }
 
 impl RouteTable {
@@ -84,6 +86,22 @@ impl Ec2 {
         association
     }
 
+    fn associate_gateway(&mut self, table: &RouteTableId, id: String) -> Result<AssociateRouteTableOutput, Refusal> {
+        let vpc = &self.route_table(table.as_str())?.vpc;
+        if self.internet_gateway(&id)?.vpc.as_ref() != Some(vpc) {
+            let message = format!("Route table {table} and network gateway {id} belong to different networks");
+            return Err(refuse("InvalidParameterValue", message));
+        }
+        let wanted = Associated::Gateway(InternetGatewayId(id));
+        if self.route_tables.values().any(|table| table.associations.values().any(|other| *other == wanted)) {
+            let message =
+                format!("the specified association for route table {table} conflicts with an existing association");
+            return Err(refuse("Resource.AlreadyAssociated", message));
+        }
+        let association = self.associate(table, wanted);
+        Ok(AssociateRouteTableOutput { association_id: Some(association), association_state: associated_state() })
+    }
+
     /// Takes a subnet that is deleted out of all tables.
     pub fn leave_route_tables(&mut self, subnet: &SubnetId) {
         for table in self.route_tables.values_mut() {
@@ -104,49 +122,33 @@ impl Ec2 {
             table.associations.iter().find(|(_, associated)| **associated == wanted).map(|(key, _)| (id, key))
         })
     }
+}
 
-    fn show_route(&self, table: &RouteTable, route: &Route) -> model::Route {
-        let works = match &route.target {
-            Target::Local => true,
-            Target::InternetGateway(id) => {
-                self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc.as_ref() == Some(&table.vpc))
-            }
+fn show(region: &Region, id: &RouteTableId, table: &RouteTable) -> model::RouteTable {
+    let associations = table.associations.iter().map(|(association, associated)| {
+        let (subnet, gateway) = match associated {
+            Associated::Main => (None, None),
+            Associated::Subnet(subnet) => (Some(subnet.to_string()), None),
+            Associated::Gateway(gateway) => (None, Some(gateway.to_string())),
         };
-        let (ipv4, ipv6) = match route.is_ipv6() {
-            false => (Some(route.destination.clone()), None),
-            true => (None, Some(route.destination.clone())),
-        };
-        model::Route {
-            destination_cidr_block: ipv4,
-            destination_ipv6_cidr_block: ipv6,
-            gateway_id: Some(route.target.gateway_id().to_string()),
-            origin: Some(route.origin.name().into()),
-            state: Some(if works { "active" } else { "blackhole" }.into()),
-            ..Default::default()
-        }
-    }
-
-    fn show_route_table(&self, id: &RouteTableId, table: &RouteTable) -> model::RouteTable {
-        let associations = table.associations.iter().map(|(association, associated)| RouteTableAssociation {
+        RouteTableAssociation {
             main: Some(*associated == Associated::Main),
             route_table_association_id: Some(association.clone()),
             route_table_id: Some(id.to_string()),
-            subnet_id: match associated {
-                Associated::Main => None,
-                Associated::Subnet(subnet) => Some(subnet.to_string()),
-            },
+            subnet_id: subnet,
+            gateway_id: gateway,
             association_state: associated_state(),
             ..Default::default()
-        });
-        model::RouteTable {
-            associations: Some(associations.collect()),
-            propagating_vgws: Some(Vec::new()),
-            route_table_id: Some(id.to_string()),
-            routes: Some(table.routes.iter().map(|route| self.show_route(table, route)).collect()),
-            tags: self.tags.of(id.as_str()),
-            vpc_id: Some(table.vpc.to_string()),
-            owner_id: Some(self.place.account.clone()),
         }
+    });
+    model::RouteTable {
+        associations: Some(associations.collect()),
+        propagating_vgws: Some(Vec::new()),
+        route_table_id: Some(id.to_string()),
+        routes: Some(table.routes.iter().map(|route| route::show(region, table, route)).collect()),
+        tags: region.ec2.tags.of(id.as_str()),
+        vpc_id: Some(table.vpc.to_string()),
+        owner_id: Some(region.world.place.account.clone()),
     }
 }
 
@@ -169,15 +171,17 @@ const ROUTE_TABLES: Kind<model::RouteTable> = Kind {
         ("route-table-id", |t| one(&t.route_table_id)),
         ("route.destination-cidr-block", |t| each(&t.routes, |r| &r.destination_cidr_block)),
         ("route.destination-ipv6-cidr-block", |t| each(&t.routes, |r| &r.destination_ipv6_cidr_block)),
-        ("route.destination-prefix-list-id", |_| Vec::new()),
-        ("route.egress-only-internet-gateway-id", |_| Vec::new()),
+        ("route.destination-prefix-list-id", |t| each(&t.routes, |r| &r.destination_prefix_list_id)),
+        ("route.egress-only-internet-gateway-id", |t| {
+            each(&t.routes, |r| &r.egress_only_internet_gateway_id)
+        }),
         ("route.gateway-id", |t| each(&t.routes, |r| &r.gateway_id)),
-        ("route.instance-id", |_| Vec::new()),
-        ("route.nat-gateway-id", |_| Vec::new()),
+        ("route.instance-id", |t| each(&t.routes, |r| &r.instance_id)),
+        ("route.nat-gateway-id", |t| each(&t.routes, |r| &r.nat_gateway_id)),
         ("route.origin", |t| each(&t.routes, |r| &r.origin)),
         ("route.state", |t| each(&t.routes, |r| &r.state)),
         ("route.transit-gateway-id", |_| Vec::new()),
-        ("route.vpc-peering-connection-id", |_| Vec::new()),
+        ("route.vpc-peering-connection-id", |t| each(&t.routes, |r| &r.vpc_peering_connection_id)),
         ("vpc-id", |t| one(&t.vpc_id)),
     ],
 };
@@ -195,7 +199,7 @@ fn create(region: &mut Region, _: &Call, input: CreateRouteTableInput) -> Result
     };
     ec2.remember_token(input.client_token.clone(), id.as_str());
     ec2.tags.put(id.as_str(), tags);
-    let shown = ec2.show_route_table(&id, ec2.route_table(id.as_str())?);
+    let shown = show(region, &id, region.ec2.route_table(id.as_str())?);
     Ok(CreateRouteTableOutput { route_table: Some(shown), client_token: input.client_token })
 }
 
@@ -217,7 +221,7 @@ fn describe(
     input: DescribeRouteTablesInput,
 ) -> Result<DescribeRouteTablesOutput, Refusal> {
     let ec2 = &region.ec2;
-    let all = ec2.route_tables.iter().map(|(id, table)| ec2.show_route_table(id, table)).collect();
+    let all = ec2.route_tables.iter().map(|(id, table)| show(region, id, table)).collect();
     let (route_tables, next_token) = ROUTE_TABLES.select(all, ask!(input.route_table_ids))?.set();
     Ok(DescribeRouteTablesOutput { route_tables, next_token })
 }
@@ -228,8 +232,11 @@ fn associate(
     input: AssociateRouteTableInput,
 ) -> Result<AssociateRouteTableOutput, Refusal> {
     let table = RouteTableId(required(input.route_table_id, "routeTableId")?);
-    let subnet = SubnetId(required(input.subnet_id, "subnetId")?);
     let ec2 = &mut region.ec2;
+    if let Some(gateway) = input.gateway_id {
+        return ec2.associate_gateway(&table, gateway);
+    }
+    let subnet = SubnetId(required(input.subnet_id, "subnetId")?);
     let of_table = &ec2.route_table(table.as_str())?.vpc;
     if *of_table != ec2.subnet(subnet.as_str())?.vpc {
         let message = format!("Route table {table} and subnet {subnet} belong to different networks");
@@ -308,8 +315,8 @@ pub fn register(operations: &mut Operations) {
         takes RouteTableIds Filters MaxResults NextToken
     );
     operation!(operations, associate, AssociateRouteTableInput "AssociateRouteTable":
-        "Lets a subnet follow a route table.",
-        takes RouteTableId SubnetId
+        "Lets a subnet, or what enters through an internet gateway, follow a route table.",
+        takes RouteTableId SubnetId GatewayId
     );
     operation!(operations, disassociate, DisassociateRouteTableInput "DisassociateRouteTable":
         "Lets a subnet follow the main route table again.",

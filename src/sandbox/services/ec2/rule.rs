@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::Ec2;
 use super::cidr::{Cidr, canonical_ipv6};
 use super::error::{invalid_value, missing_parameter, refuse};
-use super::prefix_list::prefix_list_exists;
 use super::security_group::check_text;
 use crate::engine::Refusal;
 use crate::engine::names::SecurityGroupId;
@@ -212,7 +211,7 @@ impl Ec2 {
 
     pub fn read_prefix_list(&self, id: Option<&str>) -> Result<Peer, Refusal> {
         let id = id.unwrap_or_default();
-        if !prefix_list_exists(&self.place.region, id) {
+        if !self.has_prefix_list(id) {
             let message = format!("The prefix list ID '{id}' does not exist");
             return Err(refuse("InvalidPrefixListID.NotFound", message));
         }

@@ -88,6 +88,9 @@ impl Ec2 {
     fn vpc_is_in_use(&self, id: &VpcId) -> bool {
         self.subnets.values().any(|subnet| subnet.vpc == *id)
             || self.internet_gateways.values().any(|gateway| gateway.vpc.as_ref() == Some(id))
+            || self.egress_only_gateways.values().any(|gateway| gateway.vpc == *id)
+            || self.has_endpoint_in(id)
+            || self.is_peered(id)
             || self.route_tables.values().any(|table| table.vpc == *id && !table.is_main())
             || self.network_acls.values().any(|acl| acl.vpc == *id && !acl.is_default)
             || self.security_groups.values().any(|group| group.vpc == *id && !group.is_default())
