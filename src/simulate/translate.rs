@@ -237,6 +237,7 @@ fn placements(stack: &Stack) -> Vec<Placement> {
         cidr: cidr.clone(),
         vpc: "vpc-simulated".into(),
         public_ip: true,
+        ipv6: None,
     };
     subnets.map(placement).collect()
 }

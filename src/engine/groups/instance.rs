@@ -26,6 +26,9 @@ pub struct Placement {
     pub vpc: String,
     /// Whether the subnet gives its instances a public address (`MapPublicIpOnLaunch`).
     pub public_ip: bool,
+    /// The IPv6 block that it gives its instances addresses of.
+    #[serde(default)]
+    pub ipv6: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -170,6 +170,7 @@ mod tests {
                 cidr: cidr.into(),
                 vpc: "vpc-1".into(),
                 public_ip: true,
+                ipv6: None,
             },
             private_ip: None,
             min_count,

@@ -62,6 +62,7 @@ impl Stage {
             cidr: format!("10.0.{third}.0/24"),
             vpc: "vpc-1".into(),
             public_ip: true,
+            ipv6: None,
         };
         GroupSpec {
             name: name.into(),

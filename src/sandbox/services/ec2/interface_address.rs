@@ -103,8 +103,8 @@ pub fn choose_ipv6(region: &mut Region, subnet: &SubnetId, wanted: &Wanted) -> R
     Ok(chosen)
 }
 
-/// The address of a /64 with these last bits.
-fn ipv6_in(block: &str, number: u64) -> String {
+/// The address of a block with these last bits.
+pub fn ipv6_in(block: &str, number: u64) -> String {
     let base = canonical_ipv6(block).and_then(|block| block.split_once('/')?.0.parse::<Ipv6Addr>().ok());
     Ipv6Addr::from(u128::from(base.unwrap_or(Ipv6Addr::UNSPECIFIED)) | u128::from(number)).to_string()
 }

@@ -65,7 +65,8 @@ pub fn new_interface(region: &mut Region, wish: Wish) -> Result<Interface, Refus
     if primary.count == 1 {
         addresses.rotate_right(count);
     }
-    let ipv6 = choose_ipv6(region, &subnet, &wish.ipv6)?;
+    let any = Wanted { named: Vec::new(), count: usize::from(own.assign_ipv6) };
+    let ipv6 = choose_ipv6(region, &subnet, if wish.ipv6.is_empty() { &any } else { &wish.ipv6 })?;
     Ok(Interface {
         subnet,
         vpc: own.vpc,

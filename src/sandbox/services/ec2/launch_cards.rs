@@ -210,7 +210,9 @@ impl Cards {
         let kept = keep_interface(region, &eni)?;
         kept.description.clone_from(&card.description);
         kept.addresses.extend(secondary);
-        kept.ipv6.extend(ipv6);
+        if !ipv6.is_empty() {
+            kept.ipv6 = ipv6;
+        }
         if let Some(attached) = &mut kept.attachment {
             attached.delete_on_termination = card.delete_on_termination.unwrap_or(true);
         }

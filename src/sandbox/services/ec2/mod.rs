@@ -231,6 +231,7 @@ impl Ec2 {
             cidr: subnet.cidr.to_string(),
             vpc: subnet.vpc.0.clone(),
             public_ip: subnet.map_public_ip_on_launch,
+            ipv6: subnet.ipv6.as_ref().filter(|_| subnet.assign_ipv6).map(|own| own.block.clone()),
         })
     }
 

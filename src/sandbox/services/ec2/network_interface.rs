@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::Ec2;
 use super::error::missing_ids;
 use super::instance::group_identifiers;
+use super::interface_address::ipv6_in;
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
 use super::zone::zone_id;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::groups::{Ec2State, Groups, Instance};
+use crate::engine::ids::Ids;
 use crate::engine::names::{InstanceId, SubnetId, VpcId, Zone};
 use crate::sandbox::models::ec2::{
     DescribeNetworkInterfacesInput, DescribeNetworkInterfacesOutput, NetworkInterface, NetworkInterfaceAssociation,
@@ -96,7 +98,8 @@ fn derived(instance: &Instance) -> Interface {
         groups: instance.security_groups.clone(),
         source_dest_check: super::instance::source_dest_check(instance),
         addresses: instance.private_ip.iter().cloned().collect(),
-        ipv6: Vec::new(),
+        // The address follows from the interface, so that nothing has to be kept.
+        ipv6: instance.placement.ipv6.iter().map(|block| ipv6_in(block, Ids::new(0, &instance.eni_id).next_u64())).collect(),
         attachment: Some(Attached {
             id: instance.eni_attachment_id.clone(),
             to: Holder::Instance(instance.id.clone()),

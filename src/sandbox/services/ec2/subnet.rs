@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::cidr::{Cidr, canonical_ipv6, ipv6_contains};
-use super::error::{dependency, invalid_value, missing_ids, refuse, required};
+use super::error::{combination, dependency, invalid_value, missing_ids, refuse, required};
 use super::network_interface::interfaces;
 use super::register::{ask, operation, operation_without_dry_run};
 use super::select::{Kind, each, one};
@@ -18,9 +18,10 @@ use crate::engine::Refusal;
 use crate::engine::names::{SubnetId, VpcId, Zone};
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
-    AttributeBooleanValue, CreateDefaultSubnetInput, CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput,
+    AssociateSubnetCidrBlockInput, AssociateSubnetCidrBlockOutput, AttributeBooleanValue, CreateDefaultSubnetInput, CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput,
     DeleteSubnetInput, DeleteSubnetOutput, DescribeSubnetsInput, DescribeSubnetsOutput, ModifySubnetAttributeInput,
-    ModifySubnetAttributeOutput, PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState, SubnetIpv6CidrBlockAssociation,
+    DisassociateSubnetCidrBlockInput, DisassociateSubnetCidrBlockOutput, ModifySubnetAttributeOutput, NetworkInterface,
+    PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState, SubnetIpv6CidrBlockAssociation,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -33,7 +34,26 @@ pub struct Subnet {
     pub default_for_az: bool,
     pub map_public_ip_on_launch: bool,
     pub ipv6: Option<CidrAssociation>,
+    /// Interfaces made here get an IPv6 address unless they ask otherwise.
+    #[serde(default)]
+    pub assign_ipv6: bool,
+    #[serde(default)]
+    pub dns64: bool,
+    #[serde(default)]
+    pub names: LaunchNames,
 }
+
+/// How machines of a subnet are named in its DNS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchNames {
+    /// By resource instead of by address.
+    pub by_resource: bool,
+    pub a_record: bool,
+    pub aaaa_record: bool,
+}
+
+/// IPv6 blocks of subnets: "between /44 and /64 in increments of /4".
+const IPV6_PREFIXES: std::ops::RangeInclusive<u8> = 44..=64;
 
 /// "The first four IP addresses and the last IP address in each subnet CIDR block are not available."
 const RESERVED_ADDRESSES: u64 = 5;
@@ -61,6 +81,9 @@ impl Ec2 {
             default_for_az: false,
             map_public_ip_on_launch: false,
             ipv6: None,
+            assign_ipv6: false,
+            dns64: false,
+            names: LaunchNames::default(),
         };
         self.subnets.insert(id.clone(), subnet);
         self.join_default_network_acl(vpc, &id);
@@ -79,17 +102,19 @@ impl Ec2 {
         Ok(cidr)
     }
 
-    /// A /64 of the VPC's IPv6 block that no other subnet has.
+    /// A part of the VPC's IPv6 block that no other subnet has.
     fn check_ipv6_block(&self, vpc: &VpcId, text: &str) -> Result<String, Refusal> {
         let block = canonical_ipv6(text)
             .ok_or_else(|| invalid_value(text, "ipv6CidrBlock", "This is not a valid CIDR block."))?;
         let own = self.vpc(vpc.as_str())?.ipv6.as_ref();
-        if !block.ends_with("/64") || !own.is_some_and(|own| ipv6_contains(&own.block, &block)) {
+        let prefix = block.split_once('/').and_then(|(_, prefix)| prefix.parse::<u8>().ok()).unwrap_or(0);
+        let fits = IPV6_PREFIXES.contains(&prefix) && prefix % 4 == 0;
+        if !fits || !own.is_some_and(|own| ipv6_contains(&own.block, &block)) {
             return Err(refuse("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")));
         }
         let mut others =
             self.subnets.values().filter(|other| other.vpc == *vpc).filter_map(|other| other.ipv6.as_ref());
-        if others.any(|other| other.block == block) {
+        if others.any(|other| ipv6_contains(&other.block, &block) || ipv6_contains(&block, &other.block)) {
             let message = format!("The CIDR '{text}' conflicts with another subnet");
             return Err(refuse("InvalidSubnet.Conflict", message));
         }
@@ -169,13 +194,13 @@ impl Ec2 {
             default_for_az: Some(subnet.default_for_az),
             map_public_ip_on_launch: Some(subnet.map_public_ip_on_launch),
             map_customer_owned_ip_on_launch: Some(false),
-            assign_ipv6_address_on_creation: Some(false),
-            enable_dns64: Some(false),
+            assign_ipv6_address_on_creation: Some(subnet.assign_ipv6),
+            enable_dns64: Some(subnet.dns64),
             ipv6_native: Some(false),
             private_dns_name_options_on_launch: Some(PrivateDnsNameOptionsOnLaunch {
-                hostname_type: Some("ip-name".into()),
-                enable_resource_name_dns_a_record: Some(false),
-                enable_resource_name_dns_aaaa_record: Some(false),
+                hostname_type: Some(if subnet.names.by_resource { "resource-name" } else { "ip-name" }.into()),
+                enable_resource_name_dns_a_record: Some(subnet.names.a_record),
+                enable_resource_name_dns_aaaa_record: Some(subnet.names.aaaa_record),
             }),
             tags: self.tags.of(id.as_str()),
             ..Default::default()
@@ -238,9 +263,13 @@ const SUBNETS: Kind<model::Subnet> = Kind {
 
 fn show(region: &Region, id: &SubnetId) -> Result<model::Subnet, Refusal> {
     let subnet = region.ec2.subnet(id.as_str())?;
-    let used =
-        interfaces(region).iter().filter(|interface| interface.subnet_id.as_deref() == Some(id.as_str())).count();
-    Ok(region.ec2.show_subnet(id, subnet, used as u64))
+    Ok(region.ec2.show_subnet(id, subnet, used(&interfaces(region), id)))
+}
+
+/// How many addresses of a subnet its interfaces have.
+fn used(interfaces: &[NetworkInterface], id: &SubnetId) -> u64 {
+    let in_subnet = interfaces.iter().filter(|interface| interface.subnet_id.as_deref() == Some(id.as_str()));
+    in_subnet.map(|interface| interface.private_ip_addresses.as_ref().map_or(0, |list| list.len() as u64)).sum()
 }
 
 fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<CreateSubnetOutput, Refusal> {
@@ -248,6 +277,9 @@ fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<Cre
     let ec2 = &mut region.ec2;
     let vpc = VpcId(required(input.vpc_id, "vpcId")?);
     ec2.vpc(vpc.as_str())?;
+    if input.ipv6_native == Some(true) {
+        return Err(ipv6_only(&input.cidr_block, &input.ipv6_cidr_block));
+    }
     let zone = ec2.check_zone(input.availability_zone, input.availability_zone_id)?;
     let cidr = ec2.check_block(&vpc, &required(input.cidr_block, "cidrBlock")?)?;
     let ipv6 = input.ipv6_cidr_block.map(|text| ec2.check_ipv6_block(&vpc, &text)).transpose()?;
@@ -260,6 +292,20 @@ fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<Cre
     }
     ec2.tags.put(id.as_str(), tags);
     Ok(CreateSubnetOutput { subnet: Some(show(region, &id)?) })
+}
+
+/// Subnets without IPv4 are not reproduced; what AWS refuses about them is.
+fn ipv6_only(ipv4: &Option<String>, ipv6: &Option<String>) -> Refusal {
+    match (ipv4, ipv6) {
+        (_, None) => refuse("MissingParameter", "Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided."),
+        (Some(_), Some(_)) => combination(
+            "When specifying ipv4 parameters, cidrBlock or ipv4IpamPoolId, you cannot set ipv6Native to true.",
+        ),
+        (None, Some(_)) => {
+            let message = "The argument Ipv6Native of CreateSubnet is not reproduced by scaleproof's sandbox";
+            refuse("UnsupportedOperation", message)
+        }
+    }
 }
 
 fn create_default(
@@ -295,6 +341,7 @@ fn delete(region: &mut Region, _: &Call, input: DeleteSubnetInput) -> Result<Del
     // A subnet's place in route tables and network ACLs goes with it.
     ec2.leave_route_tables(&id);
     ec2.leave_network_acls(&id);
+    ec2.forget_reservations_of(id.as_str());
     ec2.subnets.remove(&id);
     ec2.tags.forget(id.as_str());
     Ok(DeleteSubnetOutput::default())
@@ -302,9 +349,8 @@ fn delete(region: &mut Region, _: &Call, input: DeleteSubnetInput) -> Result<Del
 
 fn describe(region: &mut Region, _: &Call, input: DescribeSubnetsInput) -> Result<DescribeSubnetsOutput, Refusal> {
     let taken = interfaces(region);
-    let used = |id: &SubnetId| taken.iter().filter(|i| i.subnet_id.as_deref() == Some(id.as_str())).count() as u64;
     let ec2 = &region.ec2;
-    let all = ec2.subnets.iter().map(|(id, subnet)| ec2.show_subnet(id, subnet, used(id))).collect();
+    let all = ec2.subnets.iter().map(|(id, subnet)| ec2.show_subnet(id, subnet, used(&taken, id))).collect();
     let (subnets, next_token) = SUBNETS.select(all, ask!(input.subnet_ids))?.set();
     Ok(DescribeSubnetsOutput { subnets, next_token })
 }
@@ -316,23 +362,79 @@ fn modify_attribute(
 ) -> Result<ModifySubnetAttributeOutput, Refusal> {
     let id = required(input.subnet_id, "subnetId")?;
     let subnet = region.ec2.subnets.get_mut(id.as_str()).ok_or_else(|| missing(&[&id]))?;
-    // Without IPv6 the others are false and stay so; the provider sends them when a configuration spells that out.
-    let ipv6 = [input.assign_ipv6_address_on_creation, input.enable_dns64];
-    if ipv6.iter().flatten().any(|attribute| attribute.value == Some(true)) {
-        return Err(refuse("UnsupportedOperation", "This endpoint does not reproduce IPv6 subnets"));
+    let given = |attribute: Option<AttributeBooleanValue>| attribute.and_then(|attribute| attribute.value);
+    let public_ip = given(input.map_public_ip_on_launch);
+    let ipv6 = given(input.assign_ipv6_address_on_creation);
+    let dns64 = given(input.enable_dns64);
+    let a_record = given(input.enable_resource_name_dns_a_record_on_launch);
+    let aaaa_record = given(input.enable_resource_name_dns_aaaa_record_on_launch);
+    let hostname = input.private_dns_hostname_type_on_launch;
+    if [public_ip, ipv6, dns64, a_record, aaaa_record].iter().flatten().count() == 0 && hostname.is_none() {
+        return Err(error::missing_parameter("attribute"));
     }
-    match input.map_public_ip_on_launch {
-        Some(AttributeBooleanValue { value: Some(value) }) => subnet.map_public_ip_on_launch = value,
-        _ if ipv6.iter().flatten().count() > 0 => {}
-        _ => return Err(error::missing_parameter("attribute")),
+    if ipv6 == Some(true) && subnet.ipv6.is_none() {
+        let message = format!("The subnet {id} does not have an IPv6 CIDR block.");
+        return Err(invalid_value("true", "assignIpv6AddressOnCreation", &message));
     }
+    subnet.map_public_ip_on_launch = public_ip.unwrap_or(subnet.map_public_ip_on_launch);
+    subnet.assign_ipv6 = ipv6.unwrap_or(subnet.assign_ipv6);
+    subnet.dns64 = dns64.unwrap_or(subnet.dns64);
+    subnet.names.a_record = a_record.unwrap_or(subnet.names.a_record);
+    subnet.names.aaaa_record = aaaa_record.unwrap_or(subnet.names.aaaa_record);
+    subnet.names.by_resource = hostname.map_or(subnet.names.by_resource, |kind| kind == "resource-name");
     Ok(ModifySubnetAttributeOutput::default())
+}
+
+fn associate_block(
+    region: &mut Region,
+    _: &Call,
+    input: AssociateSubnetCidrBlockInput,
+) -> Result<AssociateSubnetCidrBlockOutput, Refusal> {
+    let id = required(input.subnet_id, "subnetId")?;
+    let text = required(input.ipv6_cidr_block, "ipv6CidrBlock")?;
+    let ec2 = &mut region.ec2;
+    let subnet = ec2.subnet(&id)?;
+    if subnet.ipv6.is_some() {
+        let message = format!("This subnet {id} has met its maximum number of allowed CIDRs: 1");
+        return Err(refuse("SubnetIpv6CidrBlockLimitExceeded", message));
+    }
+    let block = ec2.check_ipv6_block(&subnet.vpc.clone(), &text)?;
+    let association = CidrAssociation { id: ec2.ids.ec2("subnet-cidr-assoc"), block };
+    let mut shown = show_ipv6(&association);
+    shown.ipv6_cidr_block_state = Some(SubnetCidrBlockState { state: Some("associating".into()), ..Default::default() });
+    if let Some(subnet) = ec2.subnets.get_mut(id.as_str()) {
+        subnet.ipv6 = Some(association);
+    }
+    Ok(AssociateSubnetCidrBlockOutput { ipv6_cidr_block_association: Some(shown), subnet_id: Some(id) })
+}
+
+fn disassociate_block(
+    region: &mut Region,
+    _: &Call,
+    input: DisassociateSubnetCidrBlockInput,
+) -> Result<DisassociateSubnetCidrBlockOutput, Refusal> {
+    let association = required(input.association_id, "associationId")?;
+    let of = |subnet: &Subnet| subnet.ipv6.as_ref().is_some_and(|own| own.id == association);
+    let Some((id, _)) = region.ec2.subnets.iter().find(|(_, subnet)| of(subnet)) else {
+        return Err(missing_ids("InvalidSubnetCidrBlockAssociationID.NotFound", "subnet CIDR block association", &[&association]));
+    };
+    let id = id.clone();
+    if region.ec2.interfaces.values().any(|interface| interface.subnet == id && !interface.ipv6.is_empty()) {
+        return Err(dependency(format!("The IPv6 block of subnet '{id}' is in use.")));
+    }
+    let subnet = region.ec2.subnets.get_mut(&id).ok_or_else(|| missing(&[id.as_str()]))?;
+    let Some(kept) = subnet.ipv6.take() else { return Ok(DisassociateSubnetCidrBlockOutput::default()) };
+    subnet.assign_ipv6 = false;
+    let mut shown = show_ipv6(&kept);
+    shown.ipv6_cidr_block_state =
+        Some(SubnetCidrBlockState { state: Some("disassociating".into()), ..Default::default() });
+    Ok(DisassociateSubnetCidrBlockOutput { ipv6_cidr_block_association: Some(shown), subnet_id: Some(id.0) })
 }
 
 pub fn register(operations: &mut Operations) {
     operation!(operations, create, CreateSubnetInput "CreateSubnet":
         "Creates a subnet in one zone.",
-        takes VpcId CidrBlock Ipv6CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications
+        takes VpcId CidrBlock Ipv6CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications Ipv6Native
     );
     operation!(operations, create_default, CreateDefaultSubnetInput "CreateDefaultSubnet":
         "Brings back the default subnet of a zone.",
@@ -347,7 +449,16 @@ pub fn register(operations: &mut Operations) {
         takes SubnetIds Filters MaxResults NextToken
     );
     operation_without_dry_run!(operations, modify_attribute, "ModifySubnetAttribute":
-        "Sets whether instances get a public address.",
-        takes SubnetId MapPublicIpOnLaunch AssignIpv6AddressOnCreation EnableDns64
+        "Sets which addresses and names machines get.",
+        takes SubnetId MapPublicIpOnLaunch AssignIpv6AddressOnCreation EnableDns64 PrivateDnsHostnameTypeOnLaunch
+            EnableResourceNameDnsARecordOnLaunch EnableResourceNameDnsAAAARecordOnLaunch
+    );
+    operation_without_dry_run!(operations, associate_block, "AssociateSubnetCidrBlock":
+        "Gives a subnet an IPv6 block of its VPC.",
+        takes SubnetId Ipv6CidrBlock
+    );
+    operation_without_dry_run!(operations, disassociate_block, "DisassociateSubnetCidrBlock":
+        "Takes a subnet's IPv6 block.",
+        takes AssociationId
     );
 }

@@ -17,7 +17,7 @@ use crate::sandbox::models::ec2::{
     CreateVpcOutput, DeleteVpcInput, DeleteVpcOutput, DescribeVpcAttributeInput, DescribeVpcAttributeOutput,
     DescribeVpcClassicLinkDnsSupportInput, DescribeVpcClassicLinkDnsSupportOutput, DescribeVpcClassicLinkInput,
     DescribeVpcClassicLinkOutput, DescribeVpcsInput, DescribeVpcsOutput, ModifyVpcAttributeInput,
-    ModifyVpcAttributeOutput, VpcClassicLink,
+    ModifyVpcAttributeOutput, ModifyVpcTenancyInput, ModifyVpcTenancyOutput, VpcClassicLink,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -271,6 +271,19 @@ fn modify_attribute(
     Ok(ModifyVpcAttributeOutput::default())
 }
 
+/// "You can change the instance tenancy attribute of a VPC to `default` only."
+fn modify_tenancy(
+    region: &mut Region,
+    _: &Call,
+    input: ModifyVpcTenancyInput,
+) -> Result<ModifyVpcTenancyOutput, Refusal> {
+    let id = required(input.vpc_id, "vpcId")?;
+    let wanted = required(input.instance_tenancy, "instanceTenancy")?;
+    let vpc = region.ec2.vpcs.get_mut(id.as_str()).ok_or_else(|| missing(&[&id]))?;
+    vpc.tenancy = wanted;
+    Ok(ModifyVpcTenancyOutput { return_value: Some(true) })
+}
+
 const CLASSIC_LINKS: Kind<VpcClassicLink> = Kind {
     id: |vpc| &vpc.vpc_id,
     id_parameter: "vpcIdSet",
@@ -333,6 +346,10 @@ pub fn register(operations: &mut Operations) {
     operation_without_dry_run!(operations, modify_attribute, "ModifyVpcAttribute":
         "Sets one of those attributes.",
         takes VpcId EnableDnsSupport EnableDnsHostnames EnableNetworkAddressUsageMetrics
+    );
+    operation!(operations, modify_tenancy, ModifyVpcTenancyInput "ModifyVpcTenancy":
+        "Lets instances of a VPC share hardware again.",
+        takes VpcId InstanceTenancy
     );
     operation!(operations, describe_classic_link, DescribeVpcClassicLinkInput "DescribeVpcClassicLink":
         "Says that no VPC has ClassicLink.",
