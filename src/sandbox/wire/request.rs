@@ -89,7 +89,10 @@ impl Scope {
     ) -> Request {
         let region = self.region.filter(|region| is_region(region)).unwrap_or_else(|| "us-east-1".into());
         let call = service.operation(operation).ok_or_else(|| unknown(service, operation)).and_then(|shape| {
-            let input = decode(shape.input).map_err(|error| unreadable(service, protocol, &error))?;
+            let mut input = decode(shape.input).map_err(|error| unreadable(service, protocol, &error))?;
+            if service.name == "ec2" {
+                validate::spell(shape.input, &mut input);
+            }
             validate::check(service, shape.input, &input)?;
             Ok((shape, input))
         });

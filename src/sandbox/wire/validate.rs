@@ -23,6 +23,28 @@ pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<
     })
 }
 
+/// Writes values of enumerations as the model does. Chosen for EC2: AWS's documentation says nothing of case, and clients that
+/// write `ALLOW` or `interface` (moto's tests among them) mean the value that there is.
+pub fn spell(shape: &'static Shape, value: &mut Value) {
+    match (shape.kind, value) {
+        (Kind::Structure(members), Value::Structure(given)) => {
+            for (name, value) in given {
+                if let Some(member) = members.iter().find(|member| member.name == *name) {
+                    spell(member.shape, value);
+                }
+            }
+        }
+        (Kind::List { of, .. }, Value::List(items)) => items.iter_mut().for_each(|item| spell(of, item)),
+        (Kind::String, Value::String(text)) => {
+            let mut known = shape.rules.values.iter();
+            if let Some(same) = known.find(|known| known.eq_ignore_ascii_case(text)) {
+                *text = (*same).to_string();
+            }
+        }
+        _ => {}
+    }
+}
+
 enum Constraint {
     NotNull,
     Enum(&'static [&'static str]),
@@ -56,8 +78,23 @@ impl Broken {
 
 fn ec2(broken: &Broken) -> Refusal {
     match broken.constraint {
+        Constraint::NotNull if broken.at == "instanceIds" => {
+            Refusal::new("InvalidParameterCombination", 400, "No instances specified")
+        }
         Constraint::NotNull => {
-            Refusal::new("MissingParameter", 400, format!("The request must contain the parameter {}", broken.at))
+            // EC2 calls the list by its own name.
+            let name = if broken.at == "resources" { "resourceIdSet" } else { &broken.at };
+            Refusal::new("MissingParameter", 400, format!("The request must contain the parameter {name}"))
+        }
+        Constraint::Enum(_) if broken.at == "attribute" => {
+            let value = broken.value.as_deref().unwrap_or_default();
+            let message = format!("Value ({value}) for parameter attribute is invalid. Unknown attribute.");
+            Refusal::new("InvalidParameterValue", 400, message)
+        }
+        Constraint::Enum(_) if broken.at.ends_with("member.resourceType") => {
+            let value = broken.value.as_deref().unwrap_or_default();
+            let message = format!("'{value}' is not a valid taggable resource type for this operation.");
+            Refusal::new("InvalidParameterValue", 400, message)
         }
         _ => {
             let value = broken.value.as_deref().unwrap_or_default();

@@ -437,23 +437,7 @@ pub fn register(operations: &mut Operations) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::services::ec2::testing::{call, region};
-
-    /// Launches an instance outside of groups, in the default VPC.
-    fn launched(region: &mut Region) -> InstanceId {
-        let zone = crate::engine::names::Zone("eu-west-1a".into());
-        let placement = region.ec2.default_subnet(&zone).and_then(|id| region.ec2.placement(&id)).unwrap();
-        let launch = crate::engine::groups::Launch {
-            data: serde_json::json!({"ImageId": "ami-12c6146b"}),
-            placement,
-            private_ip: None,
-            min_count: 1,
-            max_count: 1,
-            client_token: None,
-        };
-        let now = call().now;
-        region.world.with_groups(now, |groups| groups.run_instances(now, &launch)).unwrap().remove(0)
-    }
+    use crate::sandbox::services::ec2::testing::{call, launched, region, terminate};
 
     fn give(
         region: &mut Region,
@@ -473,7 +457,7 @@ mod tests {
     #[test]
     fn an_address_goes_with_its_association_and_ends_with_its_instance() {
         let mut region = region();
-        let (first, second) = (launched(&mut region), launched(&mut region));
+        let (first, second) = (launched(&mut region, serde_json::json!({})), launched(&mut region, serde_json::json!({})));
         let allocated = allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap();
         let allocation = allocated.allocation_id.unwrap();
         let association = give(&mut region, &allocation, &first, None).unwrap();
@@ -485,9 +469,7 @@ mod tests {
         assert_ne!(region.world.groups.instance(&first).unwrap().public_ip, allocated.public_ip);
         let input = ReleaseAddressInput { allocation_id: Some(allocation.clone()), ..Default::default() };
         assert_eq!(release(&mut region, &call(), input.clone()).unwrap_err().code, "InvalidIPAddress.InUse");
-        let now = call().now;
-        region.world.with_groups(now, |groups| groups.terminate_instances(now, &[second])).unwrap();
-        region.advance(now);
+        terminate(&mut region, &second);
         release(&mut region, &call(), input).unwrap();
         assert!(region.ec2.addresses.is_empty());
     }

@@ -72,7 +72,7 @@ fn named<'a>(id: &'a Option<String>, name: &'a Option<String>) -> Result<Templat
             Err(refuse("InvalidLaunchTemplateId.Malformed", message))
         }
         (None, Some(name)) => Ok(TemplateRef::Name(name)),
-        (None, None) => Err(missing_parameter("LaunchTemplateId")),
+        (None, None) => Err(missing_parameter("launch template ID or launch template name")),
         (Some(_), Some(_)) => {
             Err(combination("The parameters LaunchTemplateId and LaunchTemplateName cannot be used together"))
         }
@@ -149,8 +149,16 @@ fn modify(
     _: &Call,
     input: ModifyLaunchTemplateInput,
 ) -> Result<ModifyLaunchTemplateOutput, Refusal> {
+    if input.launch_template_id.is_some() && input.launch_template_name.is_some() {
+        let message = "Either provide launch template ID or launch template name to modify the template.";
+        return Err(combination(message));
+    }
     let wanted = named(&input.launch_template_id, &input.launch_template_name)?;
     let version = required(input.default_version, "SetDefaultVersion")?;
+    if region.world.groups.launch_templates.get(wanted)?.version(&version).is_none() {
+        let message = format!("The launch template version {version} is not found for the specified launch template.");
+        return Err(refuse("InvalidLaunchTemplateId.VersionNotFound", message));
+    }
     region.world.groups.launch_templates.set_default_version(wanted, &version)?;
     let template = region.world.groups.launch_templates.get(wanted)?;
     Ok(ModifyLaunchTemplateOutput { launch_template: Some(show(region, template)) })
@@ -298,6 +306,13 @@ fn wanted_versions<'a>(
     Ok(versions)
 }
 
+/// AWS's words, as recorded.
+const HOW_TO_DESCRIBE_VERSIONS: &str = "To describe the launch template data for all your launch templates, for \
+    ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, ‘--launch-template-name’, and \
+    version numbers. To describe the launch template data for a specific launch template, specify \
+    ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: \
+    ‘$Latest’, ‘$Default’, or one or more version numbers.";
+
 fn describe_versions(
     region: &mut Region,
     _: &Call,
@@ -309,7 +324,8 @@ fn describe_versions(
             // "To describe one or more versions for all templates: $Latest, $Default or both, and nothing else."
             let everywhere = |version: &String| matches!(version.as_str(), "$Latest" | "$Default");
             if !input.versions.as_ref().is_some_and(|all| !all.is_empty() && all.iter().all(everywhere)) {
-                return Err(missing_parameter("LaunchTemplateId"));
+                let code = if input.versions.is_some() { "InvalidParameterValue" } else { "MissingParameter" };
+                return Err(refuse(code, HOW_TO_DESCRIBE_VERSIONS));
             }
             templates.iter().collect()
         }

@@ -161,7 +161,7 @@ fn check(region: &Region, input: &CreateNatGatewayInput) -> Result<(), Refusal> 
 }
 
 fn create(region: &mut Region, call: &Call, input: CreateNatGatewayInput) -> Result<CreateNatGatewayOutput, Refusal> {
-    let tags = new_tags(input.tag_specifications.clone(), "nat-gateway")?;
+    let tags = new_tags(input.tag_specifications.clone(), "natgateway")?;
     let subnet = required(input.subnet_id.clone(), "subnetId")?;
     let vpc = region.ec2.subnet(&subnet)?.vpc.clone();
     check(region, &input)?;
@@ -297,4 +297,68 @@ pub fn register(operations: &mut Operations) {
         "Lists NAT gateways.",
         takes Filter MaxResults NatGatewayIds NextToken
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::services::ec2::address::ElasticIp;
+    use crate::sandbox::services::ec2::testing::{call, region};
+
+    fn allocated(region: &mut Region) -> String {
+        let address = ElasticIp { public_ip: "198.18.0.9".into(), association: None };
+        region.ec2.addresses.insert("eipalloc-1".into(), address);
+        "eipalloc-1".into()
+    }
+
+    fn gateway(region: &mut Region, subnet: &SubnetId, allocation: &str) -> NatGateway {
+        let input = CreateNatGatewayInput {
+            subnet_id: Some(subnet.to_string()),
+            allocation_id: Some(allocation.into()),
+            ..Default::default()
+        };
+        let made = create(region, &call(), input).unwrap().nat_gateway.unwrap();
+        assert_eq!(made.state.as_deref(), Some("pending"));
+        region.ec2.nat_gateway(&made.nat_gateway_id.unwrap()).unwrap().clone()
+    }
+
+    fn code(gateway: &NatGateway) -> &str {
+        match &gateway.state {
+            State::Failed { code, .. } => code,
+            other => other.name(),
+        }
+    }
+
+    #[test]
+    fn a_gateway_needs_a_way_out_and_a_free_address() {
+        let mut region = region();
+        let allocated = allocated(&mut region);
+        let subnet = region.ec2.subnets.keys().next().unwrap().clone();
+        let attached: Vec<_> = region.ec2.internet_gateways.values_mut().map(|gateway| gateway.vpc.take()).collect();
+        assert_eq!(code(&gateway(&mut region, &subnet, &allocated)), "Gateway.NotAttached");
+        for (gateway, vpc) in region.ec2.internet_gateways.values_mut().zip(attached) {
+            gateway.vpc = vpc;
+        }
+        let working = gateway(&mut region, &subnet, &allocated);
+        assert_eq!(code(&working), "available");
+        assert_eq!(region.ec2.addresses[&allocated].association.as_ref().map(|a| &a.id), working.association.as_ref());
+        assert_eq!(code(&gateway(&mut region, &subnet, &allocated)), "Resource.AlreadyAssociated");
+    }
+
+    #[test]
+    fn a_deleted_gateway_gives_its_address_back_and_is_told_for_an_hour() {
+        let mut region = region();
+        let allocated = allocated(&mut region);
+        let subnet = region.ec2.subnets.keys().next().unwrap().clone();
+        gateway(&mut region, &subnet, &allocated);
+        let id = region.ec2.nat_gateways.keys().next().cloned();
+        delete(&mut region, &call(), DeleteNatGatewayInput { nat_gateway_id: id.clone(), dry_run: None }).unwrap();
+        assert_eq!(region.ec2.addresses[&allocated].association, None);
+        assert!(region.ec2.interfaces.is_empty());
+        let shown = describe(&mut region, &call(), DescribeNatGatewaysInput::default()).unwrap();
+        assert_eq!(shown.nat_gateways.unwrap().len(), 1);
+        let later = Call::new(call().now + SHOWN_FOR, "later".into(), String::new());
+        let shown = describe(&mut region, &later, DescribeNatGatewaysInput::default()).unwrap();
+        assert_eq!(shown.nat_gateways.unwrap().len(), 0);
+    }
 }

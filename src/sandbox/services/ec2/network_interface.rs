@@ -402,3 +402,41 @@ pub fn register(operations: &mut Operations) {
         takes NetworkInterfaceIds Filters MaxResults NextToken
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sandbox::services::ec2::testing::{launched, region, terminate};
+
+    #[test]
+    fn a_first_interface_follows_its_instance_until_it_is_kept() {
+        let mut region = region();
+        let id = launched(&mut region, json!({}));
+        let eni = region.world.groups.instance(&id).unwrap().eni_id.clone();
+        keep_interface(&mut region, &eni).unwrap().description = "kept".into();
+        let groups = vec!["sg-1".to_string()];
+        region.world.groups.instance_mut(&id).unwrap().security_groups.clone_from(&groups);
+        let now = interface(&region, &eni).unwrap();
+        assert_eq!((now.description.as_str(), now.groups), ("kept", groups));
+        terminate(&mut region, &id);
+        assert_eq!(interface(&region, &eni).unwrap_err().code, "InvalidNetworkInterfaceID.NotFound");
+    }
+
+    #[test]
+    fn an_interface_that_stays_keeps_its_address_from_later_launches() {
+        let mut region = region();
+        let id = launched(&mut region, json!({}));
+        let (eni, subnet) = {
+            let instance = region.world.groups.instance(&id).unwrap();
+            (instance.eni_id.clone(), instance.placement.subnet.clone())
+        };
+        let kept = keep_interface(&mut region, &eni).unwrap();
+        kept.attachment.as_mut().unwrap().delete_on_termination = false;
+        let address: Ipv4Addr = kept.addresses[0].parse().unwrap();
+        terminate(&mut region, &id);
+        assert_eq!(interface(&region, &eni).unwrap().attachment, None);
+        assert!(region.world.groups.taken_addresses[&subnet].contains(&address));
+    }
+}

@@ -239,8 +239,7 @@ impl Ec2 {
             Peer::PrefixList(list) => shown.prefix_list_id = Some(list),
             Peer::Group(peer) => {
                 let user_id = Some(self.place.account.clone());
-                let vpc_id = self.security_groups.get(&peer).map(|group| group.vpc.to_string());
-                let named = ReferencedSecurityGroup { group_id: Some(peer.0), user_id, vpc_id, ..Default::default() };
+                let named = ReferencedSecurityGroup { group_id: Some(peer.0), user_id, ..Default::default() };
                 shown.referenced_group_info = Some(named);
             }
         }

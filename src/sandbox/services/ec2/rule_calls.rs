@@ -172,7 +172,7 @@ impl Ec2 {
     }
 
     fn remove_rule(&mut self, group: &SecurityGroupId, id: &str) -> Option<RevokedSecurityGroupRule> {
-        let rule = self.security_groups.get_mut(group)?.rules.remove(id)?;
+        let rule = self.security_groups.get_mut(group)?.rules.shift_remove(id)?;
         let shown = self.show_rule(group, id, &rule);
         self.tags.forget(id);
         Some(RevokedSecurityGroupRule {
@@ -220,6 +220,7 @@ impl Ec2 {
     }
 
     fn read_rule_request(&self, egress: bool, request: SecurityGroupRuleRequest) -> Result<Rule, Refusal> {
+        check_request(&request)?;
         let ports = Ports::read(request.ip_protocol.as_deref(), request.from_port, request.to_port)?;
         let peer = match request {
             SecurityGroupRuleRequest { cidr_ipv4: Some(cidr), .. } => read_ipv4(Some(&cidr))?,
@@ -231,6 +232,29 @@ impl Ec2 {
             _ => return Err(missing_parameter("cidrIpv4")),
         };
         Rule::new(egress, ports, peer, request.description)
+    }
+}
+
+/// What this call refuses in words of its own, as AWS's recorded answers have them.
+fn check_request(request: &SecurityGroupRuleRequest) -> Result<(), Refusal> {
+    let Some(protocol) = request.ip_protocol.as_deref() else {
+        let message = "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.";
+        return Err(refuse("InvalidParameterValue", message));
+    };
+    let needs_ports = matches!(protocol, "tcp" | "udp" | "6" | "17");
+    if needs_ports && (request.from_port.is_none() || request.to_port.is_none()) {
+        let message = "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.";
+        return Err(refuse("InvalidParameterValue", message));
+    }
+    let peers = [&request.cidr_ipv4, &request.cidr_ipv6, &request.prefix_list_id, &request.referenced_group_id];
+    match peers.iter().filter(|peer| peer.is_some()).count() {
+        0 => {
+            let message =
+                "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId";
+            Err(refuse("MissingParameter", message))
+        }
+        1 => Ok(()),
+        _ => Err(combination("Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified")),
     }
 }
 
@@ -351,6 +375,12 @@ fn describe(
     _: &Call,
     input: DescribeSecurityGroupRulesInput,
 ) -> Result<DescribeSecurityGroupRulesOutput, Refusal> {
+    for filter in input.filters.iter().flatten().filter(|filter| filter.name.as_deref() == Some("group-id")) {
+        if let Some(id) = filter.values.iter().flatten().find(|id| !id.starts_with("sg-")) {
+            let message = format!("The security group ID '{id}' is malformed");
+            return Err(refuse("InvalidGroupId.Malformed", message));
+        }
+    }
     let ec2 = &region.ec2;
     let rules = ec2.security_groups.iter().flat_map(|(group, kept)| kept.rules.iter().map(move |rule| (group, rule)));
     let all = rules.map(|(group, (id, rule))| ec2.show_rule(group, id, rule)).collect();

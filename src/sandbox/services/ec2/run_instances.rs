@@ -178,7 +178,8 @@ fn named_subnet(region: &Region, input: &RunInstancesInput, data: &Json) -> Resu
 /// Where the instances go: the named subnet, or a default subnet whose zone has the type.
 fn place(region: &Region, subnet: Option<String>, data: &Json) -> Result<Placement, Refusal> {
     let ec2 = &region.ec2;
-    let wanted_zone = data["Placement"]["AvailabilityZone"].as_str();
+    // The provider sends an empty name where its configuration has none.
+    let wanted_zone = data["Placement"]["AvailabilityZone"].as_str().filter(|zone| !zone.is_empty());
     let kind = data["InstanceType"].as_str().unwrap_or_default();
     let id = match subnet {
         Some(id) => {

@@ -1,7 +1,6 @@
 //! Security groups. Start at [`SecurityGroup`]; `rule.rs` has the rules and the calls that change them.
 
-use std::collections::BTreeMap;
-
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Ec2;
@@ -26,8 +25,8 @@ pub struct SecurityGroup {
     pub name: String,
     pub description: String,
     pub vpc: VpcId,
-    /// By rule id.
-    pub rules: BTreeMap<String, Rule>,
+    /// By id, in the order they were made.
+    pub rules: IndexMap<String, Rule>,
 }
 
 impl SecurityGroup {
@@ -59,10 +58,24 @@ impl Ec2 {
             name: name.to_string(),
             description: description.to_string(),
             vpc: vpc.clone(),
-            rules: BTreeMap::from([(self.ids.ec2("sgr"), everything_out)]),
+            rules: IndexMap::from([(self.ids.ec2("sgr"), everything_out)]),
         };
         self.security_groups.insert(id.clone(), group);
+        if self.vpcs.get(vpc).is_some_and(|vpc| vpc.ipv6.is_some()) {
+            self.let_ipv6_out(&id);
+        }
         id
+    }
+
+    /// "If you have modified outbound rules for your security group, we do not automatically add an outbound rule for IPv6
+    /// traffic when you associate an IPv6 block with your VPC." Source: VPC User Guide, "Security group rules".
+    pub fn let_ipv6_out(&mut self, id: &SecurityGroupId) {
+        let rule = self.ids.ec2("sgr");
+        let Some(group) = self.security_groups.get_mut(id) else { return };
+        let as_made = Rule::all(true, Peer::Ipv4("0.0.0.0/0".into()));
+        if group.rules.values().filter(|rule| rule.egress).eq([&as_made]) {
+            group.rules.insert(rule, Rule::all(true, Peer::Ipv6("::/0".into())));
+        }
     }
 
     pub fn create_default_security_group(&mut self, vpc: &VpcId) {

@@ -83,7 +83,7 @@ impl Ec2 {
             kms_key_id: snapshot.kms_key.clone(),
             storage_tier: Some(snapshot.storage.tier.name().into()),
             restore_expiry_time: snapshot.storage.restored_until,
-            tags: self.tags.of(id).filter(|tags| !tags.is_empty()),
+            tags: self.tags.of(id),
             ..Default::default()
         }
     }

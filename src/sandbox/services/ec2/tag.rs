@@ -80,7 +80,11 @@ pub fn new_tags(specifications: Option<Vec<TagSpecification>>, resource_type: &s
             let message = format!("'{given}' is not a valid taggable resource type for this operation.");
             return Err(refuse("InvalidParameterValue", message));
         }
-        tags.extend(specification.tags.unwrap_or_default());
+        let own = specification.tags.unwrap_or_default();
+        if own.is_empty() {
+            return Err(refuse("InvalidParameterValue", "Tag specification must have at least one tag"));
+        }
+        tags.extend(own);
     }
     checked(tags)
 }
@@ -201,6 +205,10 @@ fn engine_tags<'a>(region: &'a mut Region, id: &str) -> Option<&'a mut Tags> {
 
 fn check_resources(region: &mut Region, ids: &[String]) -> Result<(), Refusal> {
     for id in ids {
+        let digits = id.rsplit('-').next().unwrap_or_default();
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
+        }
         let Some((_, _, code, noun)) = TAGGABLE.iter().find(|(prefix, ..)| *prefix == prefix_of(id)) else {
             return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
         };

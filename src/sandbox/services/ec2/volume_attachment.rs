@@ -346,3 +346,45 @@ pub fn register(operations: &mut Operations) {
         takes VolumeId InstanceId Device Force
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sandbox::services::ec2::testing::{call, launched, region, terminate};
+
+    fn devices_of(region: &Region, id: &InstanceId) -> Vec<String> {
+        let kept = region.world.groups.instance(id).unwrap();
+        devices(region, kept).into_iter().map(|device| device.attachment.device).collect()
+    }
+
+    #[test]
+    fn volumes_follow_from_the_launch_until_one_is_taken_away() {
+        let mut region = region();
+        let mapping = json!({"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 5}}]});
+        let id = launched(&mut region, mapping);
+        assert_eq!(devices_of(&region, &id), ["/dev/sda1", "/dev/sdf"]);
+        assert!(region.ec2.volumes.is_empty());
+        let data = devices(&region, region.world.groups.instance(&id).unwrap()).remove(1).volume_id;
+        let input = DetachVolumeInput { volume_id: Some(data.clone()), ..Default::default() };
+        detach(&mut region, &call(), input).unwrap();
+        assert_eq!(devices_of(&region, &id), ["/dev/sda1"]);
+        let root = devices(&region, region.world.groups.instance(&id).unwrap()).remove(0).volume_id;
+        let input = DetachVolumeInput { volume_id: Some(root), ..Default::default() };
+        assert_eq!(detach(&mut region, &call(), input).unwrap_err().code, "OperationNotPermitted");
+        terminate(&mut region, &id);
+        assert_eq!(region.ec2.volumes.keys().collect::<Vec<_>>(), [&data]);
+    }
+
+    #[test]
+    fn a_volume_that_is_to_stay_outlives_its_instance() {
+        let mut region = region();
+        let id = launched(&mut region, json!({}));
+        let root = region.world.groups.instance(&id).unwrap().root_volume_id.clone();
+        set_delete_on_termination(&mut region, &id, "/dev/sda1", false);
+        terminate(&mut region, &id);
+        assert!(region.ec2.volumes[&root].attachments.is_empty());
+        assert!(region.ec2.disks.is_empty());
+    }
+}

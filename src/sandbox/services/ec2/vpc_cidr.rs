@@ -71,6 +71,9 @@ impl Ec2 {
         }
         let association = CidrAssociation { id, block };
         kept.ipv6 = Some(association.clone());
+        let groups: Vec<_> =
+            self.security_groups.iter().filter(|(_, group)| group.vpc == *vpc).map(|(id, _)| id.clone()).collect();
+        groups.iter().for_each(|group| self.let_ipv6_out(group));
         self.add_local_route(vpc, &association.block);
         Ok(association)
     }
