@@ -24,11 +24,12 @@ pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<
 }
 
 /// Writes values of enumerations as the model does. Chosen for EC2: AWS's documentation says nothing of case, and clients that
-/// write `ALLOW` or `interface` (moto's tests among them) mean the value that there is.
+/// write `ALLOW` or `interface` (moto's tests among them) mean the value that there is. Names of attributes are taken as they
+/// are: EC2 knows no `InstanceType` where it has an `instanceType`.
 pub fn spell(shape: &'static Shape, value: &mut Value) {
     match (shape.kind, value) {
         (Kind::Structure(members), Value::Structure(given)) => {
-            for (name, value) in given {
+            for (name, value) in given.iter_mut().filter(|(name, _)| *name != "Attribute") {
                 if let Some(member) = members.iter().find(|member| member.name == *name) {
                     spell(member.shape, value);
                 }
@@ -164,5 +165,19 @@ fn range(rules: Rules, number: f64, text: &str, at: &str, found: &mut Vec<Broken
     }
     if let Some(max) = rules.max.filter(|max| number > *max as f64) {
         found.push(Broken { at: at.into(), value: Some(text.into()), constraint: Constraint::AtMost(max) });
+    }
+
+    #[test]
+    fn ec2_takes_enumerations_in_any_case_and_names_of_attributes_as_they_are() {
+        let spelled = |operation: &str, member: &'static str, text: &str| {
+            let shape = crate::sandbox::models::ec2::SERVICE.operation(operation).unwrap().input;
+            let mut value = Value::Structure(vec![(member, Value::String(text.into()))]);
+            spell(shape, &mut value);
+            value
+        };
+        let is = |member: &'static str, text: &str| Value::Structure(vec![(member, Value::String(text.into()))]);
+        assert_eq!(spelled("CreateVpcEndpoint", "VpcEndpointType", "interface"), is("VpcEndpointType", "Interface"));
+        assert_eq!(spelled("CreateNetworkAclEntry", "RuleAction", "ALLOW"), is("RuleAction", "allow"));
+        assert_eq!(spelled("DescribeInstanceAttribute", "Attribute", "InstanceType"), is("Attribute", "InstanceType"));
     }
 }

@@ -49,7 +49,7 @@ pub fn spec(world: &World, min: u32, desired: u32, max: u32) -> Result<GroupSpec
         cidr: format!("10.0.{third}.0/24"),
         vpc: "vpc-1".into(),
         public_ip: true,
-            ipv6: None,
+        ipv6: None,
     };
     Ok(GroupSpec {
         name: group(),

@@ -11,13 +11,14 @@ use super::register::operation;
 use super::select::{Ask, Kind, one, page};
 use super::tag::new_tags;
 use crate::engine::Refusal;
-use crate::engine::groups::{Ec2State, Groups, Instance};
 use crate::engine::groups::address::public_address;
+use crate::engine::groups::{Ec2State, Groups, Instance};
 use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2::{
-    Address, AddressAttribute, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput, AssociateAddressOutput,
-    DescribeAddressesAttributeInput, DescribeAddressesAttributeOutput, DescribeAddressesInput, DescribeAddressesOutput, DisassociateAddressInput, DisassociateAddressOutput,
-    ReleaseAddressInput, ReleaseAddressOutput,
+    Address, AddressAttribute, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput,
+    AssociateAddressOutput, DescribeAddressesAttributeInput, DescribeAddressesAttributeOutput, DescribeAddressesInput,
+    DescribeAddressesOutput, DisassociateAddressInput, DisassociateAddressOutput, ReleaseAddressInput,
+    ReleaseAddressOutput,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -115,11 +116,22 @@ const ADDRESSES: Kind<Address> = Kind {
     ],
 };
 
+/// Addresses are of the region itself: there are no local zones here.
+fn check_border_group(region: &Region, wanted: Option<&str>) -> Result<(), Refusal> {
+    match wanted.filter(|wanted| !wanted.is_empty() && *wanted != region.world.place.region) {
+        Some(other) => {
+            Err(invalid_value(other, "networkBorderGroup", "The address is not in this network border group."))
+        }
+        None => Ok(()),
+    }
+}
+
 fn allocate(region: &mut Region, _: &Call, input: AllocateAddressInput) -> Result<AllocateAddressOutput, Refusal> {
     if input.domain.as_deref() == Some("standard") {
         // Source: "Allocate an Elastic IP address": only `vpc` is left since EC2-Classic was retired.
         return Err(invalid_value("standard", "domain", "EC2-Classic is retired; the only domain is vpc."));
     }
+    check_border_group(region, input.network_border_group.as_deref())?;
     let tags = new_tags(input.tag_specifications, "elastic-ip")?;
     let ec2 = &mut region.ec2;
     let public_ip = loop {
@@ -197,11 +209,7 @@ fn not_yours() -> Refusal {
     refuse("AuthFailure", "You do not have permission to access the specified resource.")
 }
 
-fn associate(
-    region: &mut Region,
-    _: &Call,
-    input: AssociateAddressInput,
-) -> Result<AssociateAddressOutput, Refusal> {
+fn associate(region: &mut Region, _: &Call, input: AssociateAddressInput) -> Result<AssociateAddressOutput, Refusal> {
     let allocation = region.ec2.named_address(input.allocation_id.clone(), input.public_ip.clone())?;
     let wanted = target(region, &input)?;
     check_gateway(region, &wanted.vpc)?;
@@ -364,6 +372,7 @@ fn disassociate(
 }
 
 fn release(region: &mut Region, _: &Call, input: ReleaseAddressInput) -> Result<ReleaseAddressOutput, Refusal> {
+    check_border_group(region, input.network_border_group.as_deref())?;
     let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
     let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
     if address.association.is_some() {
@@ -414,7 +423,7 @@ pub fn register(operations: &mut Operations) {
     );
     operation!(operations, allocate, AllocateAddressInput "AllocateAddress":
         "Allocates an Elastic IP address.",
-        takes Domain TagSpecifications
+        takes Domain NetworkBorderGroup TagSpecifications
     );
     operation!(operations, associate, AssociateAddressInput "AssociateAddress":
         "Gives an instance or a network interface an Elastic IP address.",
@@ -426,7 +435,7 @@ pub fn register(operations: &mut Operations) {
     );
     operation!(operations, release, ReleaseAddressInput "ReleaseAddress":
         "Gives an Elastic IP address back.",
-        takes AllocationId PublicIp
+        takes AllocationId NetworkBorderGroup PublicIp
     );
     operation!(operations, describe, DescribeAddressesInput "DescribeAddresses":
         "Lists Elastic IP addresses.",
@@ -457,7 +466,8 @@ mod tests {
     #[test]
     fn an_address_goes_with_its_association_and_ends_with_its_instance() {
         let mut region = region();
-        let (first, second) = (launched(&mut region, serde_json::json!({})), launched(&mut region, serde_json::json!({})));
+        let (first, second) =
+            (launched(&mut region, serde_json::json!({})), launched(&mut region, serde_json::json!({})));
         let allocated = allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap();
         let allocation = allocated.allocation_id.unwrap();
         let association = give(&mut region, &allocation, &first, None).unwrap();

@@ -154,7 +154,11 @@ fn get(
     let all = kept.map(|(id, kept)| ec2.show_reservation(id, kept)).collect();
     let (page, next_token) = RESERVATIONS.select(all, ask!(input))?.set();
     let is_ipv6 = |shown: &SubnetCidrReservation| {
-        shown.subnet_cidr_reservation_id.as_ref().and_then(|id| ec2.cidr_reservations.get(id)).is_some_and(Reservation::is_ipv6)
+        shown
+            .subnet_cidr_reservation_id
+            .as_ref()
+            .and_then(|id| ec2.cidr_reservations.get(id))
+            .is_some_and(Reservation::is_ipv6)
     };
     let (ipv6, ipv4): (Vec<_>, Vec<_>) = page.into_iter().flatten().partition(is_ipv6);
     Ok(GetSubnetCidrReservationsOutput {

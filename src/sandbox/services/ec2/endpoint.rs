@@ -53,7 +53,8 @@ impl EndpointKind {
 }
 
 /// What an endpoint lets through when nobody says otherwise, as AWS shows it.
-const FULL_ACCESS: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+const FULL_ACCESS: &str =
+    r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
 
 /// The hosted zone of an interface endpoint's names. AWS has one for each region, of which this stands for all: it is that
 /// of us-east-1, and nothing is looked up in it here.
@@ -110,8 +111,7 @@ impl Ec2 {
                     .filter_map(|(subnet, _)| self.subnets.get(subnet).map(|subnet| subnet.zone.to_string()))
                     .collect();
                 shown.dns_entries = Some(self.dns_entries(id, endpoint, &zones));
-                shown.dns_options =
-                    Some(DnsOptions { dns_record_ip_type: Some("ipv4".into()), ..Default::default() });
+                shown.dns_options = Some(DnsOptions { dns_record_ip_type: Some("ipv4".into()), ..Default::default() });
                 shown.subnet_ids = Some(subnets.iter().map(|(subnet, _)| subnet.to_string()).collect());
                 shown.network_interface_ids = Some(subnets.iter().map(|(_, eni)| eni.clone()).collect());
                 let group = |id: &String| SecurityGroupIdentifier {
@@ -171,7 +171,10 @@ fn enter_subnets(
     }
     let zones: Vec<_> = subnets.iter().filter_map(|id| region.ec2.subnets.get(id.as_str()).map(|s| &s.zone)).collect();
     if zones.iter().enumerate().any(|(at, zone)| zones[..at].contains(zone)) {
-        return Err(refuse("DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone."));
+        return Err(refuse(
+            "DuplicateSubnetsInSameZone",
+            "Found another VPC endpoint subnet in the availability zone.",
+        ));
     }
     let mut entered = Vec::new();
     for subnet in subnets {
@@ -216,9 +219,8 @@ fn gateway(region: &Region, vpc: &VpcId, input: &CreateVpcEndpointInput) -> Resu
         return Err(combination("Subnets and security groups are for interface endpoints"));
     }
     let service = input.service_name.clone().unwrap_or_default();
-    let prefix_list = gateway_prefix_list(&region.world.place.region, &service).ok_or_else(|| {
-        refuse("InvalidServiceName", format!("The Vpc Endpoint Service '{service}' does not exist"))
-    })?;
+    let prefix_list = gateway_prefix_list(&region.world.place.region, &service)
+        .ok_or_else(|| refuse("InvalidServiceName", format!("The Vpc Endpoint Service '{service}' does not exist")))?;
     let route_tables = input.route_table_ids.clone().unwrap_or_default();
     region.ec2.check_route_tables(vpc, &route_tables)?;
     for id in &route_tables {
@@ -230,11 +232,7 @@ fn gateway(region: &Region, vpc: &VpcId, input: &CreateVpcEndpointInput) -> Resu
     Ok(EndpointKind::Gateway { route_tables, prefix_list })
 }
 
-fn create(
-    region: &mut Region,
-    call: &Call,
-    input: CreateVpcEndpointInput,
-) -> Result<CreateVpcEndpointOutput, Refusal> {
+fn create(region: &mut Region, call: &Call, input: CreateVpcEndpointInput) -> Result<CreateVpcEndpointOutput, Refusal> {
     let tags = new_tags(input.tag_specifications.clone(), "vpc-endpoint")?;
     let vpc = VpcId(required(input.vpc_id.clone(), "vpcId")?);
     region.ec2.vpc(vpc.as_str())?;
@@ -281,11 +279,7 @@ fn create(
     Ok(CreateVpcEndpointOutput { vpc_endpoint: Some(shown), client_token: token })
 }
 
-fn delete(
-    region: &mut Region,
-    _: &Call,
-    input: DeleteVpcEndpointsInput,
-) -> Result<DeleteVpcEndpointsOutput, Refusal> {
+fn delete(region: &mut Region, _: &Call, input: DeleteVpcEndpointsInput) -> Result<DeleteVpcEndpointsOutput, Refusal> {
     let mut unsuccessful = Vec::new();
     for id in required(input.vpc_endpoint_ids, "vpcEndpointId")? {
         match region.ec2.endpoint(&id).map(|endpoint| endpoint.kind.clone()) {
@@ -318,11 +312,7 @@ fn changed(mut list: Vec<String>, add: Option<Vec<String>>, remove: Option<Vec<S
     list
 }
 
-fn modify(
-    region: &mut Region,
-    call: &Call,
-    input: ModifyVpcEndpointInput,
-) -> Result<ModifyVpcEndpointOutput, Refusal> {
+fn modify(region: &mut Region, call: &Call, input: ModifyVpcEndpointInput) -> Result<ModifyVpcEndpointOutput, Refusal> {
     let id = required(input.vpc_endpoint_id, "vpcEndpointId")?;
     let mut endpoint = region.ec2.endpoint(&id)?.clone();
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
@@ -346,12 +336,15 @@ fn modify(
         EndpointKind::Interface { subnets, groups } => {
             let wanted = changed(groups.clone(), input.add_security_group_ids, input.remove_security_group_ids);
             if wanted.is_empty() {
-                return Err(invalid_value("", "removeSecurityGroupIds", "An endpoint has at least one security group."));
+                return Err(invalid_value(
+                    "",
+                    "removeSecurityGroupIds",
+                    "An endpoint has at least one security group.",
+                ));
             }
             *groups = check_groups(region, wanted, endpoint.vpc.as_str())?;
             let has = |subnet: &String| subnets.iter().any(|(own, _)| own.as_str() == subnet);
-            let new: Vec<String> =
-                input.add_subnet_ids.into_iter().flatten().filter(|subnet| !has(subnet)).collect();
+            let new: Vec<String> = input.add_subnet_ids.into_iter().flatten().filter(|subnet| !has(subnet)).collect();
             let entered = enter_subnets(region, call.now, &id, &endpoint.vpc, groups, &new)?;
             subnets.extend(entered);
             let left = input.remove_subnet_ids.unwrap_or_default();

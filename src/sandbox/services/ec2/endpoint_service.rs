@@ -73,7 +73,11 @@ fn services(place: &Place) -> Vec<ServiceDetail> {
             ..Default::default()
         }
     };
-    SERVICES.iter().flat_map(|(service, kinds)| kinds.iter().map(move |kind| (service, kind))).map(|(s, k)| show(s, k)).collect()
+    SERVICES
+        .iter()
+        .flat_map(|(service, kinds)| kinds.iter().map(move |kind| (service, kind)))
+        .map(|(s, k)| show(s, k))
+        .collect()
 }
 
 fn missing(names: &[&str]) -> Refusal {
@@ -105,7 +109,9 @@ fn describe(
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         return Err(missing(&[unknown]));
     }
-    let is_wanted = |service: &ServiceDetail| wanted.is_empty() || service.service_name.as_ref().is_some_and(|name| wanted.contains(name));
+    let is_wanted = |service: &ServiceDetail| {
+        wanted.is_empty() || service.service_name.as_ref().is_some_and(|name| wanted.contains(name))
+    };
     let named = all.into_iter().filter(is_wanted).collect();
     let kept = DETAILS.filtered(named, &input.filters.unwrap_or_default())?;
     let page = page(kept, input.max_results, input.next_token)?;

@@ -3,8 +3,8 @@
 
 use super::error::{missing_ids, refuse};
 use super::image;
-use super::network_interface;
 use super::instance_type::instance_type;
+use super::network_interface;
 use super::register::{ask, operation};
 use super::select::{Kind, each, one};
 use super::tag::tag_set;
@@ -16,10 +16,10 @@ use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
     CpuOptions, DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions,
-    GroupIdentifier, HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping,
-    InstanceIpv6Address, InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
-    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, NetworkInterface, NetworkInterfaceAssociation, NetworkInterfacePrivateIpAddress, Placement, Reservation,
-    StateReason,
+    GroupIdentifier, HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping, InstanceIpv6Address,
+    InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
+    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, NetworkInterface,
+    NetworkInterfaceAssociation, NetworkInterfacePrivateIpAddress, Placement, Reservation, StateReason,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -81,10 +81,11 @@ fn show_interface(shown: NetworkInterface) -> InstanceNetworkInterface {
         private_dns_name: found.private_dns_name,
         private_ip_address: found.private_ip_address,
     };
-    let ipv6 = shown.ipv6_addresses.into_iter().flatten().map(|found| InstanceIpv6Address {
-        ipv6_address: found.ipv6_address,
-        is_primary_ipv6: found.is_primary_ipv6,
-    });
+    let ipv6 = shown
+        .ipv6_addresses
+        .into_iter()
+        .flatten()
+        .map(|found| InstanceIpv6Address { ipv6_address: found.ipv6_address, is_primary_ipv6: found.is_primary_ipv6 });
     InstanceNetworkInterface {
         association: shown.association.map(association),
         attachment: shown.attachment.map(|attached| InstanceNetworkInterfaceAttachment {

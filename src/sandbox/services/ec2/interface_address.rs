@@ -64,7 +64,8 @@ pub fn choose(region: &mut Region, subnet: &SubnetId, wanted: &Wanted) -> Result
     for _ in 0..wanted.count {
         let wish = region.ec2.ids.next_u64();
         let address = free_address(&block, &taken, wish).ok_or_else(|| {
-            let message = format!("The specified subnet {subnet} does not have enough free addresses to satisfy the request.");
+            let message =
+                format!("The specified subnet {subnet} does not have enough free addresses to satisfy the request.");
             refuse("InsufficientFreeAddressesInSubnet", message)
         })?;
         taken.insert(address);

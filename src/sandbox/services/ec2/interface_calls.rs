@@ -165,13 +165,14 @@ pub fn attach_interface(
         return Err(refuse("InvalidNetworkInterface.InUse", format!("Interface: [{id}] in use.")));
     }
     if wanted.zone != kept.placement.zone {
-        let message = "You may not attach a network interface to an instance if they are not in the same availability zone";
+        let message =
+            "You may not attach a network interface to an instance if they are not in the same availability zone";
         return Err(combination(message));
     }
     let others = super::network_interface::of_instance(region, kept);
-    let taken = others.iter().any(|other| {
-        other.attachment.as_ref().is_some_and(|attached| attached.device_index == Some(index))
-    });
+    let taken = others
+        .iter()
+        .any(|other| other.attachment.as_ref().is_some_and(|attached| attached.device_index == Some(index)));
     if taken {
         let message = format!("Instance '{to}' already has an interface attached at device index '{index}'.");
         return Err(refuse("InvalidParameterValue", message));
@@ -212,9 +213,11 @@ fn detach(
     input: DetachNetworkInterfaceInput,
 ) -> Result<DetachNetworkInterfaceOutput, Refusal> {
     let id = required(input.attachment_id, "attachmentId")?;
-    let first = region.world.groups.instances().any(|instance| {
-        instance.eni_attachment_id == id && instance.state != Ec2State::Terminated
-    });
+    let first = region
+        .world
+        .groups
+        .instances()
+        .any(|instance| instance.eni_attachment_id == id && instance.state != Ec2State::Terminated);
     if first {
         let message = "The network interface at device index 0 and networkCard index 0 cannot be detached.";
         return Err(refuse("OperationNotPermitted", message));

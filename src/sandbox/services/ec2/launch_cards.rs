@@ -113,8 +113,9 @@ impl Cards {
         let given = data["NetworkInterfaces"].as_array().map_or(&[][..], Vec::as_slice);
         let mut members = given.iter().filter_map(Json::as_object).flat_map(Map::keys);
         if let Some(name) = members.find(|name| !KNOWN.contains(&name.as_str())) {
-            let message =
-                format!("The argument NetworkInterfaces.{name} of RunInstances is not reproduced by scaleproof's sandbox");
+            let message = format!(
+                "The argument NetworkInterfaces.{name} of RunInstances is not reproduced by scaleproof's sandbox"
+            );
             return Err(refuse("UnsupportedOperation", message));
         }
         if given.len() > 1 && given.iter().any(|card| card["AssociatePublicIpAddress"] == true) {

@@ -172,7 +172,10 @@ fn create(region: &mut Region, call: &Call, input: CreateNatGatewayInput) -> Res
             let gateway = NatGateway {
                 subnet: SubnetId(subnet),
                 vpc,
-                public_ip: input.allocation_id.as_ref().and_then(|id| Some(region.ec2.addresses.get(id)?.public_ip.clone())),
+                public_ip: input
+                    .allocation_id
+                    .as_ref()
+                    .and_then(|id| Some(region.ec2.addresses.get(id)?.public_ip.clone())),
                 allocation: input.allocation_id,
                 association: None,
                 interface: None,

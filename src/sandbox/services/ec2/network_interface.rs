@@ -99,7 +99,12 @@ fn derived(instance: &Instance) -> Interface {
         source_dest_check: super::instance::source_dest_check(instance),
         addresses: instance.private_ip.iter().cloned().collect(),
         // The address follows from the interface, so that nothing has to be kept.
-        ipv6: instance.placement.ipv6.iter().map(|block| ipv6_in(block, Ids::new(0, &instance.eni_id).next_u64())).collect(),
+        ipv6: instance
+            .placement
+            .ipv6
+            .iter()
+            .map(|block| ipv6_in(block, Ids::new(0, &instance.eni_id).next_u64()))
+            .collect(),
         attachment: Some(Attached {
             id: instance.eni_attachment_id.clone(),
             to: Holder::Instance(instance.id.clone()),
@@ -114,11 +119,9 @@ fn derived(instance: &Instance) -> Interface {
 fn first(region: &Region, instance: &Instance) -> Interface {
     let from_launch = derived(instance);
     match region.ec2.interfaces.get(&instance.eni_id) {
-        Some(kept) => Interface {
-            groups: from_launch.groups,
-            source_dest_check: from_launch.source_dest_check,
-            ..kept.clone()
-        },
+        Some(kept) => {
+            Interface { groups: from_launch.groups, source_dest_check: from_launch.source_dest_check, ..kept.clone() }
+        }
         None => from_launch,
     }
 }
@@ -147,17 +150,18 @@ pub fn interfaces(region: &Region) -> Vec<NetworkInterface> {
         true => BTreeSet::new(),
         false => live_instances(region).map(|instance| instance.eni_id.as_str()).collect(),
     };
-    let of_instances =
-        live_instances(region).map(|instance| show(region, &instance.eni_id, &first(region, instance)));
+    let of_instances = live_instances(region).map(|instance| show(region, &instance.eni_id, &first(region, instance)));
     let others = ec2.interfaces.iter().filter(|(id, _)| !firsts.contains(id.as_str()));
     of_instances.chain(others.map(|(id, kept)| show(region, id, kept))).collect()
 }
 
 /// The interfaces of an instance, by device.
 pub fn of_instance(region: &Region, instance: &Instance) -> Vec<NetworkInterface> {
-    let others = region.ec2.interfaces.iter().filter(|(id, kept)| {
-        **id != instance.eni_id && kept.instance() == Some(&instance.id)
-    });
+    let others = region
+        .ec2
+        .interfaces
+        .iter()
+        .filter(|(id, kept)| **id != instance.eni_id && kept.instance() == Some(&instance.id));
     let mut all = vec![show(region, &instance.eni_id, &first(region, instance))];
     all.extend(others.map(|(id, kept)| show(region, id, kept)));
     all.sort_by_key(|shown| shown.attachment.as_ref().and_then(|attached| attached.device_index));

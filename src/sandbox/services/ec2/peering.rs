@@ -117,7 +117,8 @@ impl Ec2 {
         let peering = self.peerings.get_mut(id).ok_or_else(|| missing(&[id]))?;
         if !from.contains(&peering.state) {
             let (state, _) = peering.state.describe();
-            let message = format!("The vpc peering connection {id} is in the {state} state, which does not allow this.");
+            let message =
+                format!("The vpc peering connection {id} is in the {state} state, which does not allow this.");
             return Err(refuse("InvalidStateTransition", message));
         }
         peering.state = to;

@@ -172,9 +172,7 @@ const ROUTE_TABLES: Kind<model::RouteTable> = Kind {
         ("route.destination-cidr-block", |t| each(&t.routes, |r| &r.destination_cidr_block)),
         ("route.destination-ipv6-cidr-block", |t| each(&t.routes, |r| &r.destination_ipv6_cidr_block)),
         ("route.destination-prefix-list-id", |t| each(&t.routes, |r| &r.destination_prefix_list_id)),
-        ("route.egress-only-internet-gateway-id", |t| {
-            each(&t.routes, |r| &r.egress_only_internet_gateway_id)
-        }),
+        ("route.egress-only-internet-gateway-id", |t| each(&t.routes, |r| &r.egress_only_internet_gateway_id)),
         ("route.gateway-id", |t| each(&t.routes, |r| &r.gateway_id)),
         ("route.instance-id", |t| each(&t.routes, |r| &r.instance_id)),
         ("route.nat-gateway-id", |t| each(&t.routes, |r| &r.nat_gateway_id)),

@@ -28,8 +28,17 @@ use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
 
 /// Members of the request that are no launch arguments: they choose, count or protect the call itself.
-const NOT_LAUNCH_DATA: &[&str] =
-    &["ClientToken", "DryRun", "Ipv6AddressCount", "Ipv6Addresses", "LaunchTemplate", "MaxCount", "MinCount", "PrivateIpAddress", "SubnetId"];
+const NOT_LAUNCH_DATA: &[&str] = &[
+    "ClientToken",
+    "DryRun",
+    "Ipv6AddressCount",
+    "Ipv6Addresses",
+    "LaunchTemplate",
+    "MaxCount",
+    "MinCount",
+    "PrivateIpAddress",
+    "SubnetId",
+];
 
 /// "User data is limited to 16 KB, in raw form, before it is base64-encoded."
 const MOST_USER_DATA: usize = 16 * 1024;

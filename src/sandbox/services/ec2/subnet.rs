@@ -18,10 +18,11 @@ use crate::engine::Refusal;
 use crate::engine::names::{SubnetId, VpcId, Zone};
 use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
-    AssociateSubnetCidrBlockInput, AssociateSubnetCidrBlockOutput, AttributeBooleanValue, CreateDefaultSubnetInput, CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput,
-    DeleteSubnetInput, DeleteSubnetOutput, DescribeSubnetsInput, DescribeSubnetsOutput, ModifySubnetAttributeInput,
-    DisassociateSubnetCidrBlockInput, DisassociateSubnetCidrBlockOutput, ModifySubnetAttributeOutput, NetworkInterface,
-    PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState, SubnetIpv6CidrBlockAssociation,
+    AssociateSubnetCidrBlockInput, AssociateSubnetCidrBlockOutput, AttributeBooleanValue, CreateDefaultSubnetInput,
+    CreateDefaultSubnetOutput, CreateSubnetInput, CreateSubnetOutput, DeleteSubnetInput, DeleteSubnetOutput,
+    DescribeSubnetsInput, DescribeSubnetsOutput, DisassociateSubnetCidrBlockInput, DisassociateSubnetCidrBlockOutput,
+    ModifySubnetAttributeInput, ModifySubnetAttributeOutput, NetworkInterface, PrivateDnsNameOptionsOnLaunch,
+    SubnetCidrBlockState, SubnetIpv6CidrBlockAssociation,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -401,7 +402,8 @@ fn associate_block(
     let block = ec2.check_ipv6_block(&subnet.vpc.clone(), &text)?;
     let association = CidrAssociation { id: ec2.ids.ec2("subnet-cidr-assoc"), block };
     let mut shown = show_ipv6(&association);
-    shown.ipv6_cidr_block_state = Some(SubnetCidrBlockState { state: Some("associating".into()), ..Default::default() });
+    shown.ipv6_cidr_block_state =
+        Some(SubnetCidrBlockState { state: Some("associating".into()), ..Default::default() });
     if let Some(subnet) = ec2.subnets.get_mut(id.as_str()) {
         subnet.ipv6 = Some(association);
     }
@@ -416,7 +418,11 @@ fn disassociate_block(
     let association = required(input.association_id, "associationId")?;
     let of = |subnet: &Subnet| subnet.ipv6.as_ref().is_some_and(|own| own.id == association);
     let Some((id, _)) = region.ec2.subnets.iter().find(|(_, subnet)| of(subnet)) else {
-        return Err(missing_ids("InvalidSubnetCidrBlockAssociationID.NotFound", "subnet CIDR block association", &[&association]));
+        return Err(missing_ids(
+            "InvalidSubnetCidrBlockAssociationID.NotFound",
+            "subnet CIDR block association",
+            &[&association],
+        ));
     };
     let id = id.clone();
     if region.ec2.interfaces.values().any(|interface| interface.subnet == id && !interface.ipv6.is_empty()) {

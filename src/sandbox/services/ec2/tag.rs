@@ -75,14 +75,19 @@ pub fn tag_set(tags: &Tags) -> Vec<Tag> {
 pub fn new_tags(specifications: Option<Vec<TagSpecification>>, resource_type: &str) -> Result<Tags, Refusal> {
     let mut tags = Vec::new();
     for specification in specifications.unwrap_or_default() {
-        let given = specification.resource_type.unwrap_or_default();
+        let Some(given) = specification.resource_type else {
+            return Err(refuse("InvalidParameter", "Tag specification resource type must have a value"));
+        };
         if given != resource_type {
             let message = format!("'{given}' is not a valid taggable resource type for this operation.");
             return Err(refuse("InvalidParameterValue", message));
         }
         let own = specification.tags.unwrap_or_default();
         if own.is_empty() {
-            return Err(refuse("InvalidParameterValue", "Tag specification must have at least one tag"));
+            // The part of EC2 that keeps networks has a code of its own.
+            let storage = matches!(resource_type, "volume" | "snapshot" | "image" | "instance");
+            let code = if storage { "InvalidParameterValue" } else { "InvalidParameter" };
+            return Err(refuse(code, "Tag specification must have at least one tag"));
         }
         tags.extend(own);
     }

@@ -21,8 +21,7 @@ pub fn launched(region: &mut Region, arguments: serde_json::Value) -> InstanceId
     let placement = region.ec2.default_subnet(&zone).and_then(|id| region.ec2.placement(&id)).unwrap();
     let mut data = serde_json::json!({"ImageId": "ami-12c6146b"});
     data.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
-    let launch =
-        Launch { data, placement, private_ip: None, min_count: 1, max_count: 1, client_token: None };
+    let launch = Launch { data, placement, private_ip: None, min_count: 1, max_count: 1, client_token: None };
     let now = call().now;
     region.world.with_groups(now, |groups| groups.run_instances(now, &launch)).unwrap().remove(0)
 }
