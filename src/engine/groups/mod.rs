@@ -3,8 +3,8 @@
 //! `policy`, `steps`, `target_tracking`, `cron`, `allocation`, `termination`, `cause` and `notice` are pure functions: what
 //! is decided, and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
 //! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
-//! (`workload`, `credits`). `warm_pool` and `warm_pool_passage` keep instances prepared beside a group. Left out, and refused
-//! by the sandbox: predictive scaling.
+//! (`workload`, `credits`). `warm_pool` and its neighbours keep instances prepared beside a group. Left out, and refused by
+//! the sandbox: predictive scaling.
 
 pub mod activity;
 mod activity_log;
@@ -43,6 +43,7 @@ pub mod target_tracking;
 pub mod termination;
 pub mod timing;
 pub mod warm_pool;
+mod warm_pool_health;
 mod warm_pool_passage;
 pub mod workload;
 
