@@ -72,7 +72,17 @@ impl Groups {
     /// `InvalidInstanceID.NotFound` and `IncorrectInstanceState`, and then nothing is done.
     pub fn stop_instances(&mut self, now: Timestamp, ids: &[InstanceId]) -> Result<Vec<StateChange>, Refusal> {
         self.check_states(ids, "stopped", &[Ec2State::Running, Ec2State::Stopping, Ec2State::Stopped])?;
-        Ok(ids.iter().map(|id| self.stop_instance(now, id)).collect())
+        Ok(ids.iter().map(|id| self.stop_by_user(now, id)).collect())
+    }
+
+    /// One on its way into its group or warm pool comes to nothing: the group gives the launch up.
+    fn stop_by_user(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {
+        let change = self.stop_instance(now, id);
+        let lifecycle = self.instances.get(id).and_then(|instance| instance.lifecycle());
+        if lifecycle.is_some_and(|state| state.is_pending() || state.is_warming()) {
+            self.abandon_launch_of_shut_down(now, id);
+        }
+        change
     }
 
     pub(super) fn stop_instance(&mut self, now: Timestamp, id: &InstanceId) -> StateChange {

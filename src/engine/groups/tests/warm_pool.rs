@@ -204,6 +204,33 @@ fn a_launch_into_the_pool_that_a_hook_abandons_is_tried_again() {
 }
 
 #[test]
+fn an_instance_that_a_user_stops_on_its_way_is_replaced() {
+    let mut stage = Stage::settled(1, 1, 2);
+    stage.put_hook(Transition::Launching);
+    stage.put_pool(WarmPoolChange::default());
+    stage.run_for(120);
+    assert_eq!(stage.pool(), "Warmed:Pending:Wait");
+    let stopped = stage.pooled_ids();
+    stage.call(|groups, now| groups.stop_instances(now, &stopped)).unwrap();
+    assert_eq!(stage.pool(), "");
+    stage.run_for(120);
+    stage.complete(Transition::Launching, ActionResult::Continue);
+    stage.want(2);
+    stage.run_for(120);
+    let stopped: Vec<InstanceId> = stage.member_ids();
+    let stopped: Vec<InstanceId> = stopped
+        .into_iter()
+        .filter(|id| stage.groups.instance(id).unwrap().lifecycle() != Some(LifecycleState::InService))
+        .collect();
+    assert_eq!(stopped.len(), 1, "{}", stage.states());
+    stage.call(|groups, now| groups.stop_instances(now, &stopped)).unwrap();
+    stage.run_for(120);
+    stage.complete(Transition::Launching, ActionResult::Continue);
+    stage.run_for(120);
+    assert_eq!(stage.states(), "InService InService");
+}
+
+#[test]
 fn a_group_that_shrinks_returns_instances_to_a_pool_that_reuses_them() {
     let reuse = WarmPoolChange { reuse_on_scale_in: Some(true), ..WarmPoolChange::default() };
     let mut stage = pooled((1, 2, 3), reuse);
@@ -309,7 +336,7 @@ fn unhealthy_instances_of_a_pool_are_replaced() {
     stage.run_for(300);
     let third = stage.pooled_ids()[0].clone();
     assert_ne!(third, second);
-    stage.call(|groups, now| groups.terminate_instances(now, &[third.clone()])).unwrap();
+    stage.call(|groups, now| groups.terminate_instances(now, std::slice::from_ref(&third))).unwrap();
     stage.run_for(300);
     assert_eq!(stage.pool(), "Warmed:Stopped");
     assert_ne!(stage.pooled_ids()[0], third);
