@@ -135,14 +135,14 @@ pub enum LaunchSource {
 pub struct TemplateSpecification {
     pub id: String,
     pub name: String,
-    /// A number, `$Latest` or `$Default`, resolved at each launch.
+    /// A number, `$Latest`, `$Default`, or nothing, which means the default one; resolved at each launch.
     pub version: String,
 }
 
 impl TemplateSpecification {
     /// Whether what it launches changes without the group's owner saying so.
     pub fn is_floating(&self) -> bool {
-        matches!(self.version.as_str(), "$Latest" | "$Default")
+        matches!(self.version.as_str(), "" | "$Latest" | "$Default")
     }
 }
 

@@ -54,7 +54,7 @@ impl Groups {
         let specification = TemplateSpecification {
             id: template.id.clone(),
             name: template.name.clone(),
-            version: version.unwrap_or("$Default").to_string(),
+            version: version.unwrap_or_default().to_string(),
         };
         self.resolve_template(&specification)?;
         Ok(specification)
@@ -184,6 +184,7 @@ impl Groups {
 pub(super) const DEFAULT_INSTANCE_TYPE: &str = "m1.small";
 
 fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedFrom, Value), Refusal> {
+    let wanted = if wanted.is_empty() { "$Default" } else { wanted };
     let version = super::version_or_refuse(template, wanted).map_err(|refusal| bad_template(&refusal.message))?;
     if LaunchArguments::read(&version.data).image_id.is_none() {
         return Err(bad_template("The request must contain the parameter ImageId"));

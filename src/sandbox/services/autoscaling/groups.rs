@@ -149,7 +149,7 @@ fn update(
     input: model::UpdateAutoScalingGroupInput,
 ) -> Result<model::UpdateAutoScalingGroupOutput, Refusal> {
     let request = settings_of!(input);
-    let group = existing(region, input.auto_scaling_group_name.as_deref())?;
+    let group = existing_or_null(region, input.auto_scaling_group_name.as_deref())?;
     let (name, settings) = (group.name.clone(), group.settings.clone());
     let size = |argument: &str, size: Option<i64>| size.map(|size| not_negative(argument, size)).transpose();
     let change = GroupChange {
@@ -160,6 +160,14 @@ fn update(
     };
     region.world.with_groups(call.now, |groups| groups.update_group(call.now, &name, change))?;
     Ok(model::UpdateAutoScalingGroupOutput {})
+}
+
+/// The group that an update is about.
+///
+/// # Errors
+/// `ValidationError` with AWS's text, as users published it for UpdateAutoScalingGroup and SetDesiredCapacity.
+fn existing_or_null<'a>(region: &'a Region, name: Option<&str>) -> Result<&'a Group, Refusal> {
+    existing(region, name).map_err(|_| Refusal::validation("AutoScalingGroup name not found - null"))
 }
 
 fn delete(
@@ -218,7 +226,7 @@ fn set_desired_capacity(
     call: &Call,
     input: model::SetDesiredCapacityInput,
 ) -> Result<model::SetDesiredCapacityOutput, Refusal> {
-    let name = group_name(input.auto_scaling_group_name.as_deref());
+    let name = existing_or_null(region, input.auto_scaling_group_name.as_deref())?.name.clone();
     let to = not_negative("DesiredCapacity", input.desired_capacity.unwrap_or_default())?;
     let honor = input.honor_cooldown.unwrap_or_default();
     region.world.with_groups(call.now, |groups| groups.set_desired_capacity(call.now, &name, to, honor))?;

@@ -125,7 +125,8 @@ fn template(id: &str, name: &str, version: String) -> model::LaunchTemplateSpeci
     model::LaunchTemplateSpecification {
         launch_template_id: Some(id.into()),
         launch_template_name: Some(name.into()),
-        version: Some(version),
+        // As on AWS, a version that nobody named is not shown.
+        version: (!version.is_empty()).then_some(version),
     }
 }
 

@@ -87,5 +87,10 @@ fn matches(tag: &model::TagDescription, filter: &model::Filter) -> bool {
         Some("value") => tag.value.as_ref(),
         _ => propagates.as_ref(),
     };
-    field.is_some_and(|field| filter.values.iter().flatten().any(|value| value == field))
+    // Letters of either case, since clients write a Boolean as True or true.
+    let is = |field: &String, value: &String| match filter.name.as_deref() {
+        Some("propagate-at-launch") => field.eq_ignore_ascii_case(value),
+        _ => field == value,
+    };
+    field.is_some_and(|field| filter.values.iter().flatten().any(|value| is(field, value)))
 }
