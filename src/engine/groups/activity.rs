@@ -17,6 +17,7 @@ pub struct Activity {
     pub group: GroupName,
     pub group_arn: String,
     pub kind: ActivityKind,
+    #[serde(default)]
     pub way: Way,
     /// Empty for an activity that never got as far as an instance.
     pub instance: Option<InstanceId>,
@@ -62,6 +63,13 @@ impl Side {
 pub struct Way {
     pub from: Side,
     pub to: Side,
+}
+
+/// What a state that was kept before there were warm pools means.
+impl Default for Way {
+    fn default() -> Self {
+        Self::LAUNCH
+    }
 }
 
 impl Way {

@@ -163,8 +163,10 @@ pub struct Membership {
     /// The activity that launches or terminates it now.
     pub(super) activity: Option<ActivityId>,
     /// Where it was before, and where it is or goes to.
+    #[serde(default)]
     pub(super) way: Way,
     /// It came from the warm pool, where it was prepared.
+    #[serde(default)]
     pub(super) warmed: bool,
     /// The lifecycle action that holds it up now.
     pub lifecycle_action: Option<LifecycleAction>,
