@@ -43,6 +43,11 @@ fn missing(ids: &[&str]) -> Refusal {
     missing_ids("InvalidPrefixListId.NotFound", "prefix list", ids)
 }
 
+/// The calls for managed lists write the code in another way, which terraform's provider waits for.
+fn missing_managed(ids: &[&str]) -> Refusal {
+    missing_ids("InvalidPrefixListID.NotFound", "prefix list", ids)
+}
+
 /// The list of a service that has gateway endpoints.
 pub fn gateway_prefix_list(region: &str, service: &str) -> Option<String> {
     let found = lists(region).into_iter().find(|list| list.prefix_list_name.as_deref() == Some(service));
@@ -117,7 +122,7 @@ impl Ec2 {
     fn own_prefix_list(&self, id: &str) -> Result<&OwnPrefixList, Refusal> {
         self.prefix_lists.get(id).ok_or_else(|| match self.has_prefix_list(id) {
             true => refuse("OperationNotPermitted", format!("The prefix list '{id}' is managed by AWS.")),
-            false => missing(&[id]),
+            false => missing_managed(&[id]),
         })
     }
 }
@@ -261,7 +266,7 @@ const PREFIX_LISTS: Kind<PrefixList> = Kind {
 const MANAGED_PREFIX_LISTS: Kind<ManagedPrefixList> = Kind {
     id: |list| &list.prefix_list_id,
     id_parameter: "prefixListIdSet",
-    missing,
+    missing: missing_managed,
     tags: |list| &list.tags,
     filters: &[
         ("owner-id", |list| one(&list.owner_id)),
