@@ -93,7 +93,7 @@ impl Keys {
         let mut about = about.to_vec();
         about.extend([("aws:SourceAccount", account), ("kms:CallerAccount", account)]);
         let allowed = |action: &&str| key.evaluate(caller, action, &about) == Verdict::Allowed;
-        key.state == KeyState::Enabled && ACTIONS_OF_SENDERS.iter().all(|action| allowed(action))
+        key.state == KeyState::Enabled && ACTIONS_OF_SENDERS.iter().all(allowed)
     }
 
     /// Whether `name` is the key that AWS manages for a service.

@@ -278,8 +278,10 @@ impl Universe {
         {
             call.bring(elsewhere.ec2.clone());
         }
-        let global = matches!(request.service.name, "iam" | "sts");
-        let place = if global { home(&request.region) } else { &request.region };
+        let place = match is_global(request.service, shape.name) {
+            true => home(&request.region),
+            false => &request.region,
+        };
         self.region(&account, place).advance(call.now);
         if let Some(mut earlier) = self.earlier(&account, place, call.now, strike.stale_by) {
             return (operation.handler)(&mut earlier, call, input);
@@ -324,7 +326,13 @@ fn with_page(mut input: Value, takes: &[&str], size: Option<i64>) -> Value {
     input
 }
 
-/// Users, roles and the credentials they were given are one for all regions of a partition; they stand in this one.
+/// Users, roles, the credentials they were given, and dashboards are one for all regions of a partition. Source: IAM User
+/// Guide, "What is IAM?", and CloudWatch user guide, "Using Amazon CloudWatch dashboards".
+fn is_global(service: &Service, operation: &str) -> bool {
+    matches!(service.name, "iam" | "sts") || (service.name == "cloudwatch" && operation.contains("Dashboard"))
+}
+
+/// The region in which a partition keeps what has none.
 fn home(region: &str) -> &'static str {
     match Place::new(region, "").partition.as_str() {
         "aws-cn" => "cn-north-1",

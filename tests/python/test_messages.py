@@ -97,6 +97,14 @@ def test_dashboards_are_kept_and_a_broken_one_is_refused(sandbox, tidy):
     assert cloudwatch.put_dashboard(DashboardName="messages", DashboardBody=body)["DashboardValidationMessages"] == []
     tidy.append((cloudwatch.delete_dashboards, {"DashboardNames": ["messages"]}))
     assert cloudwatch.get_dashboard(DashboardName="messages")["DashboardBody"] == body
+    elsewhere = boto3.client(
+        "cloudwatch",
+        endpoint_url=sandbox.url,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    assert elsewhere.get_dashboard(DashboardName="messages")["DashboardBody"] == body
     entries = cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix="mess").search("DashboardEntries")
     assert [entry["DashboardName"] for entry in entries] == ["messages"]
     metric = {"type": "metric", "properties": {"metrics": [["AWS/EC2", "CPUUtilization"]]}}

@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
+use super::page;
 use crate::engine::Refusal;
 use crate::engine::keys::{Key, KeyState};
 use crate::sandbox::models::kms as model;
@@ -124,20 +122,14 @@ fn pairs(tags: Option<Vec<model::Tag>>) -> BTreeMap<String, String> {
 }
 
 /// One page of `items`, named by their keys, and where the next begins.
-fn page<T>(
+fn listed<T>(
     items: impl Iterator<Item = (String, T)>,
     limit: Option<i64>,
     marker: Option<String>,
 ) -> Result<(Vec<T>, Option<String>), Refusal> {
     let invalid = || Refusal::new("InvalidMarkerException", 400, "The marker is not one of this list.");
-    let after = marker.map(|marker| URL_SAFE_NO_PAD.decode(marker)).transpose().map_err(|_| invalid())?;
-    let after = after.map(String::from_utf8).transpose().map_err(|_| invalid())?;
     let size = limit.unwrap_or(ITEMS_PER_PAGE).max(1) as usize;
-    let rest = items.filter(|(name, _)| after.as_ref().is_none_or(|after| name > after));
-    let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
-    let more = page.len() > size;
-    page.truncate(size);
-    let next = page.last().filter(|_| more).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
+    let (page, next) = page::after(items, marker.as_deref(), size, invalid)?;
     Ok((page.into_iter().map(|(_, item)| item).collect(), next))
 }
 
@@ -194,7 +186,7 @@ fn list_keys(region: &mut Region, call: &Call, input: model::ListKeysInput) -> R
         let entry = model::KeyListEntry { key_id: Some(key.id.clone()), key_arn: Some(key.arn.clone()) };
         (key.id.clone(), entry)
     };
-    let (keys, next_marker) = page(region.world.keys.iter().map(shown), input.limit, input.marker)?;
+    let (keys, next_marker) = listed(region.world.keys.iter().map(shown), input.limit, input.marker)?;
     Ok(model::ListKeysOutput { keys: Some(keys), truncated: Some(next_marker.is_some()), next_marker })
 }
 
@@ -340,7 +332,7 @@ fn list_aliases(
             };
             (name.clone(), entry)
         });
-    let (aliases, next_marker) = page(found, input.limit, input.marker)?;
+    let (aliases, next_marker) = listed(found, input.limit, input.marker)?;
     Ok(model::ListAliasesOutput { aliases: Some(aliases), truncated: Some(next_marker.is_some()), next_marker })
 }
 
@@ -405,6 +397,6 @@ fn list_resource_tags(
     let shown = |(key, value): (&String, &String)| {
         (key.clone(), model::Tag { tag_key: Some(key.clone()), tag_value: Some(value.clone()) })
     };
-    let (tags, next_marker) = page(key.tags.iter().map(shown), input.limit, input.marker)?;
+    let (tags, next_marker) = listed(key.tags.iter().map(shown), input.limit, input.marker)?;
     Ok(model::ListResourceTagsOutput { tags: Some(tags), truncated: Some(next_marker.is_some()), next_marker })
 }

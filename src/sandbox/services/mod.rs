@@ -5,6 +5,7 @@ pub mod cloudwatch;
 pub mod ec2;
 pub mod iam;
 pub mod kms;
+mod page;
 pub mod sns;
 pub mod sqs;
 pub mod ssm;

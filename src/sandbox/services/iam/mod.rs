@@ -203,16 +203,10 @@ fn page<T>(
     max_items: Option<i64>,
     marker: Option<String>,
 ) -> Result<Page<T>, Refusal> {
-    let invalid = || Refusal::validation("Invalid Marker.");
-    let after = marker.map(|marker| URL_SAFE_NO_PAD.decode(marker)).transpose().map_err(|_| invalid())?;
-    let after = after.map(String::from_utf8).transpose().map_err(|_| invalid())?;
     let size = max_items.unwrap_or(ITEMS_PER_PAGE).max(1) as usize;
-    let rest = items.filter(|(name, _)| after.as_ref().is_none_or(|after| name > after));
-    let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
-    let truncated = page.len() > size;
-    page.truncate(size);
-    let marker = page.last().filter(|_| truncated).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
-    Ok(Page { items: page.into_iter().map(|(_, item)| item).collect(), truncated, marker })
+    let invalid = || Refusal::validation("Invalid Marker.");
+    let (page, marker) = super::page::after(items, marker.as_deref(), size, invalid)?;
+    Ok(Page { items: page.into_iter().map(|(_, item)| item).collect(), truncated: marker.is_some(), marker })
 }
 
 /// Who owns inline and attached policies has them like this.

@@ -14,10 +14,11 @@ mod subscriptions;
 mod topics;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::page::Page as Listed;
 use crate::engine::Refusal;
 use crate::engine::ids::Ids;
 use crate::engine::topics::Tags;
@@ -63,9 +64,6 @@ fn pairs(tags: Option<Vec<model::Tag>>) -> Tags {
     tags.unwrap_or_default().into_iter().map(pair).collect()
 }
 
-/// Entries by their keys, and where the next page starts.
-type Listed<T> = (Vec<(String, T)>, Option<String>);
-
 /// One page of `items`, which are in the order of their names, and where the next begins.
 fn page<T>(items: impl Iterator<Item = (String, T)>, token: Option<&str>) -> Result<Listed<T>, Refusal> {
     page_of(items, token, ITEMS_PER_PAGE)
@@ -76,19 +74,7 @@ fn page_of<T>(
     token: Option<&str>,
     size: usize,
 ) -> Result<Listed<T>, Refusal> {
-    let after = match token {
-        Some(token) => {
-            let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("NextToken"))?;
-            Some(String::from_utf8(bytes).map_err(|_| invalid("NextToken"))?)
-        }
-        None => None,
-    };
-    let rest = items.skip_while(|(name, _)| after.as_ref().is_some_and(|after| name <= after));
-    let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
-    let more = page.len() > size;
-    page.truncate(size);
-    let next = page.last().filter(|_| more).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
-    Ok((page, next))
+    super::page::after(items, token, size, || invalid("NextToken"))
 }
 
 fn attributes(
