@@ -38,9 +38,9 @@ impl Shown<'_> {
             document.insert("actionsSuppressedReason".into(), reason.clone().into());
         }
         document.insert("value".into(), json!(self.state.value));
-        document.insert("reason".into(), self.state.reason.clone().into());
+        document.insert("reason".into(), self.state.reason.as_str().into());
         if let Some(data) = &self.state.reason_data {
-            document.insert("reasonData".into(), data.clone().into());
+            document.insert("reasonData".into(), data.as_str().into());
         }
         document.insert("timestamp".into(), self.at.cloudwatch_millis().into());
         Value::Object(document)
@@ -137,7 +137,7 @@ impl Alarms {
 
     fn state_change(&self, item: &HistoryItem, known: &mut Known, old: &StateSummary, new: &StateSummary) -> Value {
         let since = known.state_at.replace(item.at).unwrap_or(item.at);
-        known.reason = Some(new.reason.clone());
+        known.reason = Some(new.reason.to_string());
         let about = known.about.clone().or_else(|| self.described(&item.alarm)).unwrap_or_default();
         json!({
             "alarmName": item.alarm,

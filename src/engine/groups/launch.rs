@@ -14,7 +14,7 @@ use super::instance::{Ec2State, Health, Instance, LaunchedFrom, LifecycleState, 
 use super::launch_template::{LaunchArguments, LaunchTemplate, TemplateRef};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
-use crate::engine::names::{GroupName, InstanceId, Zone};
+use crate::engine::names::{GroupName, InstanceId};
 
 const BAD_TEMPLATE: &str = "You must use a valid fully-formed launch template.";
 

@@ -682,5 +682,3 @@ structure! { VerifySMSSandboxPhoneNumberResult VERIFY_SMS_SANDBOX_PHONE_NUMBER_R
 } }
 
 pub static BOOLEAN: Shape = Shape::new("boolean", Kind::Boolean);
-
-pub static STRING: Shape = Shape::new("string", Kind::String);

@@ -166,6 +166,11 @@ fn range(rules: Rules, number: f64, text: &str, at: &str, found: &mut Vec<Broken
     if let Some(max) = rules.max.filter(|max| number > *max as f64) {
         found.push(Broken { at: at.into(), value: Some(text.into()), constraint: Constraint::AtMost(max) });
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn ec2_takes_enumerations_in_any_case_and_names_of_attributes_as_they_are() {

@@ -217,7 +217,7 @@ impl GroupStage {
             arn: self.world.place.arn("cloudwatch", &format!("alarm:{name}")),
             old_state: AlarmState::Alarm,
             new_state: AlarmState::Alarm,
-            reason: String::new(),
+            reason: "".into(),
             state_changed_at: now,
             configuration_updated_at: now,
             newest_value: Some(90.0),

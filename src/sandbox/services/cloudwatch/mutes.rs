@@ -1,6 +1,6 @@
 //! Mute rules: put, get, list, delete.
 
-use super::{offset, page, page_size, tags};
+use super::{offset, page, page_size, pairs_of_tags};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::alarms::mute::{MuteRequest, MuteRule};
@@ -36,7 +36,7 @@ fn put_alarm_mute_rule(
     call: &Call,
     input: model::PutAlarmMuteRuleInput,
 ) -> Result<model::PutAlarmMuteRuleOutput, Refusal> {
-    let tags = tags(input.tags);
+    let tags = pairs_of_tags(input.tags);
     let schedule = input.rule.unwrap_or_default().schedule.unwrap_or_default();
     let request = MuteRequest {
         name: input.name.unwrap_or_default(),

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use crate::clock::Timestamp;
 use crate::engine::groups::Timing;
+use crate::sandbox::faults::Strike;
 use crate::sandbox::models::SERVICES;
 use crate::sandbox::universe::{Reply, Universe};
 use crate::sandbox::wire::request::Request;
@@ -17,7 +18,8 @@ fn ask(universe: &mut Universe, now: Timestamp, key: &str, operation: &str, inpu
     let input = json::decode(input, shape.input, "").unwrap();
     let call = validate::check(service, shape.input, &input).map(|()| (shape, input));
     let (protocol, region, access_key) = (Protocol::Query, "eu-west-1".to_string(), key.to_string());
-    let reply = universe.answer(&Request { service, protocol, region, access_key, call }, now, "http://x");
+    let reply =
+        universe.answer(&Request { service, protocol, region, access_key, call }, now, "http://x", &Strike::default());
     let Reply::Now(answer) = reply else { panic!("{operation} waits") };
     String::from_utf8(answer.body).unwrap()
 }

@@ -26,7 +26,7 @@ fn envelope(message: &Value) -> Result<Envelope, Failure> {
         token: take("Token"),
         topic_arn: take("TopicArn").unwrap_or_default(),
         subject: take("Subject"),
-        message: take("Message").unwrap_or_default(),
+        message: take("Message").unwrap_or_default().into(),
         subscribe_url: take("SubscribeURL"),
         timestamp: take("Timestamp").unwrap_or_default(),
         signature_version: read_version(take("SignatureVersion").as_deref())?,
