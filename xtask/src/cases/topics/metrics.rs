@@ -149,7 +149,7 @@ fn check_alarm(case: &Case) -> Result<(), Failure> {
     if let Some(pattern) = case.expect.opt_str("state_reason_pattern")? {
         let at = instant("12:00:00")?.format("%d/%m/%y %H:%M:%S");
         let expected = pattern.replace("<dd/MM/yy HH:mm:ss>", &at);
-        if change.reason.as_str() != expected {
+        if change.reason != expected {
             return Err(Failure::differs("state_reason_pattern", &json!(expected), &json!(change.reason)));
         }
     }

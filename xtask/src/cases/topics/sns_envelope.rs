@@ -135,7 +135,7 @@ impl Request {
         let last = sns.mailbox().into_iter().rfind(|one| one.protocol == protocol && one.kind == self.kind);
         Ok(last.map(|delivery| Arrived {
             protocol: protocol.into(),
-            body: delivery.body.into(),
+            body: delivery.body.to_string(),
             beside: Value::Null,
             system: json!({"Subject": delivery.subject}),
             headers: delivery.headers.into_iter().collect(),
