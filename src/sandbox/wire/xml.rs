@@ -59,12 +59,14 @@ fn members(out: &mut String, shape: &Shape, value: &Value) {
 
 fn element(out: &mut String, name: &str, shape: &Shape, value: &Value) {
     match (&shape.kind, value) {
-        (Kind::List { of, flattened: true, .. }, Value::List(items)) => {
+        // Without an element around them, entries stand under their own name where they have one: SQS's `<Message>`.
+        (Kind::List { of, item, flattened: true }, Value::List(items)) => {
+            let name = if *item == "member" { name } else { item };
             items.iter().for_each(|item| element(out, name, of, item));
         }
-        (Kind::Map { value: of, key_name, value_name, flattened: true, .. }, Value::Map(entries)) => {
+        (Kind::Map { value: of, key_name, value_name, item, flattened: true }, Value::Map(entries)) => {
             for (key, value) in entries {
-                entry(out, name, (key_name, key), (value_name, of, value));
+                entry(out, item, (key_name, key), (value_name, of, value));
             }
         }
         (_, Value::Null) => {}
@@ -119,4 +121,26 @@ fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::sandbox::models::sqs;
+
+    /// The form of the answers in the SQS API Reference of the Query protocol, which terraform's provider 3.39 reads.
+    #[test]
+    fn entries_of_flattened_lists_and_maps_stand_under_their_own_names() {
+        let attributes = IndexMap::from([("SenderId".to_string(), Value::String("1".into()))]);
+        let message =
+            Value::Structure(vec![("MessageId", Value::String("m".into())), ("Attributes", Value::Map(attributes))]);
+        let output = Value::Structure(vec![("Messages", Value::List(vec![message]))]);
+        let operation = sqs::SERVICE.operation("ReceiveMessage").unwrap();
+        let answer = answer(&sqs::SERVICE, operation, Protocol::Query, &output, "r");
+        let expected =
+            "<Message><MessageId>m</MessageId><Attribute><Name>SenderId</Name><Value>1</Value></Attribute></Message>";
+        assert!(answer.contains(expected), "{answer}");
+    }
 }
