@@ -61,7 +61,7 @@ fn element(out: &mut String, name: &str, shape: &Shape, value: &Value) {
     match (&shape.kind, value) {
         // Without an element around them, entries stand under their own name where they have one: SQS's `<Message>`.
         (Kind::List { of, item, flattened: true }, Value::List(items)) => {
-            let name = if *item == "member" { name } else { item };
+            let name = if *item == "member" { name } else { *item };
             items.iter().for_each(|item| element(out, name, of, item));
         }
         (Kind::Map { value: of, key_name, value_name, item, flattened: true }, Value::Map(entries)) => {
