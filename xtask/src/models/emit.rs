@@ -267,10 +267,11 @@ impl<'a> Emitter<'a> {
     }
 
     fn scalar(&mut self, name: &str, shape: &Value) -> Result<(), String> {
-        if self.table_of(name) != names::table(name) {
+        let kind = primitive(shape).ok_or_else(|| format!("{name} has an unknown type"))?.1;
+        // `String` and `string` are both the common one.
+        if self.rules(name).is_empty() {
             return Ok(());
         }
-        let kind = primitive(shape).ok_or_else(|| format!("{name} has an unknown type"))?.1;
         self.table(name, &format!("Shape::new({name:?}, Kind::{kind})"));
         Ok(())
     }
