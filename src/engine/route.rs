@@ -1,7 +1,7 @@
 //! What one part of the world asks of another, carried across. The only file in which the parts meet.
 
 use super::World;
-use super::alarms::{ActionOutcome, AlarmSnapshot, AlarmState, Firing, Subject};
+use super::alarms::{ActionOutcome, AlarmSnapshot, AlarmState, Firing, MetricAlarm, MetricStat, Subject};
 use super::groups::Outcome;
 use super::groups::target_tracking::Reading;
 use super::metrics::Resolution;
@@ -62,6 +62,8 @@ impl World {
     }
 
     fn act_on_policy(&mut self, now: Timestamp, policy_arn: &str, alarm: &AlarmSnapshot) -> ActionOutcome {
+        let aggregated = self.aggregated(now, policy_arn, alarm);
+        let alarm = aggregated.as_ref().unwrap_or(alarm);
         let alarms = &self.alarms;
         let readings = |name: &AlarmName| {
             let alarm = alarms.get(name)?;
@@ -74,6 +76,19 @@ impl World {
             }
             Err(error) => ActionOutcome::Failed { error },
         }
+    }
+
+    /// The alarm with the newest minimum or maximum of its metric, for a step policy that asks for one of these.
+    ///
+    /// `None` where the alarm's own data point counts: the policy asks for the average, the alarm is on math, or nothing was
+    /// measured.
+    fn aggregated(&self, now: Timestamp, policy_arn: &str, alarm: &AlarmSnapshot) -> Option<AlarmSnapshot> {
+        let statistic = self.groups.aggregation(policy_arn)?;
+        let stat = MetricStat { statistic, ..alarm.config.watched.metric()?.clone() };
+        let config = MetricAlarm { watched: stat.into(), ..(*alarm.config).clone() };
+        let points = config.evaluation_points(now, &self.metrics);
+        let newest_value = Some(points.iter().rev().find_map(|point| point.value)?);
+        Some(AlarmSnapshot { newest_value, ..alarm.clone() })
     }
 
     /// Carries what groups did to topics, metrics and (for target tracking) alarms.

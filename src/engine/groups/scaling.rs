@@ -16,6 +16,7 @@ use super::{Groups, Outcome};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::alarms::{AlarmSnapshot, Comparison};
+use crate::engine::metrics::Statistic;
 use crate::engine::names::{GroupName, PolicyArn, PolicyName};
 
 /// Who asks a policy to act.
@@ -66,6 +67,17 @@ impl Groups {
         }
         self.settle(now);
         Ok(std::mem::take(&mut self.outcomes))
+    }
+
+    /// How a step policy wants the metric aggregated, when not as an average: `Minimum` or `Maximum`.
+    pub fn aggregation(&self, policy_arn: &str) -> Option<Statistic> {
+        let (group, policy) = self.find_policy(policy_arn)?;
+        match &self.groups.get(&group)?.policies.get(&policy)?.kind {
+            PolicyKind::Step { aggregation: Some(kind), .. } => {
+                [Statistic::Minimum, Statistic::Maximum].into_iter().find(|statistic| statistic.to_string() == *kind)
+            }
+            _ => None,
+        }
     }
 
     fn find_policy(&self, arn: &str) -> Option<(GroupName, PolicyName)> {

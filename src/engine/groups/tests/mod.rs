@@ -1,5 +1,6 @@
 //! A group over virtual time: what happens when, and in which words it is told.
 
+mod aggregation;
 mod mixed;
 mod moves;
 mod over_time;

@@ -129,9 +129,9 @@ fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal
         })
     };
     let aggregation = input.metric_aggregation_type.clone();
-    // The engine reads the alarm's own newest data point, which is an average only if the alarm's statistic is.
-    if aggregation.as_deref().is_some_and(|kind| kind != AVERAGE) {
-        return Err(not_reproduced("MetricAggregationType other than Average"));
+    if let Some(other) = aggregation.as_deref().filter(|kind| ![AVERAGE, "Minimum", "Maximum"].contains(kind)) {
+        let text = format!("Invalid MetricAggregationType {other}: must be Minimum, Maximum or Average");
+        return Err(Refusal::validation(text));
     }
     Ok(PolicyKind::Step {
         steps: input.step_adjustments.iter().flatten().map(step).collect::<Result<Vec<_>, Refusal>>()?,
