@@ -8,6 +8,9 @@ use crate::engine::groups::{LaunchSource, Placement};
 use crate::engine::names::{SubnetId, Zone};
 use crate::sandbox::region::Region;
 
+/// Source: User Guide, "Set the default instance warmup": at most an hour.
+const LONGEST_DEFAULT_WARMUP_SECS: i64 = 3600;
+
 /// The settings that a request mentions.
 #[derive(Default)]
 pub struct SettingsRequest {
@@ -60,6 +63,10 @@ impl SettingsRequest {
         match self.default_instance_warmup {
             None => {}
             Some(-1) => settings.default_instance_warmup_secs = None,
+            Some(secs) if secs > LONGEST_DEFAULT_WARMUP_SECS => {
+                let text = format!("DefaultInstanceWarmup must be between 0 and {LONGEST_DEFAULT_WARMUP_SECS}");
+                return Err(Refusal::validation(text));
+            }
             Some(secs) => {
                 settings.default_instance_warmup_secs = Some(not_negative("DefaultInstanceWarmup", secs)?);
             }
