@@ -36,6 +36,10 @@ pub fn decode(json: Json, shape: &'static Shape, at: &str) -> Result<Value, Unre
         (Kind::Integer, Json::Number(number)) => {
             number.as_i64().map(Value::Integer).ok_or_else(|| unreadable("an integer"))
         }
+        // JSON has no numbers for these; the protocol writes them as texts.
+        (Kind::Double, Json::String(text)) if ["NaN", "Infinity", "-Infinity"].contains(&text.as_str()) => {
+            text.parse().map(Value::Double).map_err(|_| unreadable("a number"))
+        }
         (Kind::Double, Json::Number(number)) => {
             number.as_f64().map(Value::Double).ok_or_else(|| unreadable("a number"))
         }
