@@ -192,7 +192,7 @@ impl Limits {
 }
 
 /// The service's own answer to a caller that is too fast.
-pub(super) fn throttled(service: &str) -> Refusal {
+pub fn throttled(service: &str) -> Refusal {
     match service {
         "ec2" => Refusal::new("RequestLimitExceeded", 503, "Request limit exceeded."),
         "sns" => Refusal::new("ThrottlingException", 400, "Rate exceeded"),

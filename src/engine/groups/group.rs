@@ -25,6 +25,10 @@ use crate::engine::names::{GroupName, InstanceId, PolicyName, TopicArn, Zone};
 /// `DefaultCooldown` when the caller leaves it out. Source: CreateAutoScalingGroup.
 pub const DEFAULT_COOLDOWN_SECS: u32 = 300;
 
+/// `HealthCheckGracePeriod` that AWS's console sends when a person leaves it alone; the API has none.
+/// Source: User Guide, "Set the health check grace period".
+pub const CONSOLE_GRACE_SECS: u32 = 300;
+
 /// Quotas of one account in one region, or of one group. Source: User Guide, quotas.
 pub const MAX_GROUPS: usize = 500;
 pub const MAX_LAUNCH_CONFIGURATIONS: usize = 200;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::group::Settings;
 use crate::engine::Refusal;
 use crate::engine::names::AlarmName;
 
@@ -51,6 +52,14 @@ impl Default for RefreshPreferences {
 }
 
 impl RefreshPreferences {
+    /// How long new instances warm up: as asked, else as long as the group's, else its grace period.
+    ///
+    /// Source: User Guide, "Understand the default values for an instance refresh".
+    pub fn effective_warmup_secs(&self, settings: &Settings) -> u32 {
+        let default = settings.default_instance_warmup_secs.unwrap_or(settings.health_check_grace_secs);
+        self.instance_warmup_secs.unwrap_or(default)
+    }
+
     /// # Errors
     /// `ValidationError` for what contradicts itself.
     pub fn check(&self) -> Result<(), Refusal> {

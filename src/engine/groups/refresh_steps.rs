@@ -239,8 +239,7 @@ impl Groups {
         let Some(group) = self.groups.get(name) else { return progress };
         let Some(refresh) = group.active_refresh() else { return progress };
         let settings = &group.settings;
-        let default = settings.default_instance_warmup_secs.unwrap_or(settings.health_check_grace_secs);
-        let warmup = Duration::from_secs(u64::from(refresh.preferences.instance_warmup_secs.unwrap_or(default)));
+        let warmup = Duration::from_secs(u64::from(refresh.preferences.effective_warmup_secs(settings)));
         for id in &group.members {
             let Some(member) = self.instances.get(id).and_then(|instance| instance.membership.as_ref()) else {
                 continue;

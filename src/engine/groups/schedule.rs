@@ -5,6 +5,7 @@
 //! at its instant. One that never runs again is removed after its last run, where AWS keeps it until its end time.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundl
 
 /// The zone of a schedule that names none. Source: API reference, PutScheduledUpdateGroupAction.
 const DEFAULT_ZONE: &str = "Etc/UTC";
+
+/// How late AWS may run an action. Nothing waits for it here. Source: User Guide, "Scheduled scaling".
+pub const MAX_DELAY: Duration = Duration::from_secs(120);
 
 /// A zone by its name in the IANA database.
 pub fn time_zone(name: &str) -> Option<TimeZone> {

@@ -2,6 +2,7 @@
 //! Start at [`Timing`].
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,18 @@ pub const LAUNCH_FAILURES_END_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// How long EC2 shows terminated instances. Source: EC2 User Guide, "Terminate your instance": about an hour.
 pub const TERMINATED_SHOWN_FOR: Duration = Duration::from_secs(3600);
+
+/// What samples of AWS show of a delay, shortest and longest, in seconds: how far a recording may be from what is chosen
+/// here. From a higher desired capacity to the launch.
+pub const LAUNCH_SEEN: RangeInclusive<u64> = 8..=14;
+/// From a lower desired capacity to the termination.
+pub const TERMINATE_SEEN: RangeInclusive<u64> = 21..=27;
+/// From the termination to `terminated`.
+pub const SHUT_DOWN_SEEN: RangeInclusive<u64> = 22..=51;
+/// From the launch to the end of its activity: 5 s (2026), 32 s (2013, 2020).
+pub const READY_SEEN: RangeInclusive<u64> = 5..=32;
+/// From the termination of an unhealthy instance to the launch of its replacement.
+pub const REPLACEMENT_SEEN: RangeInclusive<u64> = 1..=1;
 
 impl Timing {
     fn delays(self) -> Delays {
