@@ -132,9 +132,14 @@ impl Members {
         }
     }
 
-    fn unread(&self) -> Vec<String> {
+    /// The names that nobody has read, in the file's order.
+    pub fn names_unread(&self) -> Vec<String> {
         let read = self.read.borrow();
-        self.names().filter(|name| !read.contains(*name)).map(|name| format!("{}.{name}", self.place)).collect()
+        self.names().filter(|name| !read.contains(*name)).map(str::to_string).collect()
+    }
+
+    fn unread(&self) -> Vec<String> {
+        self.names_unread().iter().map(|name| format!("{}.{name}", self.place)).collect()
     }
 }
 
@@ -219,7 +224,7 @@ impl Case {
     }
 }
 
-fn text_matches(suffix: &str, text: &str, got: &str) -> Result<bool, Failure> {
+pub fn text_matches(suffix: &str, text: &str, got: &str) -> Result<bool, Failure> {
     Ok(match suffix {
         "" => got == text,
         "_contains" => got.contains(text),

@@ -6,6 +6,7 @@
 
 mod api;
 mod case;
+mod document;
 mod failure;
 mod file;
 mod group_stage;

@@ -7,6 +7,7 @@ use scaleproof::engine::alarms::history::StateSummary;
 use scaleproof::engine::alarms::validate::AlarmRequest;
 use scaleproof::engine::alarms::{AlarmState, TreatMissingData};
 use scaleproof::engine::groups::Timing;
+use scaleproof::engine::metrics::math::{QueryRequest, StatRequest};
 use scaleproof::engine::metrics::{MetricKey, Resolution, Sample, Values};
 use scaleproof::engine::names::{AlarmName, Place};
 use scaleproof::engine::{Refusal, World};
@@ -57,7 +58,7 @@ pub fn request(given: &Members) -> Result<AlarmRequest, Failure> {
     let extended_statistic = text("extended_statistic")?;
     let statistic = text("statistic")?;
     let default = extended_statistic.is_none().then(|| "Average".to_string());
-    Ok(AlarmRequest {
+    Ok::<_, Failure>(AlarmRequest {
         name: NAME.into(),
         namespace: Some("Cases".into()),
         metric_name: Some("Metric".into()),
@@ -73,6 +74,93 @@ pub fn request(given: &Members) -> Result<AlarmRequest, Failure> {
         evaluate_low_sample_count_percentile: text("evaluate_low_sample_count_percentile")?,
         ..AlarmRequest::default()
     })
+    .and_then(|request| with_math(given, request))
+}
+
+/// The same on metric math, if the case gives an expression or the API's `Metrics`. Every metric in them is the one that
+/// the case measures.
+fn with_math(given: &Members, request: AlarmRequest) -> Result<AlarmRequest, Failure> {
+    // Reads the words for the kind of alarm, which the rest then says more exactly.
+    is_math(given)?;
+    let metrics = match given.opt_list("metrics")?.map_or_else(|| given.opt_list("Metrics"), |list| Ok(Some(list)))? {
+        Some(list) => list.iter().map(query).collect(),
+        None => match expression(given)? {
+            Some(expression) => vec![stat_query("m1", &request), expression_query(expression, request.period_secs)],
+            None => return Ok(request),
+        },
+    };
+    let period_secs = None;
+    let (statistic, extended_statistic, namespace, metric_name, unit) = (None, None, None, None, None);
+    Ok(AlarmRequest { metrics, period_secs, statistic, extended_statistic, namespace, metric_name, unit, ..request })
+}
+
+/// The expression, under any of its names; `metric_math` may also say only that there is one.
+fn expression(given: &Members) -> Result<Option<String>, Failure> {
+    for name in ["expression", "Expression", "metric_math"] {
+        match given.get(name) {
+            Some(Value::String(text)) => return Ok(Some(text.clone())),
+            Some(Value::Bool(true)) => return Ok(Some("m1".into())),
+            _ => {}
+        }
+    }
+    Ok(is_math(given)?.then(|| "m1 + 0".into()))
+}
+
+/// Whether words of the case say that its alarm is on metric math.
+pub fn is_math(given: &Members) -> Result<bool, Failure> {
+    for name in ["kind", "alarm", "metrics", "Metrics", "expression", "metric_math"] {
+        match given.get(name) {
+            Some(Value::String(text)) if name.starts_with("metric_") || name == "expression" => {
+                return Ok(!text.is_empty());
+            }
+            Some(Value::String(text)) => return Ok(text.contains("math") || text.contains("expression")),
+            Some(Value::Array(_) | Value::Bool(true)) => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+fn stat_query(id: &str, request: &AlarmRequest) -> QueryRequest {
+    QueryRequest {
+        id: id.into(),
+        stat: Some(StatRequest {
+            namespace: "Cases".into(),
+            name: "Metric".into(),
+            statistic: request.extended_statistic.clone().or(request.statistic.clone()).unwrap_or_default(),
+            period_secs: request.period_secs.unwrap_or(60),
+            unit: request.unit.clone(),
+            ..StatRequest::default()
+        }),
+        return_data: Some(false),
+        ..QueryRequest::default()
+    }
+}
+
+fn expression_query(expression: String, period_secs: Option<i64>) -> QueryRequest {
+    QueryRequest { id: "e1".into(), expression: Some(expression), period_secs, ..QueryRequest::default() }
+}
+
+/// One of `Metrics`, as the API has it.
+fn query(query: &Value) -> QueryRequest {
+    let text = |value: &Value| value.as_str().map(str::to_string);
+    let stat = query.get("MetricStat").map(|stat| StatRequest {
+        namespace: "Cases".into(),
+        name: "Metric".into(),
+        statistic: text(&stat["Stat"]).unwrap_or_default(),
+        period_secs: stat["Period"].as_i64().unwrap_or(60),
+        unit: text(&stat["Unit"]),
+        ..StatRequest::default()
+    });
+    QueryRequest {
+        id: text(&query["Id"]).unwrap_or_default(),
+        expression: text(&query["Expression"]),
+        stat,
+        label: text(&query["Label"]),
+        return_data: query["ReturnData"].as_bool(),
+        period_secs: query["Period"].as_i64(),
+        ..QueryRequest::default()
+    }
 }
 
 /// One alarm in a world of its own.

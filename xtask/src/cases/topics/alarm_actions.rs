@@ -27,7 +27,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         () if given.has("from_") => check_repetition(case),
         () if given.has("created_with") => check_first_evaluation(case),
         () if given.has("state_set") => check_set_state(case),
-        () if given.has("alarm") => check_support(case),
+        () if given.has("alarm") || given.has("kind") => check_support(case),
         () if given.has("action") => check_target(case),
         () => Err("given has neither operation, from_, created_with, state_set, alarm nor action".into()),
     }
@@ -98,7 +98,8 @@ fn check_operation(case: &Case) -> Result<(), Failure> {
         stage.api.call("sns", "CreateTopic", json!({"Name": "ops"}))?;
     }
     stage.set(case.given.str("state_before")?)?;
-    let enables = call.contains("EnableAlarmActions") || call.starts_with("enable");
+    let plain = call.to_lowercase().replace(['-', ' '], "");
+    let enables = ["enable", "reenable"].iter().any(|verb| plain.starts_with(verb));
     if meets.contains("actions disabled") || enables {
         stage.switch("DisableAlarmActions")?;
     }
@@ -115,7 +116,13 @@ fn check_operation(case: &Case) -> Result<(), Failure> {
     match &words[..] {
         ["SetAlarmState", state, ..] => stage.set(state)?,
         _ if enables => stage.switch("EnableAlarmActions")?,
-        ["DisableAlarmActions", ..] => stage.switch("DisableAlarmActions")?,
+        _ if plain.starts_with("disable") => stage.switch("DisableAlarmActions")?,
+        ["PutMetricAlarm", ..] => {
+            let mut changed = alarm(&[topic("ops")]);
+            changed["AlarmDescription"] = json!("changed");
+            stage.api.call("cloudwatch", "PutMetricAlarm", changed)?;
+        }
+        ["DeleteAlarms", ..] => stage.switch("DeleteAlarms")?,
         _ => return Err(format!("given.operation is not known: {operation}").into()),
     }
     let after = counts(&mut stage)?;
@@ -264,7 +271,7 @@ fn check_set_state(case: &Case) -> Result<(), Failure> {
 
 /// A kind of alarm with a kind of action.
 fn check_support(case: &Case) -> Result<(), Failure> {
-    let kind = case.given.str("alarm")?;
+    let kind = case.given.opt_str("alarm")?.or(case.given.opt_str("kind")?).unwrap_or_default().to_lowercase();
     let words = case.given.str("action")?;
     let action = match words {
         words if words.contains("scalingPolicy") || words.contains("Auto Scaling") || words.contains("autoscaling") => {
@@ -282,7 +289,7 @@ fn check_support(case: &Case) -> Result<(), Failure> {
             "PutCompositeAlarm",
             json!({"AlarmName": NAME, "AlarmRule": "TRUE", "AlarmActions": [action]}),
         )
-    } else if kind.contains("ThresholdMetricId") || kind.contains("anomaly") {
+    } else if kind.contains("thresholdmetricid") || kind.contains("anomaly") {
         let stat = json!({"Metric": {"Namespace": "Cases", "MetricName": "Metric"}, "Period": 60, "Stat": "Average"});
         let input = json!({"AlarmName": NAME, "EvaluationPeriods": 1, "ThresholdMetricId": "ad1",
             "ComparisonOperator": "GreaterThanUpperThreshold", "AlarmActions": [action], "Metrics": [

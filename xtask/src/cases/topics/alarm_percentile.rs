@@ -25,5 +25,6 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     if case.expects_text("state_reason") {
         case.expect_text("state_reason", change.as_ref().map_or("", |change| &change.reason))?;
     }
+    case.expect_if("retained", change.is_none())?;
     case.expect_eq("state", change.map_or(prior, |change| change.value).as_str())
 }

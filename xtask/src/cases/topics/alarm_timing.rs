@@ -8,7 +8,9 @@ use scaleproof::engine::alarms::validate::AlarmRequest;
 use scaleproof::engine::alarms::window::{Cadence, evaluation_range, newest_slot, slots};
 use serde_json::{Value, json};
 
-use super::alarm::{BREACHING, NOT_BREACHING, Subject, datapoints, instant, prior_state, reason_data, request};
+use super::alarm::{
+    BREACHING, NOT_BREACHING, Subject, datapoints, instant, is_math, prior_state, reason_data, request,
+};
 use crate::cases::case::Case;
 use crate::cases::failure::Failure;
 
@@ -34,11 +36,10 @@ struct Shape {
 
 impl Shape {
     fn of(case: &Case) -> Result<Self, Failure> {
-        let kind = case.given.opt_str("kind")?.unwrap_or("");
         Ok(Self {
             period_secs: case.given.u32("period")?,
             evaluation_periods: case.given.opt_u32("evaluation_periods")?.unwrap_or(1),
-            math: kind.contains("math") || case.given.opt_bool("metric_math")?.unwrap_or(false),
+            math: is_math(&case.given)?,
         })
     }
 
@@ -61,7 +62,12 @@ fn check_slots(case: &Case) -> Result<(), Failure> {
     if let Some(text) = case.given.opt_str("evaluation_at")? {
         let starts = shape.evaluated(instant(text)?);
         let format = if text.contains('T') { "%Y-%m-%dT%H:%M:%S" } else { "%H:%M:%S" };
-        case.expect_eq("expected_timestamps", json!(starts.iter().map(|at| at.format(format)).collect::<Vec<_>>()))?;
+        case.expect_if("expected_timestamps", json!(starts.iter().map(|at| at.format(format)).collect::<Vec<_>>()))?;
+        // Data count up to the end of the newest slot.
+        let end = starts.last().map(|start| *start + Duration::from_secs(period.into()));
+        for name in ["sees_data_until", "data_until", "newest_data"] {
+            case.expect_if(name, end.map(|end| end.format(format)))?;
+        }
     }
     if let Some(minute) = case.given.opt_i64("evaluated_at_end_of_minute")? {
         // Minutes are counted from 1: minute m covers the seconds from 60 (m - 1) to 60 m of the day.

@@ -89,11 +89,24 @@ fn change(api: &Api, input: &mut Value, name: &str, value: &Value) -> Result<(),
         "alarm_name" => input["AlarmName"] = value.clone(),
         "alarm_description_length" | "description_length" => input["AlarmDescription"] = json!("a".repeat(count)),
         "metric_data_items" => input["MetricData"] = json!(vec![datum(); count]),
-        "dimensions" | "dimensions_count" | "dimension_count" if value.is_u64() => match input.get("MetricData") {
-            Some(_) => input["MetricData"][0]["Dimensions"] = pairs(),
-            None => input["Dimensions"] = pairs(),
-        },
-        "values_count" | "values_per_datum" => {
+        "dimensions" | "dimensions_count" | "dimension_count" | "number_of_dimensions" | "dimensions_per_metric"
+            if value.is_u64() =>
+        {
+            match input.get("MetricData") {
+                Some(_) => input["MetricData"][0]["Dimensions"] = pairs(),
+                None => input["Dimensions"] = pairs(),
+            }
+        }
+        "statistic" => input["Statistic"] = value.clone(),
+        "extended_statistic" => input["ExtendedStatistic"] = value.clone(),
+        "comparison" | "comparison_operator" => input["ComparisonOperator"] = value.clone(),
+        "treat_missing_data" => input["TreatMissingData"] = value.clone(),
+        "threshold" => input["Threshold"] = value.clone(),
+        "unit" => input["Unit"] = value.clone(),
+        "alarm_names_count" | "alarm_names" if value.is_u64() => {
+            input["AlarmNames"] = json!((0..count).map(|n| format!("alarm-{n}")).collect::<Vec<_>>());
+        }
+        "values" | "number_of_values" | "values_count" | "values_per_datum" if value.is_u64() => {
             input["MetricData"] = json!([{"MetricName": "Metric", "Values": numbers(), "Counts": numbers()}]);
         }
         "requested_datapoints" => {
@@ -109,11 +122,17 @@ fn change(api: &Api, input: &mut Value, name: &str, value: &Value) -> Result<(),
             }
             input["MetricData"] = json!([datum]);
         }
+        "timestamp_hours_ahead" | "timestamp_ahead_hours" | "timestamp_in_future_hours" => {
+            let ahead = Duration::from_secs(count as u64 * 3600);
+            input["MetricData"][0]["Timestamp"] = json!((api.now + ahead).as_secs());
+        }
         "timestamp_age_days" => {
             let age = Duration::from_secs(count as u64 * 86_400 + 60);
             input["MetricData"][0]["Timestamp"] = json!((api.now - age).as_secs());
         }
-        "StartTime" if value == ">= EndTime" => input["StartTime"] = input["EndTime"].clone(),
+        "StartTime" if value.as_str().is_some_and(|text| text.ends_with("EndTime") && !text.contains('<')) => {
+            input["StartTime"] = input["EndTime"].clone()
+        }
         name if name.starts_with(|c: char| c.is_ascii_uppercase()) => input[name] = value.clone(),
         other => return Err(format!("given.{other} is not known").into()),
     }

@@ -104,6 +104,11 @@ fn check_warm_up(case: &Case) -> Result<(), Failure> {
     }
     input["WarmUpConfiguration"] = warm_up;
     input["TreatMissingData"] = json!(treatment(&case.given)?.as_str());
+    for (name, member) in [("period", "Period"), ("evaluation_periods", "EvaluationPeriods")] {
+        if let Some(value) = case.given.opt_i64(name)? {
+            input[member] = json!(value);
+        }
+    }
     let mut api = Api::new();
     let created_at = case.given.opt_i64("created_at")?.unwrap_or(0);
     api.advance(Duration::from_secs(created_at.unsigned_abs() * 60));
@@ -115,8 +120,11 @@ fn check_warm_up(case: &Case) -> Result<(), Failure> {
     }
     let value = match case.given.opt_str("metric")? {
         None | Some("missing") => None,
+        Some(words) if words.contains("missing") || words.contains("no data") => None,
         Some("breaching") => Some(100.0),
-        Some("not breaching" | "notBreaching" | "ok" | "present") => Some(0.0),
+        Some(words) if ["not", "ok", "present", "data", "window", "every"].iter().any(|word| words.contains(word)) => {
+            Some(0.0)
+        }
         Some(other) => return Err(format!("given.metric is not known: {other}").into()),
     };
     let until: u32 = case.expect.names().filter_map(|name| name.rsplit('_').next()?.parse().ok()).max().unwrap_or(0);
@@ -130,6 +138,11 @@ fn check_warm_up(case: &Case) -> Result<(), Failure> {
         if let Some(other) = seen.iter().find(|state| *state != expected) {
             return Err(Failure::differs(&name, &json!(expected), &json!(other)));
         }
+    }
+    let within = &states[..(minutes.as_u64().unwrap_or(0) as usize).min(states.len())];
+    let early = within.iter().any(|state| state != "INSUFFICIENT_DATA");
+    for name in case.expect.names().filter(|name| name.contains("early") || name.contains("before_minute")) {
+        case.expect_eq(name, early)?;
     }
     let history = json!({"AlarmName": NAME, "HistoryItemType": "Action", "EndDate":
         (start + Duration::from_secs(u64::from(until) * 60)).as_secs()});

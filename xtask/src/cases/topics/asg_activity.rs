@@ -2,12 +2,12 @@
 
 mod events;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use scaleproof::clock::Timestamp;
-use scaleproof::engine::groups::Timing;
 use scaleproof::engine::groups::activity::{Activity, ActivityKind, KEPT_FOR};
-use scaleproof::engine::groups::timing::Delays;
+use scaleproof::engine::groups::{Timing, timing};
 use scaleproof::sandbox::models::autoscaling;
 
 use super::lifecycle_health::enumeration;
@@ -101,60 +101,96 @@ fn event(case: &Case) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A group is scaled in with the delays that were recorded; what it says must fit together as recorded.
+/// Seconds that a recording took, held to what the engine takes: both must lie within what samples of AWS show.
+fn hold_delay(name: &str, recorded: u64, ours: u64, seen: &RangeInclusive<u64>) -> Result<(), Failure> {
+    if seen.contains(&recorded) && seen.contains(&ours) {
+        return Ok(());
+    }
+    let expected = format!("{recorded}, within the samples {} to {}", seen.start(), seen.end());
+    Err(Failure::Differs { at: name.into(), expected, got: ours.to_string() })
+}
+
+fn instant(text: &str) -> Result<Timestamp, Failure> {
+    Timestamp::parse(text).ok_or_else(|| format!("`{text}` is no instant").into())
+}
+
+/// A group changes at an instant, with the engine's own delays. What the case recorded of it is one sample: its instants must
+/// lie as far apart as samples do, and what the activity says must fit its own instants.
 fn recorded_times(case: &Case) -> Result<(), Failure> {
     let event = case.given.str("event")?.to_string();
-    let instant = |text: &str| Timestamp::parse(text).ok_or_else(|| Failure::from(format!("`{text}` is no instant")));
     let at = instant(case.given.str("at")?)?;
-    let (start, end) = (instant(case.expect.str("StartTime")?)?, instant(case.expect.str("EndTime")?)?);
-    // How long AWS took is given; that the texts and the instants fit is asked.
-    let delays = Delays { terminate: start.since(at), shut_down: end.since(start), ..Delays::REALISTIC };
     let numbers: Vec<u32> = event.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok()).collect();
-    let from = numbers.last().copied().unwrap_or(1);
-    let mut stage = GroupStage::empty(at - Duration::from_secs(3600), Timing::Given(delays))?;
-    stage.create(0, from, from.max(1), |_| {})?;
+    let arrow = event.contains("->").then(|| numbers.first().copied()).flatten();
+    let from = arrow.or(numbers.last().copied()).unwrap_or(1);
+    let mut stage = GroupStage::empty(at - Duration::from_secs(3600), Timing::Realistic)?;
+    stage.create(0, from, from + 2, |_| {})?;
     stage.run_for(3600);
     let seen = stage.activity_count();
     events::cause_by_words(&mut stage, &event)?;
-    stage.run_for(end.since(at).as_secs() + 1);
+    stage.run_for(600);
     let activities = stage.activities_since(seen);
     let activity: &Activity = activities.first().ok_or("nothing happened")?;
-    let sentences: Vec<&str> = activity.cause.split(".  ").collect();
-    let told_at = |part: &str| -> Result<String, Failure> {
-        let sentence = sentences.iter().find(|sentence| sentence.contains(part)).ok_or("a sentence is missing")?;
-        Ok(sentence.split(' ').nth(1).unwrap_or_default().to_string())
+    let out = activity.kind == ActivityKind::Launch;
+    let (decided, done) = if out {
+        (&timing::LAUNCH_SEEN, &timing::READY_SEEN)
+    } else {
+        (&timing::TERMINATE_SEEN, &timing::SHUT_DOWN_SEEN)
     };
-    case.expect_if("out_of_service", told_at("was taken out of service")?)?;
-    case.expect_if("selected", told_at("was selected for termination")?)?;
-    case.expect_eq("StartTime", activity.started_at.iso_millis())?;
-    case.expect_eq("EndTime", activity.ended_at.unwrap_or_default().iso_millis())?;
-    case.expect_if("sentences", sentences.len())?;
-    let whole = |from: Timestamp, to: Timestamp| to.as_secs() - from.as_secs();
-    case.expect_if("decision_to_action_s", whole(at, activity.started_at))?;
-    let took = activity.ended_at.map(|end| end.since(activity.started_at).as_secs());
-    case.expect_if("action_s", took)
+    let whole = |from: Timestamp, to: Timestamp| to.as_secs().abs_diff(from.as_secs());
+    let ended_at = activity.ended_at.ok_or("the activity does not end")?;
+    let (waited, took) = (whole(at, activity.started_at), ended_at.since(activity.started_at).as_secs());
+    for name in ["decision_to_action_s", "launch_delay_s", "delay_s"] {
+        let samples =
+            case.expect.get(name).map(|value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]));
+        for sample in samples.into_iter().flatten() {
+            hold_delay(name, sample.as_u64().unwrap_or_default(), waited, decided)?;
+        }
+    }
+    for name in ["action_s", "launch_s", "terminate_s"] {
+        if let Some(recorded) = case.expect.opt_u32(name)? {
+            hold_delay(name, recorded.into(), took, done)?;
+        }
+    }
+    let start = case.expect.opt_str("StartTime")?.map(instant).transpose()?;
+    if let Some(start) = start {
+        hold_delay("StartTime", whole(at, start), waited, decided)?;
+    }
+    if let (Some(start), Some(end)) = (start, case.expect.opt_str("EndTime")?.map(instant).transpose()?) {
+        hold_delay("EndTime", end.since(start).as_secs(), took, done)?;
+    }
+    sentences_fit(case, activity, start)
 }
 
-/// An instance behind a load balancer ends outside its group; the delays are the recorded ones.
+/// A sentence names the second at which its activity starts, ours as in the recording.
+fn sentences_fit(case: &Case, activity: &Activity, recorded: Option<Timestamp>) -> Result<(), Failure> {
+    let sentences: Vec<&str> = activity.cause.split(".  ").collect();
+    case.expect_if("sentences", sentences.len())?;
+    for (name, part) in [
+        ("out_of_service", "was taken out of service"),
+        ("selected", "was selected for termination"),
+        ("started", "was started"),
+    ] {
+        let Some(told) = case.expect.opt_str(name)? else { continue };
+        let sentence = sentences.iter().find(|sentence| sentence.contains(part)).ok_or("a sentence is missing")?;
+        let ours = instant(sentence.split(' ').nth(1).unwrap_or_default())?;
+        let apart = |start: Timestamp, told: Timestamp| start.as_secs() - told.as_secs();
+        let theirs = recorded.map(|start| instant(told).map(|told| apart(start, told))).transpose()?;
+        if theirs.is_some_and(|theirs| theirs != apart(activity.started_at, ours)) {
+            return Err(Failure::differs(name, &told.into(), &(*sentence).into()));
+        }
+    }
+    Ok(())
+}
+
+/// An instance behind a load balancer ends outside its group; what was recorded is held to the engine's own delays.
 fn order_of_replacement(case: &Case) -> Result<(), Failure> {
     case.given.skip("event");
     if case.given.str("behind")? != "load balancer" {
         return Err("given.behind is unknown".into());
     }
-    let clock = |name: &str| -> Result<Timestamp, Failure> {
-        let text = format!("2026-06-30T{}Z", case.expect.str(name)?);
-        Timestamp::parse(&text).ok_or_else(|| format!("expect.{name} is no time").into())
-    };
+    let clock = |name: &str| instant(&format!("2026-06-30T{}Z", case.expect.str(name)?));
     let (terminated_at, launched_at) = (clock("terminate_activity_at")?, clock("launch_activity_at")?);
-    let took = Duration::from_secs(u64::from(case.expect.opt_u32("launch_done_after_s")?.unwrap_or(32)));
-    let delays = Delays {
-        boot: took,
-        in_service: Duration::ZERO,
-        health_check: Duration::ZERO,
-        replacement: launched_at.since(terminated_at),
-        ..Delays::REALISTIC
-    };
-    let mut stage = GroupStage::empty(terminated_at - Duration::from_secs(3600), Timing::Given(delays))?;
+    let mut stage = GroupStage::empty(terminated_at - Duration::from_secs(3600), Timing::Realistic)?;
     stage.create(1, 1, 2, |_| {})?;
     stage.run_for(1800);
     stage.balance()?;
@@ -162,14 +198,16 @@ fn order_of_replacement(case: &Case) -> Result<(), Failure> {
     let seen = stage.activity_count();
     let id = stage.first()?;
     stage.call(|groups, now| groups.terminate_instances(now, &[id]))?;
-    stage.run_for(60);
+    // Until the replacement is there; the load balancer drains for longer.
+    stage.run_for(120);
     let activities = stage.activities_since(seen);
     let of = |kind| activities.iter().find(|activity| activity.kind == kind).ok_or("an activity is missing");
     let (termination, launch) = (of(ActivityKind::Terminate)?, of(ActivityKind::Launch)?);
-    let time = |at: Timestamp| at.format("%H:%M:%S");
-    case.expect_eq("terminate_activity_at", time(termination.started_at))?;
-    case.expect_eq("launch_activity_at", time(launch.started_at))?;
-    let done = launch.ended_at.map(|end| end.since(launch.started_at).as_secs());
-    case.expect_if("launch_done_after_s", done)?;
+    let between = launch.started_at.since(termination.started_at).as_secs();
+    hold_delay("launch_activity_at", launched_at.since(terminated_at).as_secs(), between, &timing::REPLACEMENT_SEEN)?;
+    if let Some(recorded) = case.expect.opt_u32("launch_done_after_s")? {
+        let done = launch.ended_at.ok_or("the launch does not end")?.since(launch.started_at).as_secs();
+        hold_delay("launch_done_after_s", recorded.into(), done, &timing::READY_SEEN)?;
+    }
     case.expect_if("terminate_status", termination.status.name())
 }

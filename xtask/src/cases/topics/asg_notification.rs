@@ -14,14 +14,51 @@ use crate::cases::topics::lifecycle_health::api_with_group;
 const GROUP: &str = "g";
 
 pub fn check(case: &Case) -> Result<(), Failure> {
-    if let Some(event) = case.given.opt_str("event")? {
-        let (subject, message) = told(case, event)?;
+    if let Some(event) = event(case)? {
+        let (subject, message) = told(case, &event)?;
         return hold(case, &subject, &message);
     }
     if let Some(operation) = case.given.opt_str("api")? {
         return call(case, operation);
     }
     facts(case)
+}
+
+/// The event of the case as the API names it: given, or told from the words for a transition or for a part of a message.
+fn event(case: &Case) -> Result<Option<String>, Failure> {
+    let mut words = String::new();
+    for name in ["event", "transition", "lifecycle_transition", "LifecycleTransition", "kind", "message"] {
+        words += case.given.opt_str(name)?.unwrap_or_default();
+    }
+    let part = ["part", "details", "object"].iter().any(|name| case.given.has(name));
+    if words.is_empty() {
+        return Ok(part.then(|| "autoscaling:EC2_INSTANCE_LAUNCH".into()));
+    }
+    if words.starts_with("autoscaling:") && !words[1..].contains("autoscaling:") {
+        return Ok(Some(words));
+    }
+    let upper = words.to_uppercase();
+    let name = match () {
+        () if upper.contains("LAUNCHING") => "EC2_INSTANCE_LAUNCHING",
+        () if upper.contains("TERMINATING") || upper.contains("LIFECYCLE") || upper.contains("HOOK") => {
+            "EC2_INSTANCE_TERMINATING"
+        }
+        () if upper.contains("TEST") => "TEST_NOTIFICATION",
+        () if upper.contains("TERMINAT") && upper.contains("ERROR") => "EC2_INSTANCE_TERMINATE_ERROR",
+        () if upper.contains("TERMINAT") => "EC2_INSTANCE_TERMINATE",
+        () if upper.contains("ERROR") => "EC2_INSTANCE_LAUNCH_ERROR",
+        () => "EC2_INSTANCE_LAUNCH",
+    };
+    Ok(Some(format!("autoscaling:{name}")))
+}
+
+/// Whether the change of the case is to come from an alarm: it says so, or asks what a message says of alarms.
+fn by_alarm(case: &Case) -> Result<bool, Failure> {
+    let told = case.given.opt_str("caused_by")?.is_some_and(|words| words.contains("alarm"));
+    let named = ["invoking_alarm", "alarm", "InvokingAlarms"].iter().any(|name| case.given.get(name).is_some());
+    let part = ["part", "details", "object"].iter().find_map(|name| case.given.opt_str(name).ok().flatten());
+    let asked = case.expect.names().any(|name| name.starts_with("InvokingAlarms"));
+    Ok(told || named || asked || part.is_some_and(|part| part.contains("InvokingAlarms")))
 }
 
 fn call(case: &Case, operation: &str) -> Result<(), Failure> {
@@ -37,9 +74,20 @@ fn call(case: &Case, operation: &str) -> Result<(), Failure> {
 
 /// Holds subject and message to every member of the case: a member is the message's own, `keys` are all of them.
 fn hold(case: &Case, subject: &str, message: &Value) -> Result<(), Failure> {
-    let part = match case.given.opt_str("part")? {
-        Some(part) => message.pointer(&pointer(part)).ok_or_else(|| format!("the message has no {part}"))?,
-        None => message,
+    let mut shown = message.clone();
+    if let Some(era) = case.given.opt_str("era")?
+        && (era.contains("2014") || era.contains("2016") || era.contains("Origin"))
+    {
+        // The two keys that came later.
+        shown
+            .as_object_mut()
+            .into_iter()
+            .for_each(|keys| keys.retain(|key, _| !["Origin", "Destination"].contains(&key.as_str())));
+    }
+    let named = ["part", "details", "object"].iter().find_map(|name| case.given.opt_str(name).ok().flatten());
+    let part = match named {
+        Some(part) => shown.pointer(&pointer(part)).ok_or_else(|| format!("the message has no {part}"))?,
+        None => &shown,
     };
     for name in case.expect.names().filter(|name| *name != "published_immediately") {
         let expected = case.expect.value(name)?;
@@ -48,6 +96,13 @@ fn hold(case: &Case, subject: &str, message: &Value) -> Result<(), Failure> {
             "Details_keys" => compare(name, &sorted(expected), &sorted(&keys(&part["Details"])))?,
             "InvokingAlarms_keys" => {
                 compare(name, &sorted(expected), &sorted(&keys(&part["Details"]["InvokingAlarms"][0])))?;
+            }
+            "same_value" | "equal" => {
+                let names = expected.as_array().into_iter().flatten().filter_map(Value::as_str);
+                let values: Vec<&Value> = names.map(|name| &part[name]).collect();
+                if values.is_empty() || values.windows(2).any(|pair| pair[0] != pair[1]) {
+                    return Err(Failure::differs(name, expected, &json!(values)));
+                }
             }
             name if name.starts_with("Subject") => case.expect_text("Subject", subject)?,
             name => member(case, name, expected, part)?,
@@ -58,7 +113,8 @@ fn hold(case: &Case, subject: &str, message: &Value) -> Result<(), Failure> {
 
 /// `InvokingAlarms[0]` and `Details.InvokingAlarms[0]` as a pointer into the message.
 fn pointer(part: &str) -> String {
-    let path = part.replace('[', ".").replace(']', "");
+    let path = part.replace("[]", "[0]").replace('[', ".").replace(']', "");
+    let path = if path.ends_with("InvokingAlarms") { format!("{path}.0") } else { path };
     let path = if path.starts_with("InvokingAlarms") { format!("Details.{path}") } else { path };
     format!("/{}", path.replace('.', "/"))
 }
@@ -67,6 +123,17 @@ fn member(case: &Case, name: &str, expected: &Value, message: &Value) -> Result<
     if let Some(stem) = name.strip_suffix("_in") {
         let found = expected.as_array().is_some_and(|list| list.contains(&message[stem]));
         return if found { Ok(()) } else { Err(Failure::differs(name, expected, &message[stem])) };
+    }
+    // `= ActivityId` and `X_equals: ActivityId`: the value of another member.
+    let other = expected.as_str().and_then(|text| text.strip_prefix("= "));
+    let stem = name.strip_suffix("_equals").or_else(|| name.strip_suffix("_same_as"));
+    if let (Some(other), name) = (other.or_else(|| stem.and(expected.as_str())), stem.unwrap_or(name)) {
+        return compare(name, &message[other], &message[name]);
+    }
+    if name == "keys_absent" || name == "absent" || name == "without" {
+        let there =
+            expected.as_array().into_iter().flatten().filter_map(Value::as_str).find(|key| message.get(key).is_some());
+        return there.map_or(Ok(()), |key| Err(Failure::differs(name, expected, &json!(key))));
     }
     if expected == "may be empty" {
         let there = message.get(name).is_some_and(Value::is_string);
@@ -103,7 +170,13 @@ fn told(case: &Case, event: &str) -> Result<(String, Value), Failure> {
         stage.run_for(60);
         stage.heard.clear();
     }
-    happen(&mut stage, &name)?;
+    match by_alarm(case)? {
+        true => {
+            let arn = stage.put_policy("p", if name == "EC2_INSTANCE_TERMINATE" { -1 } else { 1 })?;
+            stage.fire("high", &arn)?;
+        }
+        false => happen(&mut stage, &name)?,
+    }
     stage.run_for(3600);
     let of = |(_, message): &&(String, Value)| message["Event"] == event || message["LifecycleTransition"] == event;
     let (subject, message) = stage.heard.iter().find(of).or(stage.heard.first()).cloned().ok_or("nothing was told")?;

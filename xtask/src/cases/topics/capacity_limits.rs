@@ -19,10 +19,20 @@ pub fn check(case: &Case) -> Result<(), Failure> {
 }
 
 /// What a case may call an instance's weight.
-const WEIGHTS: &[&str] = &["weight", "instance_weight", "largest_weight", "weights"];
+const WEIGHTS: &[&str] =
+    &["weight", "instance_weight", "largest_weight", "weights", "instance_weights", "WeightedCapacity"];
 
 /// What a case may call the capacity that the instances have after a change.
-const WEIGHED_AFTER: &[&str] = &["current_capacity", "capacity", "current", "actual", "actual_capacity"];
+const WEIGHED_AFTER: &[&str] = &[
+    "current_capacity",
+    "capacity",
+    "current",
+    "actual",
+    "actual_capacity",
+    "resulting_current_capacity",
+    "resulting_capacity",
+    "may_reach",
+];
 
 fn one_policy(case: &Case) -> Result<(), Failure> {
     let given = &case.given;

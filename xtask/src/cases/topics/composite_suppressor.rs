@@ -79,10 +79,13 @@ fn events(value: &Value) -> Result<BTreeMap<u64, String>, Failure> {
 /// The period under way, if there is one, is gone with the suppressor that it waits for.
 fn check_replacement(case: &Case) -> Result<(), Failure> {
     let active = case.given.str("active")?;
-    match case.given.str("change")? {
-        "ActionsSuppressor replaced" => {}
-        other => return Err(format!("given.change is not known: {other}").into()),
-    }
+    let words = case.given.str("change")?.to_lowercase();
+    let change = match () {
+        () if words.contains("remove") || words.contains("deleted") => Change::Removed,
+        () if words.contains("replace") || words.contains("suppressor changed") => Change::Replaced,
+        () if words.contains("period") || words.contains("length") => Change::Lengths,
+        () => return Err(format!("given.change is not known: {words}").into()),
+    };
     for period in ["WaitPeriod", "ExtensionPeriod"].into_iter().filter(|period| active.contains(period)) {
         let mut stage = Stage::new("OK", "OK", 60, 60)?;
         if period == "ExtensionPeriod" {
@@ -94,12 +97,27 @@ fn check_replacement(case: &Case) -> Result<(), Failure> {
         if before != period {
             return Err(Failure::differs("the period before", &json!(period), &before));
         }
-        stage.child("other", "OK")?;
-        stage.put("other", 60, 60)?;
+        match change {
+            Change::Replaced => {
+                stage.child("other", "OK")?;
+                stage.put("other", 60, 60)?;
+            }
+            Change::Removed => stage.put_without()?,
+            Change::Lengths => stage.put(SUPPRESSOR, 90, 90)?,
+        }
         let after = stage.described()?["ActionsSuppressedBy"].clone();
-        case.expect_if("active_period", if after.is_null() { "discarded" } else { "kept" })?;
+        let kept = case.expect.opt_str("active_period")?.filter(|words| words.contains("keep")).unwrap_or("kept");
+        case.expect_if("active_period", if after.is_null() { "discarded" } else { kept })?;
     }
     Ok(())
+}
+
+/// What is done to a composite alarm while a period is under way.
+#[derive(Clone, Copy)]
+enum Change {
+    Replaced,
+    Removed,
+    Lengths,
 }
 
 /// A stretch in which actions waited, and how it ended.
@@ -197,6 +215,14 @@ impl Stage {
         let input = json!({"AlarmName": COMPOSITE, "AlarmRule": format!("ALARM({CHILD})"), "AlarmActions": [TOPIC],
             "OKActions": [TOPIC], "ActionsSuppressor": suppressor, "ActionsSuppressorWaitPeriod": wait,
             "ActionsSuppressorExtensionPeriod": extension});
+        self.api.call("cloudwatch", "PutCompositeAlarm", input)?;
+        Ok(())
+    }
+
+    /// The same alarm without a suppressor.
+    fn put_without(&mut self) -> Result<(), Failure> {
+        let input = json!({"AlarmName": COMPOSITE, "AlarmRule": format!("ALARM({CHILD})"), "AlarmActions": [TOPIC],
+            "OKActions": [TOPIC]});
         self.api.call("cloudwatch", "PutCompositeAlarm", input)?;
         Ok(())
     }

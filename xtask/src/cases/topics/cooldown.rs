@@ -15,6 +15,7 @@ use scaleproof::engine::groups::{GroupSpec, Health};
 use scaleproof::engine::names::{InstanceId, PolicyArn};
 use serde_json::{Value, json};
 
+use super::lifecycle_health::api_with_group;
 use super::scaling::{
     alarm_on, boots_in, compare_members, desired, policy, put, read_adjustment_type, run_to, seconds, set_alarm,
     simple, stage, watch_to, whole,
@@ -25,6 +26,13 @@ use crate::cases::group_stage::{GroupStage, group, hook};
 
 pub fn check(case: &Case) -> Result<(), Failure> {
     match () {
+        () if case.expect.has("effective_cooldown")
+            || case.expect.has("default")
+            || case.expect.has("DefaultCooldown") =>
+        {
+            length(case)
+        }
+        () if case.expect.has("code") => refused(case),
         () if case.expect.has("waits_for_cooldown") => who_waits(case),
         () if case.expect.has("cooldown_from") || case.expect.has("cooldown_until") => start_and_end(case),
         () if case.expect.has("sequence") => sequence(case),
@@ -100,7 +108,10 @@ fn after_termination(case: &Case, cooldown: u32) -> Result<GroupStage, Failure> 
     let (started, hook_finished) = (given.i64("terminate_started")?, given.opt_i64("hook_finished")?);
     let drained = given.opt_i64("drain_finished")?.unwrap_or(started);
     let draining = Duration::from_secs(u64::try_from(drained - started).unwrap_or_default());
-    let delays = Delays { draining, ..boots_in(0) };
+    // Without a load balancer or a hook, the activity ends with the instance.
+    let ended = given.opt_i64("terminate_finished")?.or(given.opt_i64("terminated_at")?);
+    let shut_down = Duration::from_secs(ended.map_or(0, |at| u64::try_from(at - drained).unwrap_or_default()));
+    let delays = Delays { draining, shut_down, ..boots_in(0) };
     let with_hook = |spec: &mut GroupSpec| {
         if hook_finished.is_some() {
             hooked(Transition::Terminating)(spec);
@@ -113,12 +124,63 @@ fn after_termination(case: &Case, cooldown: u32) -> Result<GroupStage, Failure> 
     let id = stage.first()?;
     run_to(&mut stage, started);
     execute(&mut stage, -1, cooldown)?;
-    run_to(&mut stage, drained);
+    run_to(&mut stage, ended.unwrap_or(drained));
     if let Some(at) = hook_finished {
         run_to(&mut stage, at);
         complete(&mut stage, &id)?;
     }
     Ok(stage)
+}
+
+/// How long the cooldown of a policy lasts, measured on the group that it scales.
+fn length(case: &Case) -> Result<(), Failure> {
+    let given = &case.given;
+    let read = |names: &[&str]| -> Result<Option<u32>, Failure> {
+        let mut found = None;
+        for name in names {
+            found = found.or(given.opt_u32(name)?);
+        }
+        Ok(found)
+    };
+    let own = read(&["policy_cooldown", "Cooldown", "cooldown"])?;
+    let of_group = read(&["default_cooldown", "DefaultCooldown"])?;
+    let settings = of_group.map_or(json!({}), |secs| json!({"DefaultCooldown": secs}));
+    let mut api = api_with_group(&settings)?;
+    let shown = api.call("autoscaling", "DescribeAutoScalingGroups", json!({}))?;
+    for name in ["default", "DefaultCooldown"] {
+        case.expect_if(name, shown["AutoScalingGroups"][0]["DefaultCooldown"].clone())?;
+    }
+    let default = shown["AutoScalingGroups"][0]["DefaultCooldown"].as_u64().unwrap_or_default() as u32;
+    let set = |spec: &mut GroupSpec| spec.settings.default_cooldown_secs = default;
+    let mut stage = stage(boots_in(0), (0, 1, 3), set)?;
+    put(&mut stage, policy("first", AdjustmentType::ChangeInCapacity, None, simple(1, own)))?;
+    let _ = stage.call(|groups, now| groups.execute_policy(now, &group(), &"first".into(), false, None))?;
+    stage.run_for(0);
+    let until = stage.group()?.cooldown_until().map_or(0, |until| seconds(&stage, until));
+    case.expect_if("effective_cooldown", until)
+}
+
+/// A manual change that honours a cooldown under way.
+fn refused(case: &Case) -> Result<(), Failure> {
+    let given = &case.given;
+    given.get("in_cooldown");
+    let operation = given.opt_str("trigger")?.or(given.opt_str("api")?).unwrap_or("SetDesiredCapacity");
+    let mut api = api_with_group(&json!({"MinSize": 1}))?;
+    let policy = json!({"AutoScalingGroupName": "g", "PolicyName": "p", "AdjustmentType": "ChangeInCapacity",
+        "ScalingAdjustment": 1});
+    api.call("autoscaling", "PutScalingPolicy", policy)?;
+    api.call("autoscaling", "ExecutePolicy", json!({"AutoScalingGroupName": "g", "PolicyName": "p"}))?;
+    api.advance(Duration::from_secs(10));
+    let mut input = json!({"AutoScalingGroupName": "g"});
+    match operation {
+        "SetDesiredCapacity" => input["DesiredCapacity"] = json!(3),
+        "ExecutePolicy" => input["PolicyName"] = json!("p"),
+        other => return Err(format!("given.trigger is unknown: {other}").into()),
+    }
+    if let Some(honour) = given.opt_bool("HonorCooldown")? {
+        input["HonorCooldown"] = json!(honour);
+    }
+    case.expect_refusal(&api.call("autoscaling", operation, input))
 }
 
 /// The first policy acted, then something else asks for a change at once.

@@ -7,7 +7,8 @@ mod suspended;
 
 use std::time::Duration;
 
-use scaleproof::engine::groups::refresh::{LONGEST_REFRESH, WAIT_FOR_BLOCKED};
+use scaleproof::engine::groups::group::CONSOLE_GRACE_SECS;
+use scaleproof::engine::groups::refresh::{LONGEST_REFRESH, RefreshPreferences, WAIT_FOR_BLOCKED};
 use scaleproof::engine::groups::timing::LAUNCH_FAILURES_END_AFTER;
 use scaleproof::engine::groups::{Process, TemplateRef};
 use scaleproof::sandbox::models::autoscaling;
@@ -19,6 +20,21 @@ use crate::cases::failure::Failure;
 use crate::cases::group_stage::GroupStage;
 use crate::cases::topics::Adapter;
 
+/// How long an instance refresh lets new instances warm up.
+fn refresh_warmup(case: &Case) -> Result<(), Failure> {
+    let secs = |name: &str| -> Result<Option<u32>, Failure> {
+        Ok(case.given.opt_i64(name)?.and_then(|secs| u32::try_from(secs).ok()))
+    };
+    let stage = GroupStage::settled(0, 0, 1, |_| {})?;
+    let mut settings = stage.group()?.settings.clone();
+    settings.default_instance_warmup_secs = secs("DefaultInstanceWarmup")?;
+    settings.health_check_grace_secs = secs("HealthCheckGracePeriod")?.unwrap_or(0);
+    let instance_warmup_secs = secs("InstanceWarmup")?;
+    let preferences = RefreshPreferences { instance_warmup_secs, ..RefreshPreferences::default() };
+    let warmup = preferences.effective_warmup_secs(&settings);
+    ["effective_warmup", "warmup", "InstanceWarmup"].iter().try_for_each(|name| case.expect_if(name, warmup))
+}
+
 /// The first of these that a case gives says what it asks.
 const QUESTIONS: &[(&str, Adapter)] = &[
     ("suspended", suspended::check),
@@ -26,6 +42,7 @@ const QUESTIONS: &[(&str, Adapter)] = &[
     ("hook", hooks::states),
     ("transition", hooks::result),
     ("MinHealthyPercentage", replacements::refresh_batch),
+    ("InstanceWarmup", refresh_warmup),
     ("unhealthy", replacements::batch),
     ("HealthCheckType", replacements::replaced),
     ("grace_period", replacements::replaced),
@@ -80,12 +97,11 @@ pub fn api_with_group(minimal: &Value) -> Result<Api, Failure> {
 }
 
 fn group_defaults(case: &Case) -> Result<(), Failure> {
-    if case.given.str("created_with")? != "CLI/SDK" {
-        return Err("only what is created through the API can be asked".into());
-    }
-    // No call shows what AWS's console fills in before it calls.
-    case.expect.skip("console_default");
-    let mut api = api_with_group(&json!({}))?;
+    // AWS's console sends a grace period of its own where the API has none.
+    let by_console = case.given.str("created_with")?.to_lowercase().contains("console");
+    let settings = if by_console { json!({"HealthCheckGracePeriod": CONSOLE_GRACE_SECS}) } else { json!({}) };
+    case.expect_if("console_default", CONSOLE_GRACE_SECS)?;
+    let mut api = api_with_group(&settings)?;
     let answer = api.call("autoscaling", "DescribeAutoScalingGroups", json!({}))?;
     for name in case.expect.names().filter(|name| *name != "console_default") {
         case.expect_eq(name, answer["AutoScalingGroups"][0][name].clone())?;
@@ -111,7 +127,7 @@ fn lists(case: &Case) -> Result<(), Failure> {
         }
         _ => {
             for name in case.expect.names().filter(|name| *name != "also_ignored") {
-                let found = answer.as_object().into_iter().flatten().map(|(_, list)| list.clone()).next();
+                let found = answer.as_object().into_iter().flatten().map(|(_, list)| plain_items(list)).next();
                 case.expect_eq(name, found.unwrap_or_default())?;
             }
         }
@@ -126,8 +142,30 @@ fn lists(case: &Case) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a lifecycle hook has that nobody set.
+fn hook_default(name: &str) -> Result<Value, Failure> {
+    let mut api = api_with_group(&json!({}))?;
+    let input = json!({"AutoScalingGroupName": "g", "LifecycleHookName": "h",
+        "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING"});
+    api.call("autoscaling", "PutLifecycleHook", input)?;
+    let shown = api.call("autoscaling", "DescribeLifecycleHooks", json!({"AutoScalingGroupName": "g"}))?;
+    let member = if name == "default_result" { "DefaultResult" } else { "HeartbeatTimeout" };
+    Ok(shown["LifecycleHooks"][0][member].clone())
+}
+
+/// A list whose items have one member each, as that member's values.
+fn plain_items(list: &Value) -> Value {
+    let one = |item: &Value| match item.as_object() {
+        Some(members) if members.len() == 1 => members.values().next().cloned().unwrap_or_default(),
+        _ => item.clone(),
+    };
+    list.as_array().map_or_else(|| list.clone(), |items| items.iter().map(one).collect())
+}
+
 /// What a refresh that was asked for nothing in particular shows.
 fn refresh_defaults(case: &Case) -> Result<(), Failure> {
+    // Says that nothing in particular is asked for.
+    case.given.get("defaults");
     let mut api = api_with_group(&json!({}))?;
     let checkpoints = json!({"CheckpointPercentages": [50, 100]});
     let input = json!({"AutoScalingGroupName": "g", "Preferences": checkpoints});
@@ -138,6 +176,7 @@ fn refresh_defaults(case: &Case) -> Result<(), Failure> {
         let got = match name {
             "max_days" | "maximum_days" => json!(LONGEST_REFRESH.as_secs() / 86_400),
             "wait_s" | "wait_seconds" => json!(WAIT_FOR_BLOCKED.as_secs()),
+            "default_HeartbeatTimeout" | "default_result" => hook_default(name)?,
             name if shown["Preferences"].get(name).is_some() => shown["Preferences"][name].clone(),
             name => shown[name].clone(),
         };
@@ -183,6 +222,15 @@ fn metrics(case: &Case) -> Result<(), Failure> {
         api.advance(Duration::from_secs(600));
     }
     let (metric, points) = recorded(&mut api)?;
+    let described = api.call("autoscaling", "DescribeAutoScalingGroups", json!({}))?;
+    let enabled = described["AutoScalingGroups"][0]["EnabledMetrics"].as_array().cloned().unwrap_or_default();
+    case.expect_if("granularity", enabled.first().map(|one| one["Granularity"].clone()))?;
+    if let Some(names) = case.expect.opt_list("metrics")? {
+        let got: Vec<&Value> = enabled.iter().map(|one| &one["Metric"]).collect();
+        if let Some(missing) = names.iter().find(|name| !got.contains(name)) {
+            return Err(Failure::differs("metrics", missing, &json!(got)));
+        }
+    }
     case.expect_if("namespace", metric["Namespace"].clone())?;
     case.expect_if("dimension", metric["Dimensions"][0]["Name"].clone())?;
     let spacing = match points.as_slice() {

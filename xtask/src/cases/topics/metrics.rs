@@ -20,7 +20,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         () if case.given.has("threshold") => check_alarm(case),
         () if case.given.has("points") => check_points(case),
         () if case.given.has("published") => check_identity(case),
-        () if case.given.has("Values") => check_values(case),
+        () if case.given.has("Values") || case.given.has("StatisticValues") => check_values(case),
         () => Err("given has neither threshold, points, published nor Values".into()),
     }
 }
@@ -95,7 +95,12 @@ fn check_identity(case: &Case) -> Result<(), Failure> {
         stage.publish(json!({"Value": 1.0, "Dimensions": dimensions(set)}))?;
     }
     let found = stage.read(60, &dimensions(case.given.value("query")?), None)?;
-    let word = if found.is_empty() { json!("none") } else { found[0].clone() };
+    let word = match (found.first(), case.expect.value("statistics")?) {
+        (None, _) => json!("none"),
+        // Any word but that for nothing.
+        (Some(_), Value::String(word)) if word != "none" => json!(word),
+        (Some(found), _) => found.clone(),
+    };
     match case.expect.value("statistics")? {
         Value::Object(_) => {
             STATISTICS.iter().try_for_each(|statistic| case.expect_if(statistic, word[*statistic].clone()))
@@ -105,10 +110,16 @@ fn check_identity(case: &Case) -> Result<(), Failure> {
 }
 
 fn check_values(case: &Case) -> Result<(), Failure> {
-    let (values, counts) = values(case)?;
-    let mut datum = json!({"Values": values, "Unit": case.given.opt_str("Unit")?.unwrap_or(DEFAULT_UNIT)});
-    if let Some(counts) = counts {
-        datum["Counts"] = counts;
+    let mut datum = json!({"Unit": case.given.opt_str("Unit")?.unwrap_or(DEFAULT_UNIT)});
+    match case.given.get("StatisticValues") {
+        Some(set) => datum["StatisticValues"] = set.clone(),
+        None => {
+            let (values, counts) = values(case)?;
+            datum["Values"] = values;
+            if let Some(counts) = counts {
+                datum["Counts"] = counts;
+            }
+        }
     }
     let mut stage = Stage::new(Api::START);
     stage.publish(datum)?;

@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use regex::Regex;
 use scaleproof::sandbox::faults::Strike;
-use scaleproof::sandbox::limits::{Quota, TokenBucket, Usage, quota};
+use scaleproof::sandbox::limits::{Quota, TokenBucket, Usage, quota, throttled};
 use scaleproof::sandbox::models::SERVICES;
 use scaleproof::sandbox::universe::{Reply, operations};
 use scaleproof::sandbox::wire::answer::Answer;
@@ -26,6 +26,8 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         () if given.has("operation") => check_quota(case),
         () if given.has("protocol") => check_error_shape(case),
         () if given.has("bucket") => check_timeline(case),
+        () if case.expect.has("code") || case.expect.has("http_status") => check_refusal(case),
+        () if case.expect.has("protocols") || case.expect.has("accepts") => check_protocols(case),
         () => Err("given has neither sdk, operation, protocol nor bucket".into()),
     }
 }
@@ -155,9 +157,73 @@ fn check_quota(case: &Case) -> Result<(), Failure> {
     let quota = quota(&usage);
     let refill = quota.map(|quota| quota.per_second);
     case.expect_if("tps", refill)?;
-    case.expect_if("refill_per_s", refill)?;
+    for name in ["refill_per_s", "refill", "refill_rate"] {
+        case.expect_if(name, refill)?;
+    }
     case.expect_if("bucket", quota.map(|quota| quota.burst))?;
-    case.expect_if("burst", quota.map(|quota| quota.burst))
+    case.expect_if("burst", quota.map(|quota| quota.burst))?;
+    let Some(calls) = ["alarms", "calls", "resources"].iter().find_map(|name| case.given.opt_u32(name).ok().flatten())
+    else {
+        return Ok(());
+    };
+    // So many calls, one after the other, each as soon as the bucket lets it through.
+    let refill = refill.ok_or("the operation has no quota")?;
+    let minutes = calls.saturating_sub(quota.map_or(0, |quota| quota.burst)).div_ceil(refill).div_ceil(60);
+    case.expect_if("minutes", minutes)?;
+    if let Some(least) = case.expect.opt_u32("minutes_at_least")?
+        && minutes < least
+    {
+        return Err(Failure::differs("minutes_at_least", &json!(least), &json!(minutes)));
+    }
+    Ok(())
+}
+
+/// A refusal that every service has: of a caller who comes too often, or one who only asks whether he may.
+fn check_refusal(case: &Case) -> Result<(), Failure> {
+    let dry = case.given.has("DryRun") || case.given.opt_str("api")?.is_some_and(|words| words.contains("DryRun"));
+    for name in ["DryRun", "allowed", "throttled", "api"] {
+        case.given.get(name);
+    }
+    let service = find_service(case.given.opt_str("service")?.unwrap_or("ec2"))?;
+    let refusal = match dry {
+        true => {
+            let answer = Api::new().call("ec2", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16", "DryRun": true}));
+            answer.err().ok_or("a dry run is carried out")?
+        }
+        false => throttled(service.name),
+    };
+    case.expect_refusal::<()>(&Err(refusal))
+}
+
+/// The protocols in which a service is called, in its model's order.
+fn check_protocols(case: &Case) -> Result<(), Failure> {
+    case.given.get("accepts");
+    let service = find_service(case.given.str("service")?)?;
+    let easy = easy_operation(service)?;
+    for protocol in service.protocols {
+        let (answer, _) = Sent::new(service, *protocol, easy.name).send()?;
+        if answer.status != 200 {
+            return Err(format!("{} is answered with {}", protocol.name(), answer.status).into());
+        }
+    }
+    let plain = |name: &str| -> &'static str {
+        match name.to_lowercase().replace([' ', '.', '_'], "") {
+            name if name.contains("cbor") => "rpcv2Cbor",
+            name if name.contains("json") => "awsJson1_0",
+            name if name.contains("ec2") => "ec2Query",
+            _ => "awsQuery",
+        }
+    };
+    for name in case.expect.names() {
+        let mut expected: Vec<&str> = case.expect.list(name)?.iter().filter_map(Value::as_str).map(plain).collect();
+        let mut got: Vec<&str> = service.protocols.iter().map(|protocol| plain(protocol.name())).collect();
+        expected.sort_unstable();
+        got.sort_unstable();
+        if expected != got {
+            return Err(Failure::differs(name, &json!(expected), &json!(got)));
+        }
+    }
+    Ok(())
 }
 
 /// A bucket's life: `100 at t=0 then 10/s for 10 s`.

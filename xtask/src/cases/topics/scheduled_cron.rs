@@ -5,7 +5,8 @@ use std::time::Duration;
 use regex::Regex;
 use scaleproof::clock::Timestamp;
 use scaleproof::engine::groups::cron::Cron;
-use scaleproof::engine::groups::schedule::{Schedule, ScheduleRequest, Sizes, time_zone};
+use scaleproof::engine::groups::group::MAX_SCHEDULED_ACTIONS_PER_GROUP;
+use scaleproof::engine::groups::schedule::{MAX_DELAY, Schedule, ScheduleRequest, Sizes, time_zone};
 use scaleproof::engine::groups::{Process, Timing};
 use serde_json::{Map, Value, json};
 
@@ -20,12 +21,29 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 pub fn check(case: &Case) -> Result<(), Failure> {
     match () {
+        () if case.expect.names().any(|name| name.contains("per_group") || name.contains("delay")) => facts(case),
         () if case.expect.has("accepted") || case.expect.has("code") => acceptance(case),
         () if case.expect.has("next") => next(case),
         () if case.expect.has("runs") => runs(case),
         () if case.given.has("ScheduledActions") => suspended(case),
         () => applied(case),
     }
+}
+
+/// What is so of every scheduled action.
+fn facts(case: &Case) -> Result<(), Failure> {
+    // An action at any time.
+    case.given.names().map(str::to_string).collect::<Vec<_>>().iter().for_each(|name| case.given.skip(name));
+    for name in case.expect.names() {
+        let got = match name {
+            name if name.contains("per_group") || name.contains("actions") => MAX_SCHEDULED_ACTIONS_PER_GROUP as u64,
+            name if name.contains("delay") && name.ends_with("minutes") => MAX_DELAY.as_secs() / 60,
+            name if name.contains("delay") => MAX_DELAY.as_secs(),
+            other => return Err(format!("nothing here finds out expect.{other}").into()),
+        };
+        case.expect_eq(name, got)?;
+    }
+    Ok(())
 }
 
 fn instant(text: &str) -> Result<Timestamp, Failure> {
@@ -215,7 +233,7 @@ fn acceptance(case: &Case) -> Result<(), Failure> {
     case.expect.skip("reason");
     match (&answer, case.expect.has("code")) {
         (_, true) => case.expect_refusal(&answer),
-        _ => Ok(()),
+        _ => case.expect_if("http_status", answer.as_ref().map_or_else(|refusal| refusal.status, |_| 200)),
     }
 }
 

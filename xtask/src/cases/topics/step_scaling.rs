@@ -1,6 +1,6 @@
 //! `step-scaling`: which step a breach falls into, what it changes, and which steps no policy may have.
 
-use scaleproof::engine::groups::policy::AdjustmentType;
+use scaleproof::engine::groups::policy::{AdjustmentType, percent_of};
 use scaleproof::engine::groups::steps::{Step, choose_step};
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ fn breached(case: &Case) -> Result<(), Failure> {
     let step = choose_step(&steps, breach);
     case.expect_if("step", step.map_or(Value::Null, show))?;
     case.expect_if("raw_change", step.map_or(0, |step| adjustment_type.change(capacity, step.adjustment, magnitude)))?;
+    let raw = step.filter(|_| adjustment_type == AdjustmentType::PercentChangeInCapacity);
+    case.expect_if("raw", raw.map(|step| percent_of(capacity.into(), step.adjustment.into())))?;
     let policy = policy("steps", adjustment_type, magnitude, steps_of(listed, None)?);
     expect_capacity(case, capacity, decide(&policy, &calm(limits(given)?, capacity), Some(breach)))
 }

@@ -31,6 +31,8 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         () if given.has("alarm_state") => without_data(case),
         () if given.has("policies") => together(case),
         () if given.has("metric") => metric(case),
+        () if case.expect.names().any(|name| name.contains("_name")) => calls(case),
+        () if given.has("api") || given.opt_str("policy")? == Some("deleted") => calls(case),
         () => alarms(case),
     }
 }
@@ -87,15 +89,56 @@ fn alarms(case: &Case) -> Result<(), Failure> {
     let made = policy.alarms(&name.into(), &arn.into(), given.opt_u32("capacity")?)?;
     let sides: Vec<&str> = ["AlarmHigh", "AlarmLow"].into_iter().take(made.len()).collect();
     case.expect_if("alarms", sides)?;
-    case.expect_if("number_of_alarms", made.len())?;
+    case.given.get("policy");
+    for name in ["number_of_alarms", "alarms_created", "alarm_count"] {
+        case.expect_if(name, made.len())?;
+    }
     for (alarm, names) in made.iter().zip([["alarm_high", "AlarmHigh", "high"], ["alarm_low", "AlarmLow", "low"]]) {
         case.expect_if("alarm_description", alarm.description.clone())?;
         case.expect_if("actions", alarm.alarm_actions.clone())?;
+        let unit = alarm.watched.metric().and_then(|stat| stat.unit.clone());
+        case.expect_if("unit", unset(unit))?;
+        for stem in names.iter().map(|name| format!("{name}_name")).filter(|stem| case.expects_text(stem)) {
+            case.expect_text(&stem, alarm.name.as_str())?;
+        }
         case.expect_if("treat_missing_data", unset(alarm.treat_missing_data.map(|word| word.to_string())))?;
         for name in names {
             if let Some(expected) = case.expect.get(name).and_then(Value::as_object) {
                 compare_members(name, expected, &show(alarm))?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// What PutScalingPolicy answers, and what DeletePolicy leaves.
+fn calls(case: &Case) -> Result<(), Failure> {
+    // The group and the policy go by the names of the cases.
+    ["policy", "group", "target"].iter().for_each(|name| case.given.skip(name));
+    let operation = case.given.opt_str("api")?.unwrap_or("DeletePolicy");
+    let mut api = api_with_group(&json!({}))?;
+    let input = json!({
+        "AutoScalingGroupName": "g", "PolicyName": "p", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingConfiguration": {"TargetValue": 50.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}},
+    });
+    let answer = api.call("autoscaling", "PutScalingPolicy", input)?;
+    if operation == "DeletePolicy" {
+        api.call("autoscaling", "DeletePolicy", json!({"AutoScalingGroupName": "g", "PolicyName": "p"}))?;
+    }
+    let left: Vec<String> = api.world().alarms.from_name("").map(|alarm| alarm.config.name.0.clone()).collect();
+    for (stem, name) in ["alarm_high_name", "alarm_low_name"].iter().zip(&left) {
+        if case.expects_text(stem) {
+            case.expect_text(stem, name)?;
+        }
+    }
+    case.expect_if("alarms_deleted", left.is_empty())?;
+    case.expect_if("alarms", json!(left))?;
+    for name in ["returns", "keys"] {
+        let Some(expected) = case.expect.opt_list(name)? else { continue };
+        let missing = expected.iter().find(|key| key.as_str().is_none_or(|key| answer.get(key).is_none()));
+        if let Some(missing) = missing {
+            return Err(Failure::differs(name, missing, &answer));
         }
     }
     Ok(())
@@ -109,11 +152,13 @@ fn unset(value: Option<String>) -> String {
 fn show(alarm: &MetricAlarm) -> Value {
     let periods = alarm.evaluation_periods;
     let (comparison, threshold) = (alarm.comparison.to_string(), alarm.threshold);
+    let statistic = alarm.watched.metric().map(|stat| stat.statistic);
     json!({
         "ComparisonOperator": comparison, "comparison_operator": comparison, "comparison": comparison,
         "EvaluationPeriods": periods, "evaluation_periods": periods,
         "Threshold": threshold, "threshold": threshold,
         "Period": 60, "period": 60,
+        "Statistic": statistic, "statistic": statistic, "name": alarm.name, "AlarmName": alarm.name,
         "description": alarm.description, "AlarmDescription": alarm.description,
         "TreatMissingData": unset(alarm.treat_missing_data.map(|word| word.to_string())),
         "AlarmActions": alarm.alarm_actions, "actions": alarm.alarm_actions,
@@ -125,7 +170,7 @@ fn together(case: &Case) -> Result<(), Failure> {
         let ready = match policy["ready"].as_str() {
             Some("out") => Readiness::ScaleOut,
             Some("in") => Readiness::ScaleIn,
-            Some("none") => Readiness::Neither,
+            Some("none" | "INSUFFICIENT_DATA" | "no data") => Readiness::Neither,
             other => return Err(Failure::from(format!("`{other:?}` is no readiness"))),
         };
         let enabled = ["Enabled", "enabled"].iter().all(|name| policy[*name] != json!(false));

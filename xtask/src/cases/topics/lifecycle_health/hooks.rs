@@ -133,12 +133,16 @@ pub fn result(case: &Case) -> Result<(), Failure> {
             return Err(Failure::differs("Description", &expected.into(), &got.into()));
         }
     }
+    let replaced = replaced || (!terminating && stage.ids().iter().any(|id| *id != held && !before.contains(id)));
     let gone = stage.state(&held) == Some("Terminated");
     for name in ["terminates", "terminated"] {
         case.expect_if(name, gone)?;
     }
-    case.expect_if("in_service", stage.state(&held) == Some("InService"))?;
-    case.expect_if("replaced", replaced || stage.ids().iter().any(|id| *id != held && !before.contains(id)))?;
+    let state = stage.state(&held);
+    case.expect_if("in_service", state == Some("InService"))?;
+    case.expect_if("state", state)?;
+    case.expect_if("replacement_launched", replaced)?;
+    case.expect_if("replaced", replaced)?;
     case.expect_if("remaining_hooks", remaining)
 }
 
