@@ -306,7 +306,7 @@ impl<'a> Emitter<'a> {
         if values.is_empty() || values.len() > LONGEST_ENUM || checked_by_handler {
             return String::new();
         }
-        let values = supplement::recorded_order(&self.service, name).unwrap_or_else(|| values.to_vec());
+        let values = supplement::recorded_order(self.service, name).unwrap_or_else(|| values.to_vec());
         format!(".values(&{})", Value::from(values))
     }
 
