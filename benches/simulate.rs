@@ -74,7 +74,11 @@ fn plan() -> Plan {
 fn day(repeats: u32) -> Value {
     let (stack, plan) = (stack("bench"), plan());
     let mut times = Vec::new();
-    let mut events = 0;
+    let start = Options::default().start;
+    let mut source = plan.source(&stack.load, start, 0);
+    let changes = std::iter::from_fn(|| source.next_change()).take_while(|(at, _)| *at <= start + DAY).count();
+    let minutes = DAY.as_secs() as usize / 60;
+    let events = changes + minutes * ALARMS + minutes;
     for seed in 0..u64::from(repeats.max(1)) {
         let options = Options { seed, ..Options::default() };
         let began = Instant::now();
@@ -83,10 +87,6 @@ fn day(repeats: u32) -> Value {
         let mut watcher = Watcher::new(&stack);
         simulation.advance_to(options.start + DAY, &mut watcher);
         times.push(began.elapsed());
-        let (minutes, end) = (DAY.as_secs() / 60, options.start + DAY);
-        let mut source = plan.source(&stack.load, options.start, seed);
-        let changes = std::iter::from_fn(|| source.next_change()).take_while(|(at, _)| *at <= end).count() as u64;
-        events = changes + minutes * ALARMS as u64 + minutes;
         let summary = watcher.finish(&stack, seed, options.start, options.start + DAY);
         assert!(summary.group.launches > 1, "nothing happened");
     }
