@@ -22,7 +22,7 @@ def served(program):
 
 @pytest.fixture(scope="module")
 def ec2(program):
-    with running(program, "--instances", "instant") as url:
+    with running(program, "--instances", "instant") as (url, _):
         yield Sandbox(url).client("ec2")
 
 

@@ -55,7 +55,7 @@ def test_a_call_that_is_signed_with_another_secret_is_refused(program):
             ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
             ("ec2", "describe_vpcs", "AuthFailure"),
             ("sqs", "list_queues", "InvalidSignatureException"),
-            ("cloudwatch", "describe_alarms", "SignatureDoesNotMatch"),
+            ("cloudwatch", "describe_alarms", "InvalidSignatureException"),
         ]:
             getattr(client(url, service), call)()
             with pytest.raises(botocore.exceptions.ClientError) as refused:
