@@ -61,7 +61,7 @@ def test_a_call_that_is_signed_with_another_secret_is_refused(program):
             with pytest.raises(botocore.exceptions.ClientError) as refused:
                 getattr(client(url, service, secret="guessed"), call)()
             assert refused.value.response["Error"]["Code"] == code, service
-        link = client(url, "sns").generate_presigned_url("list_topics")
+        link = client(url, "sns").generate_presigned_url("list_topics", HttpMethod="GET")
         with urllib.request.urlopen(link) as answer:
             assert answer.status == 200
 

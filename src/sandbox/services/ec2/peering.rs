@@ -87,7 +87,7 @@ impl Ec2 {
             cidr_block: blocks.first().and_then(|block| block.cidr_block.clone()),
             cidr_block_set: Some(blocks),
             owner_id: Some(self.place.account.clone()),
-            peering_options: (state == State::Active).then(|| VpcPeeringConnectionOptionsDescription {
+            peering_options: (state == State::Active).then_some(VpcPeeringConnectionOptionsDescription {
                 allow_dns_resolution_from_remote_vpc: Some(dns),
                 allow_egress_from_local_classic_link_to_remote_vpc: Some(false),
                 allow_egress_from_local_vpc_to_remote_classic_link: Some(false),
