@@ -267,9 +267,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn scalar(&mut self, name: &str, shape: &Value) -> Result<(), String> {
-        let kind = primitive(shape).ok_or_else(|| format!("{name} has an unknown type"))?.1;
-        // `String` and `string` are both the common one.
-        if self.rules(name).is_empty() {
+        // SNS has `string` beside `String`: one table serves both.
+        let written = self.out.contains(&format!("pub static {}: Shape", names::table(name)));
+        if written || self.table_of(name) != names::table(name) {
             return Ok(());
         }
         self.table(name, &format!("Shape::new({name:?}, Kind::{kind})"));
