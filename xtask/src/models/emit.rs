@@ -272,6 +272,7 @@ impl<'a> Emitter<'a> {
         if written || self.table_of(name) != names::table(name) {
             return Ok(());
         }
+        let kind = primitive(shape).ok_or_else(|| format!("{name} has an unknown type"))?.1;
         self.table(name, &format!("Shape::new({name:?}, Kind::{kind})"));
         Ok(())
     }
