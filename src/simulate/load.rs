@@ -63,9 +63,12 @@ impl Plan {
         }
     }
 
-    /// Whether it changes at every step for ever.
-    fn is_steady(&self) -> bool {
-        matches!(self, Self::Shape(Shape { form: Form::Sine { .. } | Form::Weekly, .. }))
+    /// The shape if it changes at every step for ever.
+    fn wave(&self) -> Option<&Shape> {
+        match self {
+            Self::Shape(shape) if matches!(shape.form, Form::Sine { .. } | Form::Weekly) => Some(shape),
+            _ => None,
+        }
     }
 
     fn unit(&self) -> LoadUnit {
@@ -112,7 +115,6 @@ impl Series {
     }
 }
 
-#[inline]
 fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
     let Shape { low, high, .. } = *shape;
     let rise = high - low;
@@ -120,7 +122,7 @@ fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
     match shape.form {
         Form::Constant => high,
         Form::Ramp { over } => low + rise * part_of(over).min(1.0),
-        Form::Sine { over } => low + rise * hill(fraction(part_of(over))),
+        Form::Sine { .. } | Form::Weekly => wave_at(shape, start, millis, hill(phase(shape, millis))),
         Form::Square { over } => {
             if fraction(part_of(over)) < 0.5 {
                 low
@@ -132,11 +134,22 @@ fn shape_at(shape: &Shape, start: Timestamp, millis: i64) -> f64 {
             let since = millis - millis_of(at);
             if (0..millis_of(lasts)).contains(&since) { high } else { low }
         }
-        Form::Weekly => {
-            let day = hill(fraction(millis as f64 / DAY_MILLIS as f64));
-            low + rise * day * if is_weekend(start, millis) { WEEKEND } else { 1.0 }
-        }
     }
+}
+
+/// How far a shape that comes again and again is, from 0 to 1: of its own length, or of the day.
+fn phase(shape: &Shape, millis: i64) -> f64 {
+    let length = match shape.form {
+        Form::Sine { over } => millis_of(over),
+        _ => DAY_MILLIS,
+    };
+    fraction(millis as f64 / length as f64)
+}
+
+/// A shape that comes again and again, where its hill is so high.
+fn wave_at(shape: &Shape, start: Timestamp, millis: i64, hill: f64) -> f64 {
+    let quiet = shape.form == Form::Weekly && is_weekend(start, millis);
+    shape.low + (shape.high - shape.low) * hill * if quiet { WEEKEND } else { 1.0 }
 }
 
 fn shape_change_after(shape: &Shape, millis: i64) -> Option<i64> {
@@ -174,6 +187,7 @@ fn is_weekend(start: Timestamp, millis: i64) -> bool {
 /// From 0 at the ends to 1 in the middle of `0..1`, as a sine goes: sin²(πx).
 ///
 /// Its own series, because the sine of the standard library may differ in the last bit from machine to machine.
+#[inline]
 fn hill(x: f64) -> f64 {
     let z = std::f64::consts::PI * x.min(1.0 - x);
     let y = z * z;
@@ -203,8 +217,7 @@ pub struct Source {
 }
 
 impl Source {
-    fn requests_at(&self, millis: i64) -> f64 {
-        let value = self.plan.at(self.start, millis);
+    fn in_requests(&self, value: f64) -> f64 {
         match self.plan.unit() {
             LoadUnit::RequestsPerSecond => value,
             // What the machine shows at rest is no work.
@@ -213,15 +226,13 @@ impl Source {
     }
 
     fn requests(&mut self, millis: i64) -> f64 {
-        if !self.plan.is_steady() {
-            return self.requests_at(millis);
-        }
+        let Some(wave) = self.plan.wave() else { return self.in_requests(self.plan.at(self.start, millis)) };
         if self.used == AHEAD {
-            let mut ahead = [0.0; AHEAD];
-            for (requests, step) in ahead.iter_mut().zip(0..) {
-                *requests = self.requests_at(millis + step * STEP_MILLIS);
-            }
-            (self.ahead, self.used) = (ahead, 0);
+            // One kind of work at a time, which compilers turn into instructions for several numbers.
+            let at = |step: usize| millis + step as i64 * STEP_MILLIS;
+            let hills = std::array::from_fn::<f64, AHEAD, _>(|step| phase(wave, at(step))).map(hill);
+            self.ahead = std::array::from_fn(|step| self.in_requests(wave_at(wave, self.start, at(step), hills[step])));
+            self.used = 0;
         }
         self.used += 1;
         self.ahead[self.used - 1]

@@ -153,6 +153,7 @@ pub struct Meter {
 const MINUTE_MILLIS: f64 = 60_000.0;
 
 impl Meter {
+    #[inline]
     pub(super) fn advance(&mut self, now: Timestamp) {
         let millis = (now.as_millis() - self.until.as_millis()) as f64;
         self.until = now;
@@ -170,6 +171,7 @@ impl Meter {
     }
 
     /// From `now` on, so many machines share this load.
+    #[inline]
     pub(super) fn change(&mut self, now: Timestamp, load: Load, workload: Option<&Workload>, serving: u32) {
         self.advance(now);
         self.serving = serving;
@@ -181,6 +183,7 @@ impl Meter {
     }
 }
 
+#[inline]
 fn rates(load: Load, workload: Option<&Workload>, baseline: Option<Baseline>, serving: u32) -> Sums {
     let requests = match load {
         Load::Requests(per_sec) => per_sec,
