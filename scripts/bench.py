@@ -23,11 +23,11 @@ ALARMS = 20
 
 
 def main():
-    scaleproof, moto_server, *wanted = sys.argv[1:]
+    scaleproof, moto_server, ministack, *wanted = sys.argv[1:]
     parts = {
         "render": lambda: render(scaleproof),
         "sandbox": lambda: sandbox(scaleproof),
-        "requests": lambda: requests(scaleproof, moto_server),
+        "requests": lambda: requests(scaleproof, moto_server, ministack),
         "provision": lambda: provision(scaleproof),
         "simulate": simulate,
     }
@@ -87,9 +87,10 @@ def render(scaleproof):
 class Server:
     """A server process that is ready when its port answers."""
 
-    def __init__(self, command, url=None):
+    def __init__(self, command, url=None, variables=None):
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        settings = {**os.environ, **(variables or {})}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=settings)
         if url is None:
             line = self.process.stdout.readline().decode()
             url = next(word for word in line.split() if word.startswith("http://"))
@@ -145,27 +146,53 @@ def sandbox(scaleproof):
 # ---- requests --------------------------------------------------------------------------------------------------
 
 
-def requests(scaleproof, moto_server):
-    port = free_port()
-    moto = Server([moto_server, "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}")
-    with moto, start_sandbox(scaleproof, "--clock", "paused") as ours:
-        for server in (moto, ours):
-            put_alarms(server)
-        rates = {moto: [], ours: []}
-        for _ in range(5):
-            for server, seen in rates.items():
-                seen.append(rate(server))
-    fast, slow = statistics.median(rates[ours]), statistics.median(rates[moto])
-    what = f"DescribeAlarms of {ALARMS} alarms, one connection after the other"
-    row(what, f"{fast:,.0f} a second", f"moto 5.2.5: {slow:,.0f} a second", f"{fast / slow:.0f} ×")
+# What is asked: the service in the signature, the form, and what a right answer holds.
+CALLS = {
+    "DescribeAlarms": ("monitoring", "Version=2010-08-01", b"bench-19"),
+    "DescribeAutoScalingGroups": ("autoscaling", "Version=2011-01-01", b"bench-4"),
+    "PutMetricData": (
+        "monitoring",
+        "Version=2010-08-01&Namespace=bench&MetricData.member.1.MetricName=depth&MetricData.member.1.Value=7",
+        b"PutMetricDataResponse",
+    ),
+}
 
 
-def put_alarms(server):
+def requests(scaleproof, moto_server, ministack):
+    """Each call on each server, one after the other over one connection; ministack is told its port by a variable."""
+    ports = [free_port(), free_port()]
+    with (
+        Server([moto_server, "-H", "127.0.0.1", "-p", str(ports[0])], f"http://127.0.0.1:{ports[0]}") as moto,
+        Server([ministack], f"http://127.0.0.1:{ports[1]}", {"GATEWAY_PORT": str(ports[1]), "BIND_HOST": "127.0.0.1"}) as mini,
+        start_sandbox(scaleproof, "--clock", "paused") as ours,
+    ):
+        for server in (moto, mini, ours):
+            stock(server)
+        for operation in CALLS:
+            compare(operation, ours, {"moto 5.2.5": moto, "ministack 1.5.33": mini})
+
+
+def compare(operation, ours, others):
+    rates = {server: [] for server in (ours, *others.values())}
+    for _ in range(5):
+        for server, seen in rates.items():
+            seen.append(rate(server, operation))
+    fast, *slow = (statistics.median(seen) for seen in rates.values())
+    against = ", ".join(f"{name}: {other:,.0f}" for name, other in zip(others, slow))
+    ratios = ", ".join(f"{fast / other:.0f} ×" for other in slow)
+    row(f"{operation}, one call after the other", f"{fast:,.0f} a second", f"{against} a second; bar: 20 ×", ratios)
+
+
+def stock(server):
     import boto3
 
-    client = boto3.client("cloudwatch", endpoint_url=server.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+    def client(service):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, endpoint_url=server.url, region_name=REGION, **keys)
+
+    cloudwatch, autoscaling = client("cloudwatch"), client("autoscaling")
     for number in range(ALARMS):
-        client.put_metric_alarm(
+        cloudwatch.put_metric_alarm(
             AlarmName=f"bench-{number}",
             Namespace="AWS/EC2",
             MetricName="CPUUtilization",
@@ -176,12 +203,22 @@ def put_alarms(server):
             Threshold=50.0,
             ComparisonOperator="GreaterThanOrEqualToThreshold",
         )
+    autoscaling.create_launch_configuration(LaunchConfigurationName="bench", ImageId="ami-12c6146b", InstanceType="t2.nano")
+    for number in range(5):
+        autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName=f"bench-{number}",
+            LaunchConfigurationName="bench",
+            MinSize=0,
+            MaxSize=1,
+            AvailabilityZones=[f"{REGION}a"],
+        )
 
 
-def rate(server, seconds=2.0):
+def rate(server, operation, seconds=2.0):
     """Requests a second over one kept connection, or one each where the server closes it."""
-    body = b"Action=DescribeAlarms&Version=2010-08-01"
-    scope = f"test/20260101/{REGION}/monitoring/aws4_request"
+    service, form, expected = CALLS[operation]
+    body = f"Action={operation}&{form}".encode()
+    scope = f"test/20260101/{REGION}/{service}/aws4_request"
     head = (
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.address[1]}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n"
@@ -196,7 +233,7 @@ def rate(server, seconds=2.0):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(request)
         answer, keeps = read_answer(connection)
-        if b"bench-19" not in answer:
+        if expected not in answer:
             sys.exit(f"error: {server.url} answered {answer[:300]!r}")
         count += 1
         if not keeps:

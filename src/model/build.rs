@@ -10,7 +10,7 @@ use super::{
     TrackedMetric, WarmPool,
 };
 use super::{alarms, load, network, policies};
-use crate::spec::arguments::{GroupSpec, KeyPairSpec, LaunchSpec, NotificationSpec, WarmPoolSpec};
+use crate::spec::arguments::{KeyPairSpec, LaunchSpec, MixedInstancesSpec, NotificationSpec, WarmPoolSpec};
 use crate::spec::problem::{Kind, quote};
 use crate::spec::values::UBUNTU_RELEASES;
 use crate::spec::{Problem, Severity, Spec, SpecMap};
@@ -62,7 +62,7 @@ fn assemble(spec: &Spec, files: &Files, builder: &mut Builder) -> Stack {
         region: spec.region.0.clone(),
         network: network::build_network(spec.network.as_ref(), builder),
         launch: build_launch(&spec.launch, files, short_period, builder),
-        group: build_group(name, &spec.group, builder),
+        group: build_group(name, spec, builder),
         policies,
         schedules: policies::build_schedules(spec, builder),
         alerting: super::Alerting { topics: build_topics(spec, builder), alarms },
@@ -184,7 +184,11 @@ fn build_user_data(launch: &LaunchSpec, files: &Files, builder: &mut Builder) ->
     Some(text.to_owned())
 }
 
-fn build_group(name: &str, group: &GroupSpec, builder: &mut Builder) -> Group {
+fn build_group(name: &str, spec: &Spec, builder: &mut Builder) -> Group {
+    let group = &spec.group;
+    if group.warm_pool.is_some() {
+        check_pool_without_spot(&spec.launch, builder);
+    }
     let (min, max) = (group.min_size.0, group.max_size.0);
     let desired = group.desired_capacity.map_or(min, |d| d.0);
     if min > max {
@@ -213,6 +217,15 @@ fn build_group(name: &str, group: &GroupSpec, builder: &mut Builder) -> Group {
         health_check_grace_period: group.health_check_grace_period.map_or(DEFAULT_HEALTH_CHECK_GRACE, |g| g.0),
         warm_pool: group.warm_pool.as_ref().map(|pool| build_warm_pool(pool, builder)),
     }
+}
+
+/// Auto Scaling refuses a warm pool beside Spot Instances only when it is put, with the group already there.
+fn check_pool_without_spot(launch: &LaunchSpec, builder: &mut Builder) {
+    let on_demand = |mixed: &MixedInstancesSpec| mixed.on_demand_percentage_above_base_capacity.map_or(100, |it| it.0);
+    let Some(percent) = launch.mixed_instances.as_ref().map(on_demand).filter(|percent| *percent < 100) else { return };
+    let fact =
+        format!("launch.mixed_instances buys {} % as Spot Instances, and a warm pool holds none.", 100 - percent);
+    builder.problem(Kind::InvalidValue, "group.warm_pool", fact, "Leave warm_pool out, or buy On-Demand alone.");
 }
 
 fn build_warm_pool(pool: &WarmPoolSpec, builder: &mut Builder) -> WarmPool {

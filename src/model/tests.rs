@@ -464,6 +464,20 @@ fn several_types_keep_to_awss_rules() {
 }
 
 #[test]
+fn a_warm_pool_holds_no_spot_instances() {
+    let with = |percent: &str| {
+        let types = "instance_types: [{ instance_type: t3.micro }, { instance_type: t3.small }]";
+        let launch = mixed(&format!("{types}{percent}"));
+        format!("{launch}group: {{ min_size: 1, max_size: 3, warm_pool: {{}} }}\n")
+    };
+    check(&[
+        (&with(""), &[]),
+        (&with(", on_demand_percentage_above_base_capacity: 100"), &[]),
+        (&with(", on_demand_percentage_above_base_capacity: 60"), &["invalid-value group.warm_pool"]),
+    ]);
+}
+
+#[test]
 fn weights_above_the_sizes_and_spot_that_is_never_launched_are_warned_of() {
     let both = "instance_types: [{ instance_type: t3.micro, weighted_capacity: 1 }, { instance_type: t3.small, weighted_capacity: 4 }]";
     let heavy = "weight-above-size launch.mixed_instances.instance_types";

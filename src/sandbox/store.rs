@@ -105,6 +105,10 @@ impl Store {
     /// Also where another process has it open, and where it holds something else than a state of this version.
     pub fn open(path: &Path) -> Result<(Self, Option<Kept>), StoreError> {
         let fails = |attempt| move |source| StoreError::File { attempt, path: path.into(), source };
+        // The file is replaced now and then, and a device must not be.
+        if path.exists() && !path.is_file() {
+            return Err(fails("keep a state in")(io::Error::other("it is no regular file")));
+        }
         let file = private().read(true).append(true).create(true).open(path).map_err(fails("open"))?;
         match file.try_lock() {
             Ok(()) => {}
