@@ -76,7 +76,9 @@ impl Browser {
         id.unwrap_or_else(|| panic!("{selector}: {found}")).to_string()
     }
 
+    /// Scrolls to it first, as a person would: the header may lie over what is at the edge.
     fn click(&self, selector: &str) {
+        self.run(&format!("document.querySelector({}).scrollIntoView({{ block: 'center' }})", json!(selector)));
         let clicked = self.call("POST", &format!("/element/{}/click", self.element(selector)), &json!({}));
         assert!(clicked.is_null(), "{selector}: {clicked}");
     }

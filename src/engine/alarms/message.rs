@@ -1,4 +1,4 @@
-//! The message that an alarm's SNS action publishes. Start at [`notice`].
+//! The message that an alarm's SNS action publishes. Start at [`Firing::notice`].
 
 use std::sync::Arc;
 
