@@ -38,6 +38,8 @@ mod load;
 pub mod models;
 pub mod operations;
 pub mod region;
+mod respond;
+mod restore;
 mod server;
 pub mod services;
 pub mod store;

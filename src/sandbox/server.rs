@@ -1,44 +1,32 @@
 //! The process around the universe: a socket on the loopback interface, a clock, one loop. Start at [`Sandbox::start_with`].
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::request::Parts;
-use http::{Request as HttpRequest, Response};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
-use super::direct::Caller;
-use super::faults::{Strike, When, is_read};
+use super::control;
 use super::limits::Limits;
+use super::respond::{guarded, respond};
+use super::restore::restore;
 use super::store::{Change, Store, StoreError, What};
-use super::universe::{Reply, Universe};
-use super::wire::answer::{self, Answer};
-use super::wire::request::Request;
-use super::wire::signature;
-use super::{console, control};
+use super::universe::Universe;
 use crate::clock::{Clock, Speed, SystemClock, Timestamp, VirtualClock};
-use crate::engine::Refusal;
 use crate::engine::groups::Timing;
 use crate::engine::topics::Delivery;
 
-/// The largest request that AWS takes is PutMetricData's 1 MB; ten times that bounds memory and surprises nobody.
-const LARGEST_BODY: usize = 10 << 20;
 /// A connection that has sent no complete header by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a long poll or an idle loop rests before it looks again, whatever the clock does.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const IDLE: Duration = Duration::from_secs(1);
 
 /// How a sandbox is started.
@@ -90,18 +78,28 @@ pub(super) struct Shared {
     pub clock: VirtualClock,
     universe: Mutex<Universe>,
     store: Option<Mutex<Store>>,
-    secret: Option<String>,
+    /// Of every access key, if signatures are checked.
+    pub secret: Option<String>,
     /// Rung when something may have become due earlier than the loop thinks.
     pub changed: Notify,
 }
 
 impl Shared {
+    pub fn new(clock: VirtualClock, universe: Universe, store: Option<Store>, secret: Option<String>) -> Self {
+        let (universe, store, changed) = (Mutex::new(universe), store.map(Mutex::new), Notify::new());
+        Self { clock, universe, store, secret, changed }
+    }
+
+    pub fn into_universe(self) -> Universe {
+        self.universe.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn universe(&self) -> MutexGuard<'_, Universe> {
         self.universe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a change to the file that keeps the state, if there is one.
-    fn keep(&self, at: Timestamp, what: impl FnOnce() -> Option<What>) -> Result<(), StoreError> {
+    pub fn keep(&self, at: Timestamp, what: impl FnOnce() -> Option<What>) -> Result<(), StoreError> {
         let Some(store) = &self.store else { return Ok(()) };
         let Some(what) = what() else { return Ok(()) };
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
@@ -211,64 +209,6 @@ fn listen(port: u16) -> Result<(std::net::TcpListener, SocketAddr), StartError> 
     bound.map_err(|source| StartError::Listen { port, source })
 }
 
-/// A new universe, or the one that the file keeps, with everything done again that followed its first line.
-fn restore(options: &Options) -> Result<Shared, StoreError> {
-    let Options { speed, start, limits, .. } = options;
-    let shared = |at, speed, universe, store| Shared {
-        clock: VirtualClock::new(at, speed),
-        universe: Mutex::new(universe),
-        store,
-        secret: options.secret.clone(),
-        changed: Notify::new(),
-    };
-    let new = || Universe::new(&options.account, options.seed, options.timing).with_limits(limits.clone());
-    let Some(path) = &options.state else { return Ok(shared(*start, *speed, new(), None)) };
-    let (mut store, kept) = Store::open(path)?;
-    let (at, universe) = match kept {
-        None => (*start, new()),
-        Some(kept) => {
-            check_settings(path, options, &kept.universe)?;
-            let past = shared(kept.at, Speed::PAUSED, kept.universe.with_limits(limits.clone()), None);
-            kept.changes.iter().for_each(|change| redo(&past, change));
-            let at = past.clock.now();
-            // On a clock that stands still no time passes while nobody runs it.
-            let now = if *speed == Speed::PAUSED { at } else { at.max(*start) };
-            (now, past.universe.into_inner().unwrap_or_else(PoisonError::into_inner))
-        }
-    };
-    store.begin(at, &universe)?;
-    Ok(shared(at, *speed, universe, Some(Mutex::new(store))))
-}
-
-fn check_settings(path: &Path, options: &Options, universe: &Universe) -> Result<(), StoreError> {
-    let (account, seed, timing) = universe.settings();
-    if (account, seed, timing) == (options.account.as_str(), options.seed, options.timing) {
-        return Ok(());
-    }
-    let wanted = format!("account {account}, seed {seed}, {timing} instances");
-    Err(StoreError::OtherSettings { path: path.into(), wanted })
-}
-
-/// Does what was done before. It succeeded then, and the world is the same.
-fn redo(past: &Shared, change: &Change) {
-    past.clock.move_to(change.at);
-    match &change.what {
-        What::Call { access_key, region, service, operation, base_url, input } => {
-            let caller = Caller { access_key, region, base_url };
-            let mut universe = past.universe();
-            // Messages between regions have arrived before, as they had then.
-            universe.advance(change.at);
-            let _ = universe.call_as(change.at, &caller, service, operation, input.clone());
-        }
-        What::Control { method, path_and_query, body } => {
-            let request = HttpRequest::builder().method(method.as_str()).uri(path_and_query).body(());
-            if let Ok(request) = request {
-                control::respond(&request.into_parts().0, body.as_bytes(), past);
-            }
-        }
-    }
-}
-
 async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
@@ -315,180 +255,10 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
         .await;
 }
 
-/// A connection that breaks without an answer, because a fault says so.
-#[derive(Debug, thiserror::Error)]
-#[error("a fault dropped the connection")]
-struct Dropped;
-
-async fn respond(
-    request: HttpRequest<Incoming>,
-    address: SocketAddr,
-    shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Dropped> {
-    let (parts, body) = request.into_parts();
-    let answer = match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => answer(&parts, body.to_bytes(), address, shared).await?,
-        Err(_) => plain(413, "the request is larger than 10 MiB, or broke off"),
-    };
-    Ok(write(answer, shared.clock.now()))
-}
-
-async fn answer(parts: &Parts, body: Bytes, address: SocketAddr, shared: &Shared) -> Result<Answer, Dropped> {
-    let Some(unpacked) = unpacked(parts, body.clone()) else {
-        let text = "the content-encoding is not gzip, or the body is not what it says, or unpacks to more than 10 MiB";
-        return Ok(plain(400, text));
-    };
-    if parts.uri.path() == "/" && parts.method == http::Method::GET && parts.uri.query().is_none() {
-        let (content_type, body) = ("text/html;charset=UTF-8", console::PAGE.into());
-        return Ok(Answer { status: 200, content_type, headers: Vec::new(), body });
-    }
-    if parts.uri.path().starts_with("/_scaleproof/") {
-        return Ok(guarded(|| order(parts, &unpacked, shared)).unwrap_or_else(|text| plain(500, &text)));
-    }
-    let Some(request) = Request::read(parts, &unpacked) else {
-        return Ok(plain(400, "no AWS service is named: neither an Action, nor X-Amz-Target, nor a signature"));
-    };
-    if let Err(refusal) = admit(parts, &body, &request, shared) {
-        return Ok(answer::refusal(request.service, request.protocol, &refusal, "none"));
-    }
-    let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
-    let base_url = host.map_or_else(|| format!("http://{address}"), |host| format!("http://{host}"));
-    call(&request, &base_url, shared).await
-}
-
-/// Whether the caller signed the request, as far as that is asked for.
-fn admit(parts: &Parts, body: &[u8], request: &Request, shared: &Shared) -> Result<(), Refusal> {
-    let Some(secret) = &shared.secret else { return Ok(()) };
-    let now = [SystemClock.now(), shared.clock.now()];
-    signature::check(parts, body, secret, &now).map_err(|flaw| flaw.refusal(request.service.name, request.protocol))
-}
-
-/// Runs an order of the control surface, and keeps it if it changed something.
-fn order(parts: &Parts, body: &[u8], shared: &Shared) -> Answer {
-    let at = shared.clock.now();
-    let answer = control::respond(parts, body, shared);
-    let changes = answer.status < 300 && control::changes(parts);
-    let what = || {
-        changes.then(|| What::Control {
-            method: parts.method.to_string(),
-            path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-            body: String::from_utf8_lossy(body).into_owned(),
-        })
-    };
-    shared.keep(at, what).map_or_else(|error| plain(500, &chain(&error)), |()| answer)
-}
-
-/// Keeps a call that changed something; if that fails, the caller must not believe that it did.
-fn kept(request: &Request, base_url: &str, now: Timestamp, answer: Answer, shared: &Shared) -> Answer {
-    let reads = request.call.as_ref().is_ok_and(|(shape, _)| is_read(shape.name));
-    if reads || answer.status >= 300 {
-        return answer;
-    }
-    let what = || What::call(request, base_url);
-    match shared.keep(now, what) {
-        Ok(()) => answer,
-        Err(error) => failure(request, &chain(&error)),
-    }
-}
-
-fn failure(request: &Request, text: &str) -> Answer {
-    let refusal = Refusal::new("InternalFailure", 500, text);
-    answer::refusal(request.service, request.protocol, &refusal, "none")
-}
-
-/// An error with its causes.
-fn chain(error: &StoreError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Runs what may be broken, so that one call that meets a bug of ours does not take the sandbox with it.
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    std::panic::catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known");
-        format!("{text}; this is a bug in scaleproof")
-    })
-}
-
-/// The body as it was before the SDK compressed it: SDKs do so with large PutMetricData calls.
-fn unpacked(parts: &Parts, body: Bytes) -> Option<Bytes> {
-    match parts.headers.get("content-encoding").map(http::HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => Some(body),
-        Some(b"gzip") => {
-            let mut plain = Vec::new();
-            let most = LARGEST_BODY as u64 + 1;
-            flate2::read::GzDecoder::new(body.as_ref()).take(most).read_to_end(&mut plain).ok()?;
-            (plain.len() <= LARGEST_BODY).then(|| plain.into())
-        }
-        Some(_) => None,
-    }
-}
-
-/// Runs a call as faults let it.
-async fn call(request: &Request, base_url: &str, shared: &Shared) -> Result<Answer, Dropped> {
-    let strike = shared.universe().strike(request, shared.clock.now());
-    if !strike.delay.is_zero() {
-        tokio::time::sleep(strike.delay).await;
-    }
-    if strike.dropped == Some(When::Before) {
-        return Err(Dropped);
-    }
-    let answer = answer_in_time(request, base_url, &strike, shared).await;
-    if strike.dropped == Some(When::After) { Err(Dropped) } else { Ok(answer) }
-}
-
-/// Runs the call, again and again while it asks to be waited for.
-///
-/// A long poll waits on the sandbox's clock, and no longer than it asked for on the caller's: on a clock that stands
-/// still it would otherwise wait for ever.
-async fn answer_in_time(request: &Request, base_url: &str, strike: &Strike, shared: &Shared) -> Answer {
-    let (mut deadline, mut waited) = (None, Duration::ZERO);
-    loop {
-        let now = shared.clock.now();
-        let reply = guarded(|| shared.universe().answer(request, now, base_url, strike));
-        shared.changed.notify_one();
-        match reply {
-            Ok(Reply::Now(answer)) => return kept(request, base_url, now, answer, shared),
-            Ok(Reply::Later { answer, until }) => {
-                let (until, longest) = *deadline.get_or_insert((until, until.since(now)));
-                let left = shared.clock.real_until(until).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
-                if left.is_zero() || waited >= longest {
-                    return answer;
-                }
-                tokio::time::sleep(left).await;
-                waited += left;
-            }
-            Err(text) => return failure(request, &text),
-        }
-    }
-}
-
-pub(super) fn plain(status: u16, text: &str) -> Answer {
-    Answer {
-        status,
-        content_type: "text/plain;charset=UTF-8",
-        headers: Vec::new(),
-        body: format!("{text}\n").into_bytes(),
-    }
-}
-
-/// The `Date` is the sandbox's own, so that a client can tell what time it is here.
-fn write(answer: Answer, now: Timestamp) -> Response<Full<Bytes>> {
-    let mut response = Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type)
-        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT"));
-    for (name, value) in answer.headers {
-        response = response.header(name, value);
-    }
-    response.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| Response::new(Full::default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     /// Sends bytes, reads until the other side closes.
     fn send(sandbox: &Sandbox, bytes: &[u8]) -> String {
