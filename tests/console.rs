@@ -125,7 +125,8 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // The window is chromedriver's child and would outlive it. This may run while a test fails: nothing here panics.
         if let Ok(mut stream) = TcpStream::connect(self.address) {
-            let _ = write!(stream, "DELETE /session/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", self.session);
+            let (session, host) = (&self.session, self.address);
+            let _ = write!(stream, "DELETE /session/{session} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             let _ = stream.read(&mut [0; 64]);
         }
         let _ = self.driver.kill();
