@@ -28,6 +28,12 @@ pub fn public_address(number: u64) -> Ipv4Addr {
     Ipv4Addr::new(198, 18 + (high & 1), middle, low)
 }
 
+/// The hardware address of a network interface. Locally administered, as EC2's are.
+pub fn mac_address(number: u64) -> String {
+    let [a, b, c, d, e, ..] = number.to_be_bytes();
+    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Groups;
 use super::activity::Way;
-use super::address::{free_address, public_address};
+use super::address::{free_address, mac_address, public_address};
 use super::agenda::Due;
 use super::group::{LaunchSource, TemplateSpecification};
 use super::instance::{Ec2State, Health, Instance, LaunchedFrom, LifecycleState, Membership, Placement};
@@ -221,10 +221,4 @@ fn system_tags(group: &GroupName, launched_from: &LaunchedFrom) -> BTreeMap<Stri
         tags.insert("aws:ec2launchtemplate:version".into(), version.to_string());
     }
     tags
-}
-
-/// Locally administered, as EC2's are.
-fn mac_address(number: u64) -> String {
-    let [a, b, c, d, e, ..] = number.to_be_bytes();
-    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
 }

@@ -3,14 +3,13 @@
 use super::error::{combination, invalid_value, refuse, required};
 use super::instance::{group_identifiers, instance};
 use super::interface_address::{Wanted, choose, choose_ipv6};
-use super::network_interface::{
-    Attached, Holder, Interface, interface, keep_interface, mac_address, show, show_attachment,
-};
+use super::network_interface::{Attached, Holder, Interface, interface, keep_interface, show, show_attachment};
 use super::register::operation;
 use super::tag::new_tags;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::groups::Ec2State;
+use crate::engine::groups::address::mac_address;
 use crate::engine::names::{InstanceId, SubnetId};
 use crate::sandbox::models::ec2::{
     AttachNetworkInterfaceInput, AttachNetworkInterfaceOutput, AttributeBooleanValue, AttributeValue,

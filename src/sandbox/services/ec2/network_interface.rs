@@ -319,12 +319,6 @@ impl Ec2 {
     }
 }
 
-/// Locally administered, as EC2's are.
-pub fn mac_address(number: u64) -> String {
-    let [a, b, c, d, e, ..] = number.to_be_bytes();
-    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
-}
-
 macro_rules! attachment {
     ($interface:ident.$member:ident) => {
         $interface.attachment.iter().flat_map(|attachment| one(&attachment.$member)).collect()
