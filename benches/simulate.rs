@@ -10,13 +10,14 @@
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
+use scaleproof::engine::groups::Load;
 use scaleproof::engine::topics::DeliveryOutcome;
 use scaleproof::engine::{Effect, Event, World};
 use scaleproof::model::{Files, Stack, build_stack};
 use scaleproof::simulate::load::Plan;
 use scaleproof::simulate::many::{Job, run_all};
 use scaleproof::simulate::summary::Watcher;
-use scaleproof::simulate::{LoadSource, Options, Simulation, world_of};
+use scaleproof::simulate::{Options, Simulation, world_of};
 use scaleproof::spec::parse_spec;
 use scaleproof::spec::shape::Shape;
 use scaleproof::spec::values::Text;
@@ -138,7 +139,7 @@ fn run_groups(stacks: &[Stack]) {
         let load = std::iter::from_fn(|| source.next_change()).find(|(at, _)| *at >= now).expect("a load").1;
         for stack in stacks {
             let group = stack.group.name.as_str().into();
-            world.groups.set_load(now, &group, load).expect("a load");
+            world.groups.set_load(now, &group, Load::Requests(load)).expect("a load");
         }
         let end = now + Duration::from_secs(59);
         for Effect::Deliver(delivery) in world.step(end, Event::Tick) {

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{Endpoint, Provider, Workplace, skip};
 use serde_json::{Value, json};
 
@@ -42,27 +44,51 @@ fn a_second_terraform_version_provisions_the_course_too() {
 }
 
 #[test]
-fn every_kind_of_scaling_applies_and_settles_with_every_provider() {
-    const TEST: &str = "every_kind_of_scaling_applies_and_settles_with_every_provider";
+fn every_other_example_applies_settles_changes_and_goes_with_every_provider() {
+    const TEST: &str = "every_other_example_applies_settles_changes_and_goes_with_every_provider";
     let providers = match Provider::all() {
         Ok(providers) => providers,
         Err(why) => return skip(TEST, why),
     };
-    for (provider, example) in providers.iter().flat_map(|provider| SCALING_EXAMPLES.map(|one| (provider, one))) {
-        eprintln!("{example} with AWS provider {}", provider.version);
-        let endpoint = Endpoint::sandbox();
-        let place = Workplace::new(&endpoint, provider);
-        place.take(example);
-        place.scaleproof(&["provision", example, "--yes"]).exits(0);
-        let dir = place.terraform_dir();
-        place.terraform(&dir, &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
-        place.scaleproof(&["destroy", example, "--yes"]).exits(0);
-        assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+    let runs: Vec<_> = providers.iter().flat_map(|provider| other_examples().map(move |one| (provider, one))).collect();
+    // Terraform waits most of the time.
+    for some in runs.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            for (provider, example) in some {
+                scope.spawn(|| an_example_lives(provider, example));
+            }
+        });
     }
 }
 
-/// Between them all types of policies but the course's own, and several instance types.
-const SCALING_EXAMPLES: [&str; 3] = ["steps.yaml", "office-hours.yaml", "spot.yaml"];
+const AT_ONCE: usize = 4;
+
+/// All specs of the folder but the two that have a test of their own here.
+fn other_examples() -> impl Iterator<Item = String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let names = std::fs::read_dir(folder).expect("there are examples").flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".yaml") && !name.ends_with(".test.yaml") && !TESTED_ALONE.contains(&&**name))
+}
+
+const TESTED_ALONE: [&str; 2] = ["course.yaml", "warm-pool.yaml"];
+
+fn an_example_lives(provider: &Provider, example: &str) {
+    eprintln!("{example} with AWS provider {}", provider.version);
+    let endpoint = Endpoint::sandbox();
+    let place = Workplace::new(&endpoint, provider);
+    place.take(example);
+    let settles = || {
+        place.scaleproof(&["provision", example, "--yes"]).exits(0);
+        place.terraform(&place.terraform_dir(), &["plan", "-input=false", "-no-color", "-detailed-exitcode"]).exits(0);
+    };
+    settles();
+    place.edit_file(example, "max_size: ", "max_size: 1");
+    place.scaleproof(&["plan", example, "--detailed-exitcode"]).exits(2);
+    settles();
+    place.scaleproof(&["destroy", example, "--yes"]).exits(0);
+    assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+}
 
 #[test]
 fn without_terraform_one_message_says_how_to_get_it() {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::LoadSource;
 use crate::clock::Timestamp;
-use crate::engine::groups::Load;
+use crate::engine::groups::Requests;
 use crate::engine::ids::Ids;
 use crate::model::LoadModel;
 use crate::spec::shape::{Form, LoadUnit, Shape};
@@ -57,9 +56,11 @@ impl Plan {
             noise: model.noise / 100.0,
             random: Ids::new(seed, "load"),
             start,
-            next: Some(0),
             ahead: [0.0; AHEAD],
-            used: AHEAD,
+            worked_out: 0,
+            used: 0,
+            at: 0,
+            next: Some(0),
         }
     }
 
@@ -209,11 +210,13 @@ pub struct Source {
     noise: f64,
     random: Ids,
     start: Timestamp,
-    /// Milliseconds since the start.
-    next: Option<i64>,
-    /// Requests per second at the next steps of a load that changes at every step, and how many of them are used up.
+    /// Requests per second at the next steps, how many of them there are, and how many are used up.
     ahead: [f64; AHEAD],
+    worked_out: usize,
     used: usize,
+    /// When the first that is not used up comes, and the first that is not worked out; in milliseconds since the start.
+    at: i64,
+    next: Option<i64>,
 }
 
 impl Source {
@@ -225,38 +228,74 @@ impl Source {
         }
     }
 
-    fn requests(&mut self, millis: i64) -> f64 {
-        let Some(wave) = self.plan.wave() else { return self.in_requests(self.plan.at(self.start, millis)) };
-        if self.used == AHEAD {
-            // One kind of work at a time, which compilers turn into instructions for several numbers.
-            let at = |step: usize| millis + step as i64 * STEP_MILLIS;
-            let hills = std::array::from_fn::<f64, AHEAD, _>(|step| phase(wave, at(step))).map(hill);
-            self.ahead = std::array::from_fn(|step| self.in_requests(wave_at(wave, self.start, at(step), hills[step])));
-            self.used = 0;
+    /// The next changes before `end`, as many as were worked out together. `None` where the last load stays at least until
+    /// then.
+    pub fn next_run(&mut self, end: Timestamp) -> Option<Requests<'_>> {
+        self.work_ahead();
+        let left = end.as_millis() - self.start.as_millis() - self.at;
+        if self.used == self.worked_out || left <= 0 {
+            return None;
         }
-        self.used += 1;
-        self.ahead[self.used - 1]
+        let steps = (left - 1) / STEP_MILLIS + 1;
+        Some(self.take(usize::try_from(steps).unwrap_or(usize::MAX)))
     }
 
-    fn with_noise(&mut self, requests: f64) -> f64 {
-        if self.noise <= 0.0 {
-            return requests;
+    /// The next change: when, and to how many requests per second.
+    pub fn next_change(&mut self) -> Option<(Timestamp, f64)> {
+        self.work_ahead();
+        if self.used == self.worked_out {
+            return None;
         }
-        (requests * (1.0 + self.noise * (2.0 * self.random.next_fraction() - 1.0))).max(0.0)
+        let Requests { first, per_sec, .. } = self.take(1);
+        Some((first, per_sec[0]))
     }
-}
 
-impl LoadSource for Source {
-    fn next_change(&mut self) -> Option<(Timestamp, Load)> {
-        let millis = self.next?;
-        let requests = self.requests(millis);
-        let change = self.plan.change_after(millis);
-        self.next = match self.noise > 0.0 {
-            true => Some(change.map_or(millis + STEP_MILLIS, |change| change.min(millis + STEP_MILLIS))),
-            false => change,
-        };
-        let requests = self.with_noise(requests);
-        Some((Timestamp::from_millis(self.start.as_millis() + millis), Load::Requests(requests)))
+    /// Up to `most` of the steps that are worked out, of which there must be one.
+    fn take(&mut self, most: usize) -> Requests<'_> {
+        let first = Timestamp::from_millis(self.start.as_millis() + self.at);
+        let from = self.used;
+        self.used = self.worked_out.min(from.saturating_add(most));
+        self.at += (self.used - from) as i64 * STEP_MILLIS;
+        Requests { first, every_millis: STEP_MILLIS, per_sec: &self.ahead[from..self.used] }
+    }
+
+    /// Sees to it that there is a step, unless there are no more.
+    fn work_ahead(&mut self) {
+        if self.used < self.worked_out {
+            return;
+        }
+        let Some(millis) = self.next else { return };
+        (self.at, self.used) = (millis, 0);
+        if let Some(wave) = self.plan.wave() {
+            self.ahead = self.wave_ahead(wave, millis);
+            self.worked_out = AHEAD;
+            self.next = Some(millis + AHEAD as i64 * STEP_MILLIS);
+        } else {
+            self.ahead[0] = self.in_requests(self.plan.at(self.start, millis));
+            self.worked_out = 1;
+            let change = self.plan.change_after(millis);
+            self.next = match self.noise > 0.0 {
+                true => Some(change.map_or(millis + STEP_MILLIS, |change| change.min(millis + STEP_MILLIS))),
+                false => change,
+            };
+        }
+        if self.noise > 0.0 {
+            for requests in &mut self.ahead[..self.worked_out] {
+                let deviation = self.noise * (2.0 * self.random.next_fraction() - 1.0);
+                *requests = (*requests * (1.0 + deviation)).max(0.0);
+            }
+        }
+    }
+
+    /// One kind of work at a time, which compilers turn into instructions for several numbers.
+    fn wave_ahead(&self, wave: &Shape, millis: i64) -> [f64; AHEAD] {
+        let at = |step: usize| millis + step as i64 * STEP_MILLIS;
+        let mut ahead = [0.0; AHEAD];
+        ahead.iter_mut().enumerate().for_each(|(step, value)| *value = phase(wave, at(step)));
+        ahead.iter_mut().for_each(|value| *value = hill(*value));
+        ahead.iter_mut().enumerate().for_each(|(step, value)| *value = wave_at(wave, self.start, at(step), *value));
+        ahead.iter_mut().for_each(|value| *value = self.in_requests(*value));
+        ahead
     }
 }
 
@@ -268,12 +307,7 @@ mod tests {
     fn values(plan: &Plan, model: &LoadModel, count: usize) -> Vec<(i64, f64)> {
         let mut source = plan.source(model, Timestamp::from_secs(0), 1);
         let changes = std::iter::from_fn(|| source.next_change()).take(count);
-        changes
-            .map(|(at, load)| match load {
-                Load::Requests(requests) => (at.as_secs(), (requests * 1e6).round() / 1e6),
-                other => panic!("{other:?}"),
-            })
-            .collect()
+        changes.map(|(at, requests)| (at.as_secs(), (requests * 1e6).round() / 1e6)).collect()
     }
 
     fn shape(text: &str) -> Plan {

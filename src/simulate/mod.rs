@@ -31,6 +31,7 @@ use crate::engine::metrics::{MetricKey, Sample as Datum, Statistic};
 use crate::engine::topics::DeliveryOutcome;
 use crate::engine::{self, Effect, Refusal, World};
 use crate::model::Stack;
+use load::Source;
 use observe::Watch;
 use translate::{Scene, build_world};
 
@@ -76,12 +77,6 @@ impl SetupError {
     }
 }
 
-/// A load over time: constant from one change to the next. [`load::Plan`] makes them.
-pub trait LoadSource {
-    /// The next change: when, and to which load. Instants only grow; `None` means that the last load stays.
-    fn next_change(&mut self) -> Option<(Timestamp, Load)>;
-}
-
 /// A stack in virtual time.
 ///
 /// ```text
@@ -95,9 +90,7 @@ pub struct Simulation {
     now: Timestamp,
     begun: bool,
     watch: Watch,
-    source: Option<Box<dyn LoadSource + Send>>,
-    /// The change that `source` gave last and whose time has not come.
-    coming: Option<(Timestamp, Load)>,
+    source: Option<Source>,
     next_sample: Timestamp,
     cpu: MetricKey,
     /// How old a datum may be that some alarm reads.
@@ -122,7 +115,6 @@ impl Simulation {
             begun: false,
             watch: Watch::default(),
             source: None,
-            coming: None,
             next_sample: options.start.floor_to(MINUTE) + MINUTE,
             cpu,
             looks_back: looks_back(stack),
@@ -146,9 +138,7 @@ impl Simulation {
     }
 
     /// Takes the load from `source` from now on.
-    pub fn set_source(&mut self, source: impl LoadSource + Send + 'static) {
-        let mut source = Box::new(source);
-        self.coming = source.next_change();
+    pub fn set_source(&mut self, source: Source) {
         self.source = Some(source);
     }
 
@@ -192,23 +182,11 @@ impl Simulation {
 
     /// Takes in all changes of load before `next`, up to and including `until`: nothing can see them one by one.
     fn feed(&mut self, next: Timestamp, until: Timestamp) {
-        let (Some(source), Some(coming)) = (&mut self.source, &mut self.coming) else { return };
-        let mut exhausted = false;
-        let changes = std::iter::from_fn(|| {
-            let (at, load) = *coming;
-            if exhausted || at >= next || at > until {
-                return None;
-            }
-            match source.next_change() {
-                Some(change) => *coming = change,
-                None => exhausted = true,
-            }
-            Some((at.max(self.now), load))
-        });
-        // The group is there for as long as the simulation, and sources give numbers.
-        let _ = self.scene.world.groups.set_loads(&self.scene.group, changes);
-        if exhausted {
-            self.coming = None;
+        let Some(source) = &mut self.source else { return };
+        let end = next.min(until + Duration::from_millis(1));
+        while let Some(run) = source.next_run(end) {
+            // The group is there for as long as the simulation, and sources give numbers.
+            let _ = self.scene.world.groups.set_requests(&self.scene.group, run);
         }
     }
 

@@ -226,12 +226,13 @@ impl Alarms {
 
     /// Evaluates alarms while their dues lie where `passes` says, up to the first one of which there is something to tell.
     pub fn pass_uneventful(&mut self, passes: impl Fn(Timestamp) -> bool, metrics: &Metrics) {
+        let mut totals = Vec::new();
         while let Some((at, place)) = self.queue.first().filter(|(at, _)| passes(*at)) {
             let Some(alarm) = self.alarms[place].as_mut().filter(|alarm| alarm.due() == at) else {
                 self.queue.drop_first();
                 continue;
             };
-            if !alarm.pass(at, metrics) {
+            if !alarm.pass(at, metrics, &mut totals) {
                 break;
             }
             self.queue.postpone_first(alarm.cadence(), alarm.due());

@@ -149,15 +149,15 @@ impl Alarm {
 
     /// Passes an evaluation at `now` that leaves the alarm as it is. `false`, and nothing is done, where [`Alarm::run`] has to
     /// see to it. Nearly all evaluations pass here, so this is what alarms spend their time on.
-    pub(super) fn pass(&mut self, now: Timestamp, metrics: &Metrics) -> bool {
+    pub(super) fn pass(&mut self, now: Timestamp, metrics: &Metrics, totals: &mut Vec<Totals>) -> bool {
         let (Some(plan), Some(metric)) = (&self.plan, self.metric) else { return false };
         let Some(back) = plan.plain_reach else { return false };
         let also_due = self.next_repetition.is_some_and(|repetition| repetition <= now);
         if self.next_evaluation != now || also_due || self.muted.is_some() || self.warming.is_some() {
             return false;
         }
-        let mut totals = [Totals::default(); FEW_SLOTS];
-        let totals = &mut totals[..plan.slots as usize];
+        totals.clear();
+        totals.resize(plan.slots as usize, Totals::default());
         let first = Timestamp::from_millis(now.as_millis() - back);
         metrics.totals(metric, None, Slots { first, period_secs: plan.period_secs, count: plan.slots }, totals);
         let mut range = [Slot::Missing; FEW_SLOTS];

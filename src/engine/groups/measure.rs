@@ -12,7 +12,7 @@ use super::agenda::Due;
 use super::group::Group;
 use super::instance::{IDLE_CPU_PERCENT, Instance, LifecycleState, Load, Membership};
 use super::warm_pool::PoolCount;
-use super::workload::{Machine, Meter, Workload};
+use super::workload::{Machine, Meter, Requests, Workload};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::metrics::{MetricKey, Sample, Values};
@@ -107,33 +107,31 @@ impl Groups {
     /// `ValidationError` for an unknown group, a load that is no number of percent or requests, or requests to a group
     /// of which nobody said how many it can take.
     pub fn set_load(&mut self, now: Timestamp, name: &GroupName, load: Load) -> Result<(), Refusal> {
-        self.set_loads(name, [(now, load)])
+        let group = self.group_or_refuse(name)?;
+        if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load {
+            check_amount(amount)?;
+        }
+        let model = match load {
+            Load::Requests(_) => Some(group.workload.as_ref().ok_or_else(nobody_said)?),
+            _ => group.workload.as_ref(),
+        };
+        group.load = load;
+        group.meter.change(now, load, model, group.meter.serving());
+        Ok(())
     }
 
-    /// The same for several changes in a row, in order and none after what is due next. This is what a load spends its
-    /// time on that changes each second.
+    /// The same for requests that change again and again, the first of them not before what the group was told last, and
+    /// none after what is due next.
     ///
     /// # Errors
-    /// Those of [`Groups::set_load`]; the changes before the wrong one count.
-    pub fn set_loads(
-        &mut self,
-        name: &GroupName,
-        loads: impl IntoIterator<Item = (Timestamp, Load)>,
-    ) -> Result<(), Refusal> {
+    /// Those of [`Groups::set_load`]; then nothing changes.
+    pub fn set_requests(&mut self, name: &GroupName, run: Requests<'_>) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
-        let (model, serving) = (group.workload.as_ref(), group.meter.serving());
-        for (at, load) in loads {
-            if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load
-                && (!amount.is_finite() || amount < 0.0)
-            {
-                return Err(Refusal::validation("A load is a number of percent or requests, zero or more"));
-            }
-            if matches!(load, Load::Requests(_)) && model.is_none() {
-                return Err(Refusal::validation("Nobody said how many requests a machine of this group can take"));
-            }
-            group.load = load;
-            group.meter.change(at, load, model, serving);
-        }
+        let model = group.workload.as_ref().ok_or_else(nobody_said)?;
+        run.per_sec.iter().try_for_each(|amount| check_amount(*amount))?;
+        let Some(last) = run.per_sec.last() else { return Ok(()) };
+        group.load = Load::Requests(*last);
+        group.meter.follow(run, model, group.meter.serving());
         Ok(())
     }
 
@@ -327,6 +325,17 @@ impl Groups {
         }
         self.outcomes.extend(measured);
     }
+}
+
+fn check_amount(amount: f64) -> Result<(), Refusal> {
+    match amount.is_finite() && amount >= 0.0 {
+        true => Ok(()),
+        false => Err(Refusal::validation("A load is a number of percent or requests, zero or more")),
+    }
+}
+
+fn nobody_said() -> Refusal {
+    Refusal::validation("Nobody said how many requests a machine of this group can take")
 }
 
 /// What a machine without work shows.

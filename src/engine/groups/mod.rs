@@ -76,7 +76,7 @@ use measure::Touched;
 pub use standalone::Launch;
 pub use timing::Timing;
 pub use warm_pool::{PoolState, WarmPool, WarmPoolChange};
-pub use workload::Workload;
+pub use workload::{Requests, Workload};
 
 /// What a group did that concerns another part of the world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -82,6 +82,12 @@ impl Workload {
         draw * 100.0 < self.metric_loss_percent
     }
 
+    /// Which part of what it could do each of so many machines has to do.
+    #[inline]
+    fn share_of(&self, requests: f64, machines: u32) -> f64 {
+        (requests / (f64::from(machines.max(1)) * self.requests_per_sec)).max(0.0)
+    }
+
     /// What a machine shows that gets `share` of the work that it could do.
     fn cpu_percent(&self, share: f64) -> f64 {
         self.base_cpu + (100.0 - self.base_cpu) * share
@@ -95,11 +101,8 @@ impl Workload {
     }
 
     fn queued_ms(&self, service_ms: f64, utilization: f64) -> f64 {
-        if utilization >= 1.0 {
-            self.latency_cap_ms
-        } else {
-            (service_ms / (1.0 - utilization)).min(self.latency_cap_ms)
-        }
+        let waited = service_ms / (1.0 - utilization);
+        if utilization < 1.0 && waited < self.latency_cap_ms { waited } else { self.latency_cap_ms }
     }
 
     /// What a machine can do whose credits have run out; `None` where there are none.
@@ -132,6 +135,17 @@ struct Sums {
     requests: f64,
 }
 
+impl Sums {
+    #[inline]
+    fn add(&mut self, rates: &Self, millis: f64) {
+        self.free += rates.free * millis;
+        self.held += rates.held * millis;
+        self.latency_free += rates.latency_free * millis;
+        self.latency_held += rates.latency_held * millis;
+        self.requests += rates.requests * millis;
+    }
+}
+
 /// Adds up what machines that serve do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meter {
@@ -157,12 +171,7 @@ impl Meter {
     pub(super) fn advance(&mut self, now: Timestamp) {
         let millis = (now.as_millis() - self.until.as_millis()) as f64;
         self.until = now;
-        let (sums, rates) = (&mut self.sums, &self.rates);
-        sums.free += rates.free * millis;
-        sums.held += rates.held * millis;
-        sums.latency_free += rates.latency_free * millis;
-        sums.latency_held += rates.latency_held * millis;
-        sums.requests += rates.requests * millis;
+        self.sums.add(&self.rates, millis);
     }
 
     /// From now on the machines are like that. [`Meter::change`] follows.
@@ -178,34 +187,104 @@ impl Meter {
         self.rates = rates(load, workload, self.baseline, serving);
     }
 
+    /// [`Meter::change`] for each of the requests of `run`. This is what a load spends its time on that changes each
+    /// second: one kind of work at a time, which compilers turn into instructions for several numbers.
+    pub(super) fn follow(&mut self, run: Requests<'_>, model: &Workload, serving: u32) {
+        self.serving = serving;
+        let mut at = run.first;
+        for some in run.per_sec.chunks(TOGETHER) {
+            let all = ManyRates::of(some, model, self.baseline, serving);
+            for rates in all.with(some) {
+                self.advance(at);
+                self.rates = rates;
+                at = Timestamp::from_millis(at.as_millis() + run.every_millis);
+            }
+        }
+    }
+
     pub(super) fn serving(&self) -> u32 {
         self.serving
     }
 }
 
-#[inline]
-fn rates(load: Load, workload: Option<&Workload>, baseline: Option<Baseline>, serving: u32) -> Sums {
-    let requests = match load {
-        Load::Requests(per_sec) => per_sec,
-        _ => 0.0,
-    };
-    let machines = f64::from(serving.max(1));
-    let percent = match (load, workload) {
-        (Load::Requests(per_sec), Some(model)) => model.cpu_percent(per_sec / machines / model.requests_per_sec),
-        (load, _) => load.cpu_percent(serving as usize),
-    };
-    let mut rates = Sums { free: percent.clamp(0.0, 100.0), requests, ..Sums::default() };
-    rates.held = rates.free;
-    if let Some(model) = workload {
-        let share = ((percent - model.base_cpu) / (100.0 - model.base_cpu)).max(0.0);
-        rates.latency_free = model.queued_ms(model.service_ms, share);
-        rates.latency_held = rates.latency_free;
-        if let Some(baseline) = baseline {
-            rates.held = rates.free.min(baseline.percent);
-            rates.latency_held = model.latency_ms(share, baseline.for_requests);
+/// Requests per second that change at even steps of time, and last from one to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Requests<'a> {
+    pub first: Timestamp,
+    pub every_millis: i64,
+    pub per_sec: &'a [f64],
+}
+
+const TOGETHER: usize = 32;
+
+/// The [`rates`] of several loads.
+struct ManyRates {
+    free: [f64; TOGETHER],
+    held: [f64; TOGETHER],
+    latency_free: [f64; TOGETHER],
+    latency_held: [f64; TOGETHER],
+}
+
+impl ManyRates {
+    /// Those of at most [`TOGETHER`] loads in requests; what lies beyond them is of no meaning.
+    #[inline]
+    fn of(per_sec: &[f64], model: &Workload, baseline: Option<Baseline>, serving: u32) -> Self {
+        let [mut shares, mut free, mut held, mut latency_free, mut latency_held] = [[0.0; TOGETHER]; 5];
+        each(&mut shares, per_sec, |requests| model.share_of(requests, serving));
+        each(&mut free, &shares, |share| model.cpu_percent(share).clamp(0.0, 100.0));
+        each(&mut latency_free, &shares, |share| model.queued_ms(model.service_ms, share));
+        match baseline {
+            None => (held, latency_held) = (free, latency_free),
+            Some(baseline) => {
+                each(&mut held, &free, |percent| percent.min(baseline.percent));
+                each(&mut latency_held, &shares, |share| model.latency_ms(share, baseline.for_requests));
+            }
         }
+        Self { free, held, latency_free, latency_held }
     }
-    rates
+
+    /// In the order of the loads.
+    #[inline]
+    fn with<'a>(&'a self, per_sec: &'a [f64]) -> impl Iterator<Item = Sums> + 'a {
+        let held = self.held.iter().zip(&self.latency_held);
+        let rates = self.free.iter().zip(&self.latency_free).zip(held).zip(per_sec);
+        rates.map(|(((free, latency_free), (held, latency_held)), requests)| Sums {
+            free: *free,
+            held: *held,
+            latency_free: *latency_free,
+            latency_held: *latency_held,
+            requests: *requests,
+        })
+    }
+}
+
+#[inline]
+fn each(to: &mut [f64], from: &[f64], work: impl Fn(f64) -> f64) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = work(*from));
+}
+
+fn rates(load: Load, workload: Option<&Workload>, baseline: Option<Baseline>, serving: u32) -> Sums {
+    let Some(model) = workload else {
+        let percent = load.cpu_percent(serving as usize).clamp(0.0, 100.0);
+        return Sums { free: percent, held: percent, ..Sums::default() };
+    };
+    let (requests, share, percent) = match load {
+        Load::Requests(requests) => {
+            let share = model.share_of(requests, serving);
+            (requests, share, model.cpu_percent(share))
+        }
+        load => {
+            let percent = load.cpu_percent(serving as usize);
+            (0.0, ((percent - model.base_cpu) / (100.0 - model.base_cpu)).max(0.0), percent)
+        }
+    };
+    let free = percent.clamp(0.0, 100.0);
+    let latency_free = model.queued_ms(model.service_ms, share);
+    let (held, latency_held) = match baseline {
+        Some(baseline) => (free.min(baseline.percent), model.latency_ms(share, baseline.for_requests)),
+        None => (free, latency_free),
+    };
+    Sums { free, held, latency_free, latency_held, requests }
 }
 
 /// The working side of one instance, from when it runs.
@@ -446,6 +525,24 @@ mod tests {
         // 4 % of work on 5 % of a machine: 20 ms ÷ 0.05, in a queue that is 80 % full.
         assert!((rates.latency_held - 2000.0).abs() < 1e-6, "{rates:?}");
         near(busy.held, 5.0);
+    }
+
+    /// To the last bit, or a simulation would depend on how far it looks ahead.
+    #[test]
+    fn many_changes_at_once_are_the_same_as_one_after_the_other() {
+        let nano = Burstable::of("t2.nano").expect("a size");
+        for credits in [None, Some((nano, CreditMode::Standard))] {
+            let model = Workload { credits, ..model() };
+            let loads: Vec<f64> = (0..75).map(|n| f64::from(n) * 1.37).collect();
+            let (mut one, mut many) = (Meter::default(), Meter::default());
+            [&mut one, &mut many].into_iter().for_each(|meter| meter.learn(&model));
+            for (n, load) in (0..).zip(&loads) {
+                one.change(Timestamp::from_millis(500 + n * 1000), Load::Requests(*load), Some(&model), 3);
+            }
+            let first = Timestamp::from_millis(500);
+            many.follow(Requests { first, every_millis: 1000, per_sec: &loads }, &model, 3);
+            assert_eq!(many, one);
+        }
     }
 
     #[test]
