@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod expect;
+mod hex;
 pub mod model;
 pub mod render;
 pub mod sandbox;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 const NOTICE: &str =
     "# Rendered by scaleproof. Change the spec and render again: an edit made here is noticed, not overwritten.\n";
 const MARK: &str = "# scaleproof: ";
@@ -92,10 +94,7 @@ fn companion_hash<'a>(existing: &'a BTreeMap<String, String>, name: &str) -> Opt
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

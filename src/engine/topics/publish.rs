@@ -17,6 +17,7 @@ use crate::engine::faults::Guard;
 use crate::engine::keys::Keys;
 use crate::engine::names::{SubscriptionArn, TopicArn};
 use crate::engine::text::Text;
+use crate::hex::hex;
 
 /// Of AWS: how long a FIFO topic takes a message with the same deduplication id for the same message.
 const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -369,5 +370,5 @@ fn email_notification(message: &str, unsubscribe_url: &str) -> String {
 
 /// SHA-256 in hexadecimal, as a FIFO topic makes a deduplication id of a message.
 pub fn content_id(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(text.as_bytes()))
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::shape::Protocol;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
+use crate::hex::hex;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a signature's time may be from now. Source: answers of STS ("15 min."); other services allow five.
@@ -146,7 +147,7 @@ impl Signature {
 
     /// The authentication code that the holder of `secret` makes.
     fn of(&self, parts: &Parts, body: &[u8], secret: &str) -> Hmac<Sha256> {
-        let request = hex(&Sha256::digest(self.canonical_request(parts, body)));
+        let request = hex(Sha256::digest(self.canonical_request(parts, body)));
         let text = format!("{ALGORITHM}\n{}\n{}\n{request}", self.date, self.scope);
         let first = format!("AWS4{secret}").into_bytes();
         let key = self.scope.split('/').fold(first, |key, step| mac(&key, step).finalize().into_bytes().to_vec());
@@ -157,7 +158,7 @@ impl Signature {
         let headers = self.headers.iter().map(|name| format!("{name}:{}\n", canonical_header(parts, name)));
         let payload = match header(parts, "x-amz-content-sha256").as_deref() {
             Some("UNSIGNED-PAYLOAD") => "UNSIGNED-PAYLOAD".to_string(),
-            _ => hex(&Sha256::digest(body)),
+            _ => hex(Sha256::digest(body)),
         };
         format!(
             "{}\n{}\n{}\n{}\n{}\n{payload}",
@@ -228,13 +229,6 @@ fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key will do; this is a bug in scaleproof");
     mac.update(text.as_bytes());
     mac
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

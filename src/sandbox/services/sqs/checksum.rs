@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 
 use crate::engine::topics::message::MessageAttribute;
+use crate::hex::hex;
 
 pub fn md5_of(text: &str) -> String {
-    hex(&Md5::digest(text.as_bytes()))
+    hex(Md5::digest(text.as_bytes()))
 }
 
 /// Over the attributes in the order of their names: each name, type and value with its length before it, and a byte
@@ -35,16 +36,12 @@ pub fn md5_of_attributes<'a>(
             push(&mut bytes, attribute.value.as_bytes());
         }
     }
-    Some(hex(&Md5::digest(&bytes)))
+    Some(hex(Md5::digest(&bytes)))
 }
 
 fn push(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
     bytes.extend(part);
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
