@@ -23,14 +23,21 @@ pub enum Fault {
     /// A machine of the group is launched and stays `pending`.
     NeverInService { group: Option<GroupName> },
     /// A datum arrives so much later, or, without a delay, never.
-    Metric { namespace: Option<String>, metric: Option<String>, happens: Delivered },
+    Metric { namespace: Option<String>, metric: Option<String>, happens: Arrival },
     /// A message to a subscriber.
     Notice { topic: Option<TopicArn>, protocol: Option<String>, happens: Delivered },
     /// A service's message to the topic is refused.
     PublishDenied { topic: Option<TopicArn>, by: Guard },
 }
 
-/// What becomes of something that should arrive at once.
+/// What becomes of a datum that should arrive at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arrival {
+    Late(Duration),
+    Never,
+}
+
+/// What becomes of a message that should arrive at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivered {
     Late(Duration),
@@ -194,14 +201,14 @@ impl Fault {
         (fits(topic, &delivery.topic_arn) && fits(protocol, &delivery.protocol)).then_some(*happens)
     }
 
-    fn to_metric(&self, key: &MetricKey) -> Option<Delivered> {
+    fn to_metric(&self, key: &MetricKey) -> Option<Arrival> {
         let Self::Metric { namespace, metric, happens } = self else { return None };
         (fits(namespace, &key.namespace) && fits(metric, &key.name)).then_some(*happens)
     }
 
     pub(super) fn to_launch(&self, zone: &Zone, kind: &str) -> Option<()> {
         let Self::NoCapacity { zone: wanted, instance_type } = self else { return None };
-        (fits(wanted, zone) && instance_type.as_deref().is_none_or(|wanted| wanted == kind)).then_some(())
+        (fits(wanted, zone) && fits(instance_type, kind)).then_some(())
     }
 
     pub(super) fn to_start_of(&self, group: &GroupName) -> Option<()> {
@@ -215,7 +222,8 @@ impl Fault {
     }
 }
 
-fn fits<T: PartialEq>(wanted: &Option<T>, found: &T) -> bool {
+/// Whether a fault is about what was found: what it does not name may be anything.
+pub fn fits<T: PartialEq<U>, U: ?Sized>(wanted: &Option<T>, found: &U) -> bool {
     wanted.as_ref().is_none_or(|wanted| wanted == found)
 }
 
@@ -249,13 +257,9 @@ impl World {
         resolution: Resolution,
     ) {
         match self.faults.plan.strike(|fault| fault.to_metric(&key)) {
-            Some(Delivered::Never) => {}
-            Some(Delivered::Late(by)) => {
+            Some(Arrival::Never) => {}
+            Some(Arrival::Late(by)) => {
                 self.faults.data.add(now + by, LateDatum { key, at, sample, resolution });
-            }
-            Some(Delivered::Twice) => {
-                self.metrics.record_at(key.clone(), at, &sample, resolution);
-                self.metrics.record_at(key, at, &sample, resolution);
             }
             None => self.metrics.record_at(key, at, &sample, resolution),
         }

@@ -17,7 +17,7 @@ use super::limits::{self, Usage};
 use super::region::Region;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
-use crate::engine::faults::{Chance, Fault, Planned};
+use crate::engine::faults::{Chance, Fault, Planned, fits};
 use crate::engine::names::Place;
 pub use order::read;
 
@@ -44,10 +44,6 @@ impl Scope {
     fn has_place(&self, account: &str, region: &str) -> bool {
         fits(&self.account, account) && fits(&self.region, region)
     }
-}
-
-fn fits(wanted: &Option<String>, found: &str) -> bool {
-    wanted.as_deref().is_none_or(|wanted| wanted == found)
 }
 
 /// What goes wrong.

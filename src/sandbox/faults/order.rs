@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{CallFault, Kind, Order, Scope, When};
-use crate::engine::faults::{Chance, Delivered, Fault, Guard};
+use crate::engine::faults::{Arrival, Chance, Delivered, Fault, Guard};
 use crate::engine::names::TopicArn;
 use crate::sandbox::models::SERVICES;
 use crate::sandbox::wire::shape::Service;
@@ -148,8 +148,8 @@ impl Written {
                 instance_type: self.instance_type.clone(),
             }),
             "never_in_service" => Kind::World(Fault::NeverInService { group: self.group.as_deref().map(Into::into) }),
-            "metric_late" => metric(Delivered::Late(by)),
-            "metric_lost" => metric(Delivered::Never),
+            "metric_late" => metric(Arrival::Late(by)),
+            "metric_lost" => metric(Arrival::Never),
             "notice_late" => notice(Delivered::Late(by)),
             "notice_twice" => notice(Delivered::Twice),
             "notice_lost" => notice(Delivered::Never),
