@@ -97,13 +97,14 @@ fn kept(request: &Request, base_url: &str, now: Timestamp, answer: Answer, share
     let what = || What::call(request, base_url);
     match shared.keep(now, what) {
         Ok(()) => answer,
-        Err(error) => failure(request, &chain(&error)),
+        Err(error) => failure(request, &chain(&error), shared),
     }
 }
 
-fn failure(request: &Request, text: &str) -> Answer {
+fn failure(request: &Request, text: &str, shared: &Shared) -> Answer {
     let refusal = Refusal::new("InternalFailure", 500, text);
-    answer::refusal(request.service, request.protocol, &refusal, "none")
+    let request_id = shared.universe().request_id();
+    answer::refusal(request.service, request.protocol, &refusal, &request_id)
 }
 
 /// An error with its causes.
@@ -169,7 +170,7 @@ async fn answer_in_time(request: &Request, base_url: &str, strike: &Strike, shar
                 tokio::time::sleep(left).await;
                 waited += left;
             }
-            Err(text) => return failure(request, &text),
+            Err(text) => return failure(request, &text, shared),
         }
     }
 }

@@ -215,9 +215,14 @@ impl Universe {
         self.faults.strike(&usage(request, &account, shape, input))
     }
 
+    /// The id of an answer.
+    pub fn request_id(&mut self) -> String {
+        self.request_ids.uuid()
+    }
+
     /// Runs one call at `now`.
     pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str, strike: &Strike) -> Reply {
-        let request_id = self.request_ids.uuid();
+        let request_id = self.request_id();
         let mut call = Call::new(now, request_id, base_url.to_string());
         let result = request.call.clone().and_then(|(operation, input)| {
             let output = self.run(request, operation, input, &mut call, strike)?;
