@@ -3,7 +3,8 @@
 /// On-demand list prices of T machines with Linux in US dollars, one region a line.
 ///
 /// Source: AWS's price list as Apache Libcloud 3.9.1 carries it (`libcloud/data/pricing.json`); cells that are not shared
-/// tenancy there, by their ratio to the other sizes of the family, are left out.
+/// tenancy there, by their ratio to the other sizes of the family, are left out, save us-east-1's t3 from small to xlarge:
+/// aws.amazon.com/ec2/pricing/on-demand.
 const TABLE: &str = include_str!("prices.csv");
 
 /// When the table was taken from AWS.
@@ -35,6 +36,8 @@ mod tests {
         for (region, instance_type, price) in [
             ("us-east-1", "t2.nano", Some(0.0058)),
             ("us-east-1", "t4g.micro", Some(0.0084)),
+            ("us-east-1", "t3.small", Some(0.0208)),
+            ("us-east-1", "t3.xlarge", Some(0.1664)),
             ("ap-northeast-2", "t2.nano", Some(0.0072)),
             ("eu-west-1", "t3a.2xlarge", Some(0.3264)),
             ("us-east-1", "m5.large", None),
