@@ -282,10 +282,10 @@ impl Service {
         Some(&self.operations[found])
     }
 
-    /// The error of this code or, since handlers may say either, of this shape.
-    pub fn error(&self, code: &str) -> Option<&'static ErrorShape> {
-        let by_code = self.errors.iter().find(|error| error.code == code);
-        by_code.or_else(|| self.errors.iter().find(|error| error.shape == code))
+    /// The error of this shape or, since handlers may say either, of this code, which several shapes may share.
+    pub fn error(&self, name: &str) -> Option<&'static ErrorShape> {
+        let by_shape = self.errors.iter().find(|error| error.shape == name);
+        by_shape.or_else(|| self.errors.iter().find(|error| error.code == name))
     }
 }
 
@@ -344,3 +344,18 @@ macro_rules! structure {
 }
 
 pub(crate) use structure;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_error_is_found_by_its_shape_before_its_code() {
+        let check = |name: &str, expected: (&str, &str)| {
+            let found = crate::sandbox::models::cloudwatch::SERVICE.error(name).unwrap();
+            assert_eq!((found.shape, found.code), expected, "{name}");
+        };
+        // Two shapes of CloudWatch share this code: SDKs look at the shape.
+        check("ResourceNotFound", ("ResourceNotFound", "ResourceNotFound"));
+        check("DashboardNotFoundError", ("DashboardNotFoundError", "ResourceNotFound"));
+        check("InvalidParameterInput", ("DashboardInvalidInputError", "InvalidParameterInput"));
+    }
+}

@@ -43,7 +43,7 @@ fn arn(region: &Region, name: &str) -> String {
 }
 
 fn not_found(name: &str) -> Refusal {
-    Refusal::new("ResourceNotFound", 404, format!("Dashboard {name} does not exist"))
+    Refusal::new("DashboardNotFoundError", 404, format!("Dashboard {name} does not exist"))
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
