@@ -251,15 +251,16 @@ impl World {
     pub(super) fn store(
         &mut self,
         now: Timestamp,
-        key: MetricKey,
+        key: &MetricKey,
         at: Timestamp,
         sample: Sample,
         resolution: Resolution,
     ) {
-        match self.faults.plan.strike(|fault| fault.to_metric(&key)) {
+        match self.faults.plan.strike(|fault| fault.to_metric(key)) {
             Some(Arrival::Never) => {}
             Some(Arrival::Late(by)) => {
-                self.faults.data.add(now + by, LateDatum { key, at, sample, resolution });
+                let late = LateDatum { key: key.clone(), at, sample, resolution };
+                self.faults.data.add(now + by, late);
             }
             None => self.metrics.record_at(key, at, &sample, resolution),
         }
@@ -268,7 +269,7 @@ impl World {
     /// What is late arrives.
     pub(super) fn release_late(&mut self, now: Timestamp) {
         for LateDatum { key, at, sample, resolution } in self.faults.data.take_due(now) {
-            self.metrics.record_at(key, at, &sample, resolution);
+            self.metrics.record_at(&key, at, &sample, resolution);
         }
         let notices = self.faults.notices.take_due(now);
         self.faults.released.extend(notices);

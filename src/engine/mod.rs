@@ -16,6 +16,7 @@ pub mod keys;
 pub mod metrics;
 pub mod names;
 mod route;
+mod shared;
 pub mod text;
 pub mod topics;
 

@@ -101,7 +101,7 @@ impl World {
                     let arn = topic_arn.as_str();
                     let _ = self.topics.publish_from_service(now, arn, autoscaling, &notice, &self.keys);
                 }
-                Outcome::Measured { key, at, sample } => self.store(now, key, at, sample, Resolution::Standard),
+                Outcome::Measured { key, at, sample } => self.store(now, &key, at, sample, Resolution::Standard),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
                 Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),
             }

@@ -13,10 +13,11 @@ use super::evaluate::{Action, Because, Decision, Rule, Slot, considered, evaluat
 use super::history::{Change, StateSummary};
 use super::mute::{MuteRules, Muted};
 use super::window::{Cadence, EvaluationClock, EvaluationWindow, complete_periods, evaluation_range, slots};
-use super::{AlarmSnapshot, Firing, Subject, Tags, message, reason, shared};
+use super::{AlarmSnapshot, Firing, Subject, Tags, message, reason};
 use crate::clock::Timestamp;
 use crate::engine::metrics::{FEW_SLOTS, Grid, MetricId, Metrics, Point, Slots, Statistic, Totals};
 use crate::engine::names::Place;
+use crate::engine::shared;
 use crate::engine::text::Text;
 
 /// A metric alarm and the state it is in.

@@ -268,7 +268,7 @@ fn recorded_reasons_are_told_word_by_word() {
             let time = at(&format!("2026-09-14T{time}Z"));
             if time < query {
                 let key = config.watched.metric().unwrap().key.clone();
-                metrics.record_at(key, time, &Sample::one(*value, "Count"), Resolution::High);
+                metrics.record_at(&key, time, &Sample::one(*value, "Count"), Resolution::High);
             }
         }
         let points = config.watched.read(&metrics, Grid::Even(window::slots(10, 3, query, false)));

@@ -4,6 +4,7 @@
 //! A minute is measured when it is over, and its data carry the time it began, as CloudWatch shows them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Groups;
@@ -66,9 +67,12 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    pub(super) fn key(self, dimension: &str, of: &str) -> Arc<MetricKey> {
+        Arc::new(key("AWS/EC2", self.name, dimension, of))
+    }
+
     /// What was shown in the span that ends `now`, as pairs of value and count.
-    fn datum(self, now: Timestamp, dimension: &str, of: &str, values: Vec<(f64, f64)>) -> Outcome {
-        let key = key("AWS/EC2", self.name, dimension, of);
+    fn datum(self, now: Timestamp, key: Arc<MetricKey>, values: Vec<(f64, f64)>) -> Outcome {
         let sample = Sample { unit: Some(self.unit.to_string()), values: Values::Counted(values) };
         Outcome::Measured { key, at: now - self.span, sample }
     }
@@ -261,8 +265,8 @@ impl Groups {
             let mut group = group.filter(|group| counts_for_group(instance, group, now));
             for (shown, value) in data {
                 if self.measures_instances {
-                    let datum = shown.datum(now, "InstanceId", instance.id.as_str(), vec![(value, 1.0)]);
-                    measured.push((delay, datum));
+                    let key = shown.key("InstanceId", instance.id.as_str());
+                    measured.push((delay, shown.datum(now, key, vec![(value, 1.0)])));
                 }
                 if let Some(group) = &mut group {
                     group.meter.gather(shown, value);
@@ -273,8 +277,8 @@ impl Groups {
             let (load, has_model) = (group.load, group.workload.is_some());
             group.minute = Some(group.meter.close_minute(now, load, has_model, group.charged_credits));
             let delay = group.workload.as_ref().map_or(Duration::ZERO, |model| model.metric_delay);
-            for (shown, values) in group.meter.take_gathered() {
-                measured.push((delay, shown.datum(now, "AutoScalingGroupName", group.name.as_str(), values)));
+            for (shown, key, values) in group.meter.take_gathered(&group.name) {
+                measured.push((delay, shown.datum(now, key, values)));
             }
         }
         self.publish(now, measured);
@@ -320,7 +324,7 @@ impl Groups {
             for metric in &group.metrics {
                 let key = key("AWS/AutoScaling", metric, "AutoScalingGroupName", group.name.as_str());
                 let sample = Sample::one(f64::from(group_metric(metric, group, counts)), "None");
-                measured.push(Outcome::Measured { key, at, sample });
+                measured.push(Outcome::Measured { key: Arc::new(key), at, sample });
             }
         }
         self.outcomes.extend(measured);

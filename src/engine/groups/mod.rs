@@ -49,6 +49,7 @@ pub mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,7 @@ use super::faults::Plan;
 use super::ids::Ids;
 use super::metrics::{MetricKey, Sample};
 use super::names::{AlarmName, GroupName, InstanceId, Place, SubnetId, TopicArn};
+use super::shared;
 use super::topics::Notice;
 use crate::clock::Timestamp;
 use agenda::{Agenda, Due, DueKey};
@@ -87,7 +89,8 @@ pub enum Outcome {
     },
     /// A datum with the time that it is about.
     Measured {
-        key: MetricKey,
+        #[serde(with = "shared")]
+        key: Arc<MetricKey>,
         at: Timestamp,
         sample: Sample,
     },

@@ -5,6 +5,7 @@
 //! came in. So a change of load costs the same for one machine and for a thousand. Start at [`Workload`]; `measure.rs`
 //! turns it into metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use super::instance::Load;
 use super::measure::Shown;
 use crate::clock::Timestamp;
 use crate::engine::ids::Ids;
+use crate::engine::metrics::MetricKey;
+use crate::engine::names::GroupName;
 
 /// What a group's machines are like. Without one, machines serve as soon as they are in service and have no credits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,9 +162,28 @@ pub struct Meter {
     tally: Tally,
     /// Of the workload, looked up once.
     baseline: Option<Baseline>,
-    /// What the machines show of the minute at hand; empty between minutes.
     #[serde(skip)]
-    gathered: Vec<(Shown, Vec<(f64, f64)>)>,
+    gathered: Gatherings,
+}
+
+/// What the machines of a group show of the minute at hand. No part of the state: between minutes there is nothing in it but
+/// names that can be found again.
+#[derive(Debug, Clone, Default)]
+struct Gatherings(Vec<Gathered>);
+
+impl PartialEq for Gatherings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Gathered {
+    shown: Shown,
+    /// Of the group's metric; the same each minute.
+    key: Option<Arc<MetricKey>>,
+    /// Pairs of value and count; empty between minutes.
+    values: Vec<(f64, f64)>,
 }
 
 const MINUTE_MILLIS: f64 = 60_000.0;
@@ -430,15 +452,22 @@ impl Meter {
 
     /// Takes in what one machine shows of the minute that ends.
     pub(super) fn gather(&mut self, shown: Shown, value: f64) {
-        match self.gathered.iter_mut().find(|(other, _)| *other == shown) {
-            Some((_, values)) => values.push((value, 1.0)),
-            None => self.gathered.push((shown, vec![(value, 1.0)])),
+        match self.gathered.0.iter_mut().find(|gathered| gathered.shown == shown) {
+            Some(gathered) => gathered.values.push((value, 1.0)),
+            None => self.gathered.0.push(Gathered { shown, key: None, values: vec![(value, 1.0)] }),
         }
     }
 
-    /// What the machines show of the minute that ends, as pairs of value and count.
-    pub(super) fn take_gathered(&mut self) -> impl Iterator<Item = (Shown, Vec<(f64, f64)>)> {
-        self.gathered.drain(..)
+    /// What the machines of the group `name` show of the minute that ends, as pairs of value and count, with its metric.
+    pub(super) fn take_gathered(
+        &mut self,
+        name: &GroupName,
+    ) -> impl Iterator<Item = (Shown, Arc<MetricKey>, Vec<(f64, f64)>)> {
+        let gathered = self.gathered.0.iter_mut().filter(|gathered| !gathered.values.is_empty());
+        gathered.map(|Gathered { shown, key, values }| {
+            let key = key.get_or_insert_with(|| shown.key("AutoScalingGroupName", name.as_str()));
+            (*shown, Arc::clone(key), std::mem::take(values))
+        })
     }
 
     /// Closes the minute that ends `now`. `charged` is what machines that are gone were charged.

@@ -200,10 +200,10 @@ impl From<Metrics> for Vec<Series> {
 impl Metrics {
     /// Stores one datum at the resolution of a minute.
     pub fn record(&mut self, key: MetricKey, at: Timestamp, sample: Sample) {
-        self.record_at(key, at, &sample, Resolution::Standard);
+        self.record_at(&key, at, &sample, Resolution::Standard);
     }
 
-    pub fn record_at(&mut self, key: MetricKey, at: Timestamp, sample: &Sample, resolution: Resolution) {
+    pub fn record_at(&mut self, key: &MetricKey, at: Timestamp, sample: &Sample, resolution: Resolution) {
         let mut bucket = Bucket::default();
         bucket.add(&sample.values);
         let id = self.intern(key);
@@ -211,13 +211,13 @@ impl Metrics {
     }
 
     /// The id of a metric, whether or not it has data yet.
-    pub fn intern(&mut self, key: MetricKey) -> MetricId {
+    pub fn intern(&mut self, key: &MetricKey) -> MetricId {
         let next = MetricId(self.series.len());
-        match self.ids.get(&key) {
+        match self.ids.get(key) {
             Some(id) => *id,
             None => {
                 self.series.push(Series { key: key.clone(), lanes: Vec::new() });
-                self.ids.insert(key, next);
+                self.ids.insert(key.clone(), next);
                 next
             }
         }

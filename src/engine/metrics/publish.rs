@@ -56,7 +56,7 @@ impl World {
     pub fn put_metric_data(&mut self, now: Timestamp, namespace: &str, data: Vec<Datum>) -> Result<(), Refusal> {
         for publication in check_all(now, namespace, data)? {
             let Publication { key, at, sample, resolution } = publication;
-            self.store(now, key, at, sample, resolution);
+            self.store(now, &key, at, sample, resolution);
         }
         Ok(())
     }

@@ -15,13 +15,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Tags;
 use super::config::AlarmState;
 use super::history::{Change, StateSummary};
 use super::mute::Muted;
 use super::state::change_document;
-use super::{Tags, shared};
 use crate::clock::Timestamp;
 use crate::engine::names::AlarmName;
+use crate::engine::shared;
 use crate::engine::text::Text;
 use rule::AlarmRule;
 use suppression::Suppression;

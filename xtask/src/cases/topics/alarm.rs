@@ -191,7 +191,7 @@ impl Subject {
     pub fn measure(&mut self, at: Timestamp, values: Vec<(f64, f64)>) {
         let key = MetricKey { namespace: "Cases".into(), name: "Metric".into(), ..MetricKey::default() };
         let sample = Sample { unit: self.unit.clone(), values: Values::Counted(values) };
-        self.world.metrics.record_at(key, at, &sample, Resolution::High);
+        self.world.metrics.record_at(&key, at, &sample, Resolution::High);
     }
 
     /// The state that an evaluation at `at` goes to, with what it says; `None` when it stays.
