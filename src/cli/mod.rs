@@ -10,6 +10,7 @@ mod destroy;
 mod doctor;
 mod explain;
 mod failure;
+mod health;
 mod init;
 mod interrupt;
 mod operations;

@@ -1,10 +1,12 @@
 //! `sandbox`: the built-in AWS endpoint as a process, and the shell exports that point other tools at it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::health::{self, Health};
 use super::interrupt::watch_signals;
 use super::operations::{self, Operations};
 use super::{Exit, Failure};
@@ -13,12 +15,15 @@ use crate::engine::groups::Timing;
 use crate::sandbox::store::StoreError;
 use crate::sandbox::{self, StartError, limits::Limits};
 
-/// Run the built-in AWS endpoint on 127.0.0.1 until Ctrl-C
+/// Run the built-in AWS endpoint, on 127.0.0.1 unless told otherwise, until Ctrl-C
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Sandbox {
     #[command(subcommand)]
     command: Option<SandboxCommand>,
+    /// Address to listen on; with another than 127.0.0.1, such as 0.0.0.0 in a container, others can call too
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    listen: IpAddr,
     /// Port to listen on; 0 takes any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -48,6 +53,7 @@ pub struct Sandbox {
 #[derive(Debug, Subcommand)]
 enum SandboxCommand {
     Operations(Operations),
+    Health(Health),
     /// Print the shell exports that point AWS tools at a sandbox
     Env {
         /// Port that the sandbox listens on
@@ -95,6 +101,7 @@ fn parse_account(text: &str) -> Result<String, String> {
 pub async fn run(args: &Sandbox) -> Result<Exit, Failure> {
     match &args.command {
         Some(SandboxCommand::Operations(args)) => operations::run(args),
+        Some(SandboxCommand::Health(args)) => health::run(args).await,
         Some(SandboxCommand::Env { port, region }) => {
             print_env(*port, region);
             Ok(Exit::Done)
@@ -113,6 +120,7 @@ fn print_env(port: u16, region: &str) {
 
 async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
     let options = sandbox::Options {
+        listen: args.listen,
         port: args.port,
         speed: args.clock,
         timing: match args.instances {
@@ -130,6 +138,9 @@ async fn serve(args: &Sandbox) -> Result<Exit, Failure> {
         secret: args.verify_signatures.then(secret),
     };
     let mut interrupt = watch_signals();
+    if !args.listen.is_loopback() {
+        anstream::eprintln!("note: whoever reaches {} can call this sandbox, and order it about", args.listen);
+    }
     let running = sandbox::Sandbox::start_with(&options).map_err(cannot_start)?;
     anstream::println!("listening on {}", running.url());
     // Whoever reads the first line through a pipe waits for it.
@@ -147,6 +158,9 @@ fn secret() -> String {
 
 fn cannot_start(error: StartError) -> Failure {
     let hint = match &error {
+        StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrNotAvailable => {
+            "take an address of this machine with --listen, or 0.0.0.0 for all of them"
+        }
         StartError::Listen { .. } => "take another port with --port, or any free one with --port 0",
         StartError::State { source: StoreError::InUse { .. } } => "end that one, or name another file",
         StartError::State { source: StoreError::OtherSettings { .. } } => {

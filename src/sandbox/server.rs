@@ -1,7 +1,7 @@
-//! The process around the universe: a socket on the loopback interface, a clock, one loop. Start at [`Sandbox::start_with`].
+//! The process around the universe: a socket, on the loopback interface unless told otherwise, a clock, one loop. Start at [`Sandbox::start_with`].
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,6 +32,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How a sandbox is started.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The interface to listen on; callers are not asked who they are, so any but loopback lets others in.
+    pub listen: IpAddr,
     /// Zero for any free port.
     pub port: u16,
     pub speed: Speed,
@@ -49,9 +51,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// A free port, real time, realistic instances.
+    /// A free port on 127.0.0.1, real time, realistic instances.
     pub fn at(start: Timestamp) -> Self {
         Self {
+            listen: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             speed: Speed::REAL,
             timing: Timing::Realistic,
@@ -112,8 +115,8 @@ impl Shared {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    #[error("cannot listen on 127.0.0.1:{port}")]
-    Listen { port: u16, source: io::Error },
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
     #[error("cannot start a thread")]
     Thread { source: io::Error },
     #[error("cannot keep the state of a sandbox in a file")]
@@ -130,12 +133,12 @@ impl Sandbox {
         Self::start_with(&Options { speed: Speed::PAUSED, ..Options::at(SystemClock.now()) })
     }
 
-    /// Binds to 127.0.0.1 and serves from a thread of its own.
+    /// Binds and serves from a thread of its own.
     ///
     /// # Errors
-    /// When the port is taken, no thread can be had, or the file with the state is not one.
+    /// When the address is not this machine's or the port is taken, no thread can be had, or the file with the state is not one.
     pub fn start_with(options: &Options) -> Result<Self, StartError> {
-        let (listener, address) = listen(options.port)?;
+        let (listener, address) = listen(SocketAddr::new(options.listen, options.port))?;
         let shared = Arc::new(restore(options).map_err(|source| StartError::State { source })?);
         let thread = |source| StartError::Thread { source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(thread)?;
@@ -159,7 +162,7 @@ impl Sandbox {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, with the address that was asked for.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -200,13 +203,13 @@ impl Drop for Sandbox {
     }
 }
 
-fn listen(port: u16) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
-    let bound = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| {
+fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     });
-    bound.map_err(|source| StartError::Listen { port, source })
+    bound.map_err(|source| StartError::Listen { address, source })
 }
 
 async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
@@ -303,6 +306,20 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 "), "{path} {body}: {answer}");
             assert!(!answer.starts_with("HTTP/1.1 5"), "{path} {body}: {answer}");
         }
+    }
+
+    #[test]
+    fn it_listens_where_it_is_told_and_says_where_it_cannot() {
+        let start = Timestamp::from_secs(1_800_000_000);
+        let everywhere = Options { listen: Ipv4Addr::UNSPECIFIED.into(), ..Options::at(start) };
+        let sandbox = Sandbox::start_with(&everywhere).unwrap();
+        let port = sandbox.address().port();
+        assert_eq!(sandbox.url(), format!("http://0.0.0.0:{port}"));
+        assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        // An address of documentation (RFC 5737), which no machine has.
+        let nowhere = Options { listen: Ipv4Addr::new(192, 0, 2, 1).into(), ..Options::at(start) };
+        let error = Sandbox::start_with(&nowhere).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot listen on 192.0.2.1:0");
     }
 
     #[test]
