@@ -2,11 +2,11 @@
 
 use tokio::sync::watch;
 
+#[cfg(feature = "stacks")]
 use super::{Exit, Failure};
-use crate::terraform::Interrupt;
 
 /// Counts SIGINT and SIGTERM from now on. The first asks every stage to stop gently, the second to stop at once.
-pub fn watch_signals() -> Interrupt {
+pub fn watch_signals() -> watch::Receiver<u32> {
     let (sender, receiver) = watch::channel(0);
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
@@ -29,8 +29,9 @@ pub fn watch_signals() -> Interrupt {
 ///
 /// # Errors
 /// Exit 130 after a Ctrl-C, else what the work says.
+#[cfg(feature = "stacks")]
 pub async fn until_interrupted<T>(
-    interrupt: &mut Interrupt,
+    interrupt: &mut watch::Receiver<u32>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
@@ -40,6 +41,7 @@ pub async fn until_interrupted<T>(
     }
 }
 
+#[cfg(feature = "stacks")]
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted; what was done so far stays, and a second run goes on from there")]
 struct Interrupted;

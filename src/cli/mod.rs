@@ -15,6 +15,7 @@ mod init;
 mod interrupt;
 mod operations;
 mod plan;
+mod process;
 mod progress;
 mod provision;
 mod render;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
+use process::in_runtime;
 
 /// Write one small file, get an Auto Scaling group with alerting on AWS, and a timed proof that it scales
 #[derive(Debug, Parser)]
@@ -68,14 +70,7 @@ enum Command {
 
 /// Parses the command line, runs the command and prints what went wrong, if anything did.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.command) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            anstream::eprint!("{failure}");
-            failure.exit.into()
-        }
-    }
+    process::end(run(Cli::parse().command))
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
@@ -99,13 +94,4 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
     }
-}
-
-/// Commands that talk to somebody are asynchronous; the others start no threads.
-fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(Exit::Bug, error))?;
-    let ended = runtime.block_on(command);
-    // A question that was answered with Ctrl-C still waits for its line; nobody waits for the question.
-    runtime.shutdown_background();
-    ended
 }

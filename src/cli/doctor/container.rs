@@ -1,4 +1,4 @@
-//! Whether a container engine answers. Only the tests against LocalStack want one.
+//! Whether a container engine answers. Only the tests that run containers want one.
 //! Asked over its socket, so that no program has to be there and none is started.
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::{Finding, Verdict};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-const REMEDY: &str = "install Docker Engine; only tests against LocalStack need it";
+const REMEDY: &str = "install Docker Engine; only tests that run containers need it";
 
 pub(super) async fn look() -> Finding {
     let finding = match socket(std::env::var("DOCKER_HOST").ok()) {
