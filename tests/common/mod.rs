@@ -5,6 +5,9 @@
 //! Start at [`Endpoint`] and [`Workplace`].
 #![allow(dead_code, reason = "each test program compiles its own copy and uses a part")]
 
+pub mod container;
+pub mod course;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
