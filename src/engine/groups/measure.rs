@@ -113,7 +113,7 @@ impl Groups {
     pub fn set_load(&mut self, now: Timestamp, name: &GroupName, load: Load) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
         if let Load::Cpu(amount) | Load::Demand(amount) | Load::Requests(amount) = load {
-            check_amount(amount)?;
+            is_amount(amount).then_some(()).ok_or_else(no_amount)?;
         }
         let model = match load {
             Load::Requests(_) => Some(group.workload.as_ref().ok_or_else(nobody_said)?),
@@ -132,7 +132,9 @@ impl Groups {
     pub fn set_requests(&mut self, name: &GroupName, run: Requests<'_>) -> Result<(), Refusal> {
         let group = self.group_or_refuse(name)?;
         let model = group.workload.as_ref().ok_or_else(nobody_said)?;
-        run.per_sec.iter().try_for_each(|amount| check_amount(*amount))?;
+        if !run.per_sec.iter().all(|amount| is_amount(*amount)) {
+            return Err(no_amount());
+        }
         let Some(last) = run.per_sec.last() else { return Ok(()) };
         group.load = Load::Requests(*last);
         group.meter.follow(run, model, group.meter.serving());
@@ -331,11 +333,12 @@ impl Groups {
     }
 }
 
-fn check_amount(amount: f64) -> Result<(), Refusal> {
-    match amount.is_finite() && amount >= 0.0 {
-        true => Ok(()),
-        false => Err(Refusal::validation("A load is a number of percent or requests, zero or more")),
-    }
+fn is_amount(amount: f64) -> bool {
+    amount.is_finite() && amount >= 0.0
+}
+
+fn no_amount() -> Refusal {
+    Refusal::validation("A load is a number of percent or requests, zero or more")
 }
 
 fn nobody_said() -> Refusal {

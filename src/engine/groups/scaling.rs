@@ -81,8 +81,10 @@ impl Groups {
     }
 
     fn find_policy(&self, arn: &str) -> Option<(GroupName, PolicyName)> {
-        let (_, names) = arn.split_once(":autoScalingGroupName/")?;
-        let (group, policy) = names.split_once(":policyName/")?;
+        // `arn:aws:autoscaling:REGION:ACCOUNT:scalingPolicy:ID:autoScalingGroupName/NAME:policyName/NAME`, asked for again
+        // each minute that an alarm lasts. No name of a group has a colon.
+        let (group, policy) = arn.splitn(8, ':').nth(7)?.split_once(':')?;
+        let (group, policy) = (group.strip_prefix("autoScalingGroupName/")?, policy.strip_prefix("policyName/")?);
         let found = self.groups.get(group)?.policies.get(policy)?;
         (found.arn.as_str() == arn).then(|| (group.into(), policy.into()))
     }

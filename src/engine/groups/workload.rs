@@ -214,11 +214,25 @@ impl Meter {
     pub(super) fn follow(&mut self, run: Requests<'_>, model: &Workload, serving: u32) {
         self.serving = serving;
         let mut at = run.first;
+        let (mut shares, mut free, mut latency_free) = ([0.0; TOGETHER], [0.0; TOGETHER], [0.0; TOGETHER]);
+        let (mut held, mut latency_held) = ([0.0; TOGETHER], [0.0; TOGETHER]);
         for some in run.per_sec.chunks(TOGETHER) {
-            let all = ManyRates::of(some, model, self.baseline, serving);
-            for rates in all.with(some) {
+            each(&mut shares, some, |requests| model.share_of(requests, serving));
+            each(&mut free, &shares, |share| model.cpu_percent(share).clamp(0.0, 100.0));
+            each(&mut latency_free, &shares, |share| model.queued_ms(model.service_ms, share));
+            let (held, latency_held) = match self.baseline {
+                None => (&free, &latency_free),
+                Some(baseline) => {
+                    each(&mut held, &free, |percent| percent.min(baseline.percent));
+                    each(&mut latency_held, &shares, |share| model.latency_ms(share, baseline.for_requests));
+                    (&held, &latency_held)
+                }
+            };
+            for (n, requests) in some.iter().enumerate() {
                 self.advance(at);
-                self.rates = rates;
+                let (free, held) = (free[n], held[n]);
+                let (latency_free, latency_held) = (latency_free[n], latency_held[n]);
+                self.rates = Sums { free, held, latency_free, latency_held, requests: *requests };
                 at = Timestamp::from_millis(at.as_millis() + run.every_millis);
             }
         }
@@ -239,47 +253,7 @@ pub struct Requests<'a> {
 
 const TOGETHER: usize = 32;
 
-/// The [`rates`] of several loads.
-struct ManyRates {
-    free: [f64; TOGETHER],
-    held: [f64; TOGETHER],
-    latency_free: [f64; TOGETHER],
-    latency_held: [f64; TOGETHER],
-}
-
-impl ManyRates {
-    /// Those of at most [`TOGETHER`] loads in requests; what lies beyond them is of no meaning.
-    #[inline]
-    fn of(per_sec: &[f64], model: &Workload, baseline: Option<Baseline>, serving: u32) -> Self {
-        let [mut shares, mut free, mut held, mut latency_free, mut latency_held] = [[0.0; TOGETHER]; 5];
-        each(&mut shares, per_sec, |requests| model.share_of(requests, serving));
-        each(&mut free, &shares, |share| model.cpu_percent(share).clamp(0.0, 100.0));
-        each(&mut latency_free, &shares, |share| model.queued_ms(model.service_ms, share));
-        match baseline {
-            None => (held, latency_held) = (free, latency_free),
-            Some(baseline) => {
-                each(&mut held, &free, |percent| percent.min(baseline.percent));
-                each(&mut latency_held, &shares, |share| model.latency_ms(share, baseline.for_requests));
-            }
-        }
-        Self { free, held, latency_free, latency_held }
-    }
-
-    /// In the order of the loads.
-    #[inline]
-    fn with<'a>(&'a self, per_sec: &'a [f64]) -> impl Iterator<Item = Sums> + 'a {
-        let held = self.held.iter().zip(&self.latency_held);
-        let rates = self.free.iter().zip(&self.latency_free).zip(held).zip(per_sec);
-        rates.map(|(((free, latency_free), (held, latency_held)), requests)| Sums {
-            free: *free,
-            held: *held,
-            latency_free: *latency_free,
-            latency_held: *latency_held,
-            requests: *requests,
-        })
-    }
-}
-
+/// The same work for one number after the other.
 #[inline]
 fn each(to: &mut [f64], from: &[f64], work: impl Fn(f64) -> f64) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = work(*from));
