@@ -273,6 +273,11 @@ fn used(interfaces: &[NetworkInterface], id: &SubnetId) -> u64 {
     in_subnet.map(|interface| interface.private_ip_addresses.as_ref().map_or(0, |list| list.len() as u64)).sum()
 }
 
+/// Terraform's provider 3 sends an empty name where its configuration has none.
+fn named(zone: Option<String>) -> Option<String> {
+    zone.filter(|zone| !zone.is_empty())
+}
+
 fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<CreateSubnetOutput, Refusal> {
     let tags = new_tags(input.tag_specifications, "subnet")?;
     let ec2 = &mut region.ec2;
@@ -281,7 +286,7 @@ fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<Cre
     if input.ipv6_native == Some(true) {
         return Err(ipv6_only(&input.cidr_block, &input.ipv6_cidr_block));
     }
-    let zone = ec2.check_zone(input.availability_zone, input.availability_zone_id)?;
+    let zone = ec2.check_zone(named(input.availability_zone), named(input.availability_zone_id))?;
     let cidr = ec2.check_block(&vpc, &required(input.cidr_block, "cidrBlock")?)?;
     let ipv6 = input.ipv6_cidr_block.map(|text| ec2.check_ipv6_block(&vpc, &text)).transpose()?;
     let id = ec2.create_subnet(&vpc, &zone, cidr);
@@ -467,4 +472,25 @@ pub fn register(operations: &mut Operations) {
         "Takes a subnet's IPv6 block.",
         takes AssociationId
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
+    use crate::sandbox::universe::Universe;
+
+    #[test]
+    fn an_empty_zone_is_none() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |operation: &str, input| {
+            universe.call(Timestamp::from_secs(1_800_000_000), "eu-west-1", "ec2", operation, input)
+        };
+        let vpc = call("CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})).unwrap()["Vpc"]["VpcId"].clone();
+        let empty = json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "", "AvailabilityZoneId": ""});
+        let zone = call("CreateSubnet", empty).unwrap()["Subnet"]["AvailabilityZone"].clone();
+        assert!(zone.as_str().is_some_and(|zone| zone.starts_with("eu-west-1")), "{zone}");
+    }
 }
