@@ -78,6 +78,7 @@ pub fn new_interface(region: &mut Region, wish: Wish) -> Result<Interface, Refus
         addresses,
         ipv6,
         attachment: None,
+        parted: None,
     })
 }
 
@@ -208,7 +209,7 @@ fn attach(
 
 fn detach(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DetachNetworkInterfaceInput,
 ) -> Result<DetachNetworkInterfaceOutput, Refusal> {
     let id = required(input.attachment_id, "attachmentId")?;
@@ -230,7 +231,7 @@ fn detach(
         let message = "You do not have permission to access the specified resource.";
         return Err(refuse("AuthFailure", message));
     }
-    kept.attachment = None;
+    kept.parted = kept.attachment.take().map(|attached| (attached, call.now));
     let eni = eni.clone();
     super::address::follow_interface(region, &eni, None);
     Ok(DetachNetworkInterfaceOutput::default())

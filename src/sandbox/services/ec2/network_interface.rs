@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,9 @@ pub struct Interface {
     pub addresses: Vec<String>,
     pub ipv6: Vec<String>,
     pub attachment: Option<Attached>,
+    /// The last attachment that a caller ended, and when.
+    #[serde(default)]
+    pub parted: Option<(Attached, Timestamp)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,10 @@ pub enum Holder {
     /// A NAT gateway or an endpoint, which AWS runs.
     Service,
 }
+
+/// How long an attachment that ended is found by its id, as `detached`. Ours: AWS shows it on its way out, and terraform's
+/// provider waits until it has seen it.
+const SHOWN_DETACHED: Duration = Duration::from_secs(300);
 
 /// The account that AWS shows for what a service has attached.
 const SERVICE_ACCOUNT: &str = "amazon-aws";
@@ -112,6 +120,7 @@ fn derived(instance: &Instance) -> Interface {
             at: super::whole_second(instance.launched_at),
             delete_on_termination: true,
         }),
+        parted: None,
     }
 }
 
@@ -384,12 +393,27 @@ const INTERFACES: Kind<NetworkInterface> = Kind {
     ],
 };
 
+/// Gives an interface that is free the attachment that it had until lately.
+fn show_parted(region: &Region, now: Timestamp, shown: &mut NetworkInterface) {
+    let kept = shown.network_interface_id.as_ref().and_then(|id| region.ec2.interfaces.get(id));
+    let Some((attached, at)) = kept.and_then(|kept| kept.parted.as_ref()) else { return };
+    if shown.attachment.is_none() && now.since(*at) < SHOWN_DETACHED {
+        let status = Some("detached".into());
+        shown.attachment = Some(NetworkInterfaceAttachment { status, ..show_attachment(region, attached) });
+    }
+}
+
 fn describe(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DescribeNetworkInterfacesInput,
 ) -> Result<DescribeNetworkInterfacesOutput, Refusal> {
-    let page = INTERFACES.select(interfaces(region), ask!(input.network_interface_ids))?;
+    let mut all = interfaces(region);
+    let filters = input.filters.iter().flatten();
+    if filters.clone().any(|filter| filter.name.as_deref() == Some("attachment.attachment-id")) {
+        all.iter_mut().for_each(|shown| show_parted(region, call.now, shown));
+    }
+    let page = INTERFACES.select(all, ask!(input.network_interface_ids))?;
     let (network_interfaces, next_token) = page.set();
     Ok(DescribeNetworkInterfacesOutput { network_interfaces, next_token })
 }
@@ -406,7 +430,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::groups::Timing;
     use crate::sandbox::services::ec2::testing::{launched, region, terminate};
+    use crate::sandbox::universe::Universe;
 
     #[test]
     fn a_first_interface_follows_its_instance_until_it_is_kept() {
@@ -436,5 +462,30 @@ mod tests {
         terminate(&mut region, &id);
         assert_eq!(interface(&region, &eni).unwrap().attachment, None);
         assert!(region.world.groups.taken_addresses[&subnet].contains(&address));
+    }
+
+    /// Terraform's provider asks for an attachment by its id until it is `detached`.
+    #[test]
+    fn an_attachment_that_ended_is_found_by_its_id_for_a_while() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |secs: i64, operation: &str, input: serde_json::Value| {
+            let now = Timestamp::from_secs(1_800_000_000 + secs);
+            universe
+                .call(now, "eu-west-1", "ec2", operation, input)
+                .unwrap_or_else(|why| panic!("{operation}: {why:?}"))
+        };
+        let one = json!({"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1});
+        let instance = call(0, "RunInstances", one)["Instances"][0].clone();
+        let made = call(0, "CreateNetworkInterface", json!({"SubnetId": instance["SubnetId"]}));
+        let eni = made["NetworkInterface"]["NetworkInterfaceId"].clone();
+        let wish = json!({"NetworkInterfaceId": eni, "InstanceId": instance["InstanceId"], "DeviceIndex": 1});
+        let id = call(0, "AttachNetworkInterface", wish)["AttachmentId"].clone();
+        call(0, "DetachNetworkInterface", json!({"AttachmentId": id}));
+        let by_id = json!({"Filters": [{"Name": "attachment.attachment-id", "Values": [id]}]});
+        let found = call(1, "DescribeNetworkInterfaces", by_id.clone())["NetworkInterfaces"][0].clone();
+        assert_eq!((&found["NetworkInterfaceId"], &found["Attachment"]["Status"]), (&eni, &json!("detached")));
+        let plain = call(1, "DescribeNetworkInterfaces", json!({"NetworkInterfaceIds": [eni]}));
+        assert_eq!(plain["NetworkInterfaces"][0]["Attachment"], serde_json::Value::Null);
+        assert_eq!(call(300, "DescribeNetworkInterfaces", by_id)["NetworkInterfaces"], json!([]));
     }
 }
