@@ -5,6 +5,7 @@ pub mod answer;
 mod cbor;
 mod form;
 pub(super) mod json;
+mod pattern;
 pub mod request;
 pub mod shape;
 pub mod signature;

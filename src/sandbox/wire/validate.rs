@@ -1,6 +1,7 @@
-//! Input held to its model before a handler sees it: required members, enums, lengths and ranges.
-//! Patterns are not checked here; the services check the names that matter to them.
+//! Input held to its model before a handler sees it: required members, enums, lengths, ranges and, where AWS names them in
+//! its refusals, patterns.
 
+use super::pattern;
 use super::shape::{Kind, Rules, Service, Shape};
 use super::value::Value;
 use crate::engine::Refusal;
@@ -12,6 +13,9 @@ use crate::engine::Refusal;
 pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<(), Refusal> {
     let mut found = Vec::new();
     walk(shape, input, "", &mut found);
+    found.retain(
+        |broken| !matches!(broken.constraint, Constraint::Pattern { of, .. } if !tells_pattern(service.name, of)),
+    );
     let Some(first) = found.first() else { return Ok(()) };
     Err(match service.name {
         "ec2" => ec2(first),
@@ -21,6 +25,17 @@ pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<
             Refusal::validation(format!("{} validation {word} detected: {}", found.len(), list.join("; ")))
         }
     })
+}
+
+/// Whether AWS's refusal names the pattern that a value of this shape does not match. Otherwise the service has words of its
+/// own, and its handlers check what matters to them.
+fn tells_pattern(service: &str, shape: &str) -> bool {
+    match service {
+        "autoscaling" | "kms" | "ssm" | "sts" => true,
+        // Of names and paths IAM says in words what they may contain.
+        "iam" => ["tagKeyType", "tagValueType"].contains(&shape),
+        _ => false,
+    }
 }
 
 /// Writes values of enumerations as the model does. Chosen for EC2: AWS's documentation says nothing of case, and clients that
@@ -53,6 +68,7 @@ enum Constraint {
     AtMost(i64),
     LengthAtLeast(i64),
     LengthAtMost(i64),
+    Pattern { pattern: &'static str, of: &'static str },
 }
 
 struct Broken {
@@ -72,6 +88,7 @@ impl Broken {
             Constraint::AtMost(max) => format!("Member must have value less than or equal to {max}"),
             Constraint::LengthAtLeast(min) => format!("Member must have length greater than or equal to {min}"),
             Constraint::LengthAtMost(max) => format!("Member must have length less than or equal to {max}"),
+            Constraint::Pattern { pattern, .. } => format!("Member must satisfy regular expression pattern: {pattern}"),
         };
         format!("Value {value} at '{}' failed to satisfy constraint: {must}", self.at)
     }
@@ -135,6 +152,11 @@ fn walk(shape: &'static Shape, value: &Value, at: &str, found: &mut Vec<Broken>)
                 found.push(Broken { at: at.into(), value: Some(text.clone()), constraint: Constraint::Enum(values) });
             }
             length(shape.rules, text.chars().count(), || text.clone(), at, found);
+            let (pattern, of) = (shape.rules.pattern, shape.name);
+            if !pattern.is_empty() && !pattern::matches(pattern, text) {
+                let constraint = Constraint::Pattern { pattern, of };
+                found.push(Broken { at: at.into(), value: Some(text.clone()), constraint });
+            }
         }
         (_, Value::Integer(number)) => range(shape.rules, *number as f64, &number.to_string(), at, found),
         (_, Value::Double(number)) => range(shape.rules, *number, &number.to_string(), at, found),
@@ -170,7 +192,36 @@ fn range(rules: Rules, number: f64, text: &str, at: &str, found: &mut Vec<Broken
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
+    use crate::sandbox::universe::Universe;
+
+    #[test]
+    fn a_refusal_names_the_pattern_where_awss_does() {
+        let check = |service: &str, operation: &str, input: serde_json::Value, expected: Option<&str>| {
+            let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+            let now = Timestamp::from_secs(1_800_000_000);
+            let answer = universe.call(now, "eu-west-1", service, operation, input);
+            let told = answer.err().map(|refusal| refusal.message).filter(|text| text.contains("regular expression"));
+            assert_eq!(told.as_deref(), expected, "{service}:{operation}");
+        };
+        // As users published it.
+        let text = "1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must \
+                     satisfy regular expression pattern: [\\w+=,.@-]*";
+        let role = "arn:aws:iam::123456789012:role/r";
+        check("sts", "AssumeRole", json!({"RoleArn": role, "RoleSessionName": "a b"}), Some(text));
+        check("sts", "AssumeRole", json!({"RoleArn": role, "RoleSessionName": "a@b"}), None);
+        let alias = |name: &str| json!({"AliasName": name, "TargetKeyId": "1234abcd-12ab-34cd-56ef-1234567890ab"});
+        let text = "1 validation error detected: Value 'alias/a b' at 'aliasName' failed to satisfy constraint: Member must \
+                    satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$";
+        check("kms", "CreateAlias", alias("alias/a b"), Some(text));
+        check("kms", "CreateAlias", alias("alias/a-b"), None);
+        // IAM says it in words.
+        check("iam", "GetRole", json!({"RoleName": "a b"}), None);
+    }
 
     #[test]
     fn ec2_takes_enumerations_in_any_case_and_names_of_attributes_as_they_are() {
