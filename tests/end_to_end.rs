@@ -121,6 +121,21 @@ fn a_wrong_spec_touches_nothing() {
     assert!(!place.dir.join(".scaleproof").exists());
 }
 
+#[test]
+fn a_key_pair_that_is_missing_is_said_before_anything_is_touched() {
+    let endpoint = Endpoint::sandbox();
+    let provider = match Provider::pinned() {
+        Ok(provider) => provider,
+        Err(why) => return skip("a_key_pair_that_is_missing_is_said_before_anything_is_touched", why),
+    };
+    let place = Workplace::new(&endpoint, &provider);
+    place.edit("key_pair: my-key", "key_pair: other");
+    let run = place.scaleproof(&["provision", "course.yaml", "--yes"]).exits(2);
+    assert!(run.stderr.contains("the key pair `other` does not exist in ap-northeast-2"), "{}", run.stderr);
+    assert!(run.stderr.contains("aws ec2 create-key-pair --region ap-northeast-2 --key-name other"), "{}", run.stderr);
+    assert_eq!(resources(&endpoint), json!([]));
+}
+
 fn the_story(provider: &Provider) {
     eprintln!("AWS provider {}", provider.version);
     let endpoint = Endpoint::sandbox();
@@ -209,8 +224,11 @@ fn warm_pool(endpoint: &Endpoint, group: &str) -> Value {
 }
 
 /// What there is on the sandbox, in words. Histories, metrics and ended instances stay for a while, as on AWS.
+/// What is there besides the key pair that the examples take for there.
 fn resources(endpoint: &Endpoint) -> Value {
-    endpoint.get("/_scaleproof/health")["resources"].clone()
+    let mut found = endpoint.get("/_scaleproof/health")["resources"].clone();
+    found.as_array_mut().expect("a list").retain(|what| *what != "1 key pair(s) in ap-northeast-2");
+    found
 }
 
 /// The whole state of the sandbox.

@@ -1,4 +1,4 @@
-//! EC2: what an instance says of itself. Networks and launch templates are terraform's.
+//! EC2: what an instance says of itself, and whether a key pair is there. Networks and launch templates are terraform's.
 
 use async_trait::async_trait;
 
@@ -18,6 +18,9 @@ pub struct RunningInstance {
 pub trait Ec2: Send + Sync {
     /// The instances with these ids; one that is gone is left out where EC2 leaves it out.
     async fn describe_instances(&self, ids: &[InstanceId]) -> Result<Vec<RunningInstance>, AwsError>;
+
+    /// Whether the account has a key pair of this name in the region, by DescribeKeyPairs.
+    async fn has_key_pair(&self, name: &str) -> Result<bool, AwsError>;
 }
 
 pub(super) struct SdkEc2 {
@@ -59,5 +62,19 @@ impl Ec2 for SdkEc2 {
                 public_ip: instance.public_ip_address,
             })
             .collect())
+    }
+
+    async fn has_key_pair(&self, name: &str) -> Result<bool, AwsError> {
+        // By a filter, because a name that is not there would be an error.
+        let named = aws_sdk_ec2::types::Filter::builder().name("key-name").values(name).build();
+        let answer = self
+            .client
+            .describe_key_pairs()
+            .filters(named)
+            .send()
+            .await
+            .map_err(self.watch.failed("ec2:DescribeKeyPairs"))?;
+        // A filter's asterisks match anything.
+        Ok(answer.key_pairs.unwrap_or_default().iter().any(|pair| pair.key_name() == Some(name)))
     }
 }

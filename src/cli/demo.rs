@@ -16,6 +16,8 @@ use crate::verify::{self, Report, Verdict, verify_stack};
 
 const SPEC: &str = include_str!("../../examples/course.yaml");
 const USER_DATA: &str = include_str!("../../examples/user-data.sh");
+/// The key pair that the course stack takes for there.
+const KEY_PAIR: &str = "my-key";
 /// A launch takes half a second, a cooldown of five minutes five.
 const SPEED: Speed = Speed(60.0);
 
@@ -50,6 +52,7 @@ pub async fn run(args: &Demo) -> Result<Exit, Failure> {
     let mut stages = open(&spec, &sandbox, args.terraform_bin.clone(), interrupt.clone())?;
     stages.progress.keep(&format!("sandbox at {}, at 60 times real time", sandbox.url()));
     let clients = stages.clients().await?;
+    key_pair(&mut stages, &sandbox, "CreateKeyPair")?;
     let report = prove(&mut stages, &clients, &sandbox, interrupt.clone()).await;
     if args.keep && report.is_ok() {
         stages.progress.finish();
@@ -97,6 +100,18 @@ async fn prove(
         .map_err(|error| Failure::new(Exit::Aws, error))
 }
 
+/// Makes or removes what the stack expects of the account, as its owner would.
+fn key_pair(stages: &mut Stages, sandbox: &Sandbox, operation: &str) -> Result<(), Failure> {
+    let (now, region) = (sandbox.now(), stages.loaded.stack.region.clone());
+    let named = json!({ "KeyName": KEY_PAIR });
+    let done = sandbox.inspect(|aws| aws.call(now, &region, "ec2", operation, named));
+    done.map_err(|refusal| Failure::new(Exit::Bug, refusal.message))?;
+    if operation == "CreateKeyPair" {
+        stages.progress.keep(&format!("key pair `{KEY_PAIR}` created on the sandbox"));
+    }
+    Ok(())
+}
+
 /// Follows the confirmation links that the sandbox's mailbox holds, as the people addressed would.
 fn confirm_subscribers(stages: &mut Stages, sandbox: &Sandbox) {
     let now = sandbox.now();
@@ -109,6 +124,7 @@ async fn take_down(spec: &Path, args: &Demo, sandbox: &Sandbox, clients: &Client
     let mut stages = open(spec, sandbox, args.terraform_bin.clone(), watch_signals())?;
     let plan = stages.plan(true).await?;
     destroy::destroy(&mut stages, clients, plan.is_empty()).await?;
+    key_pair(&mut stages, sandbox, "DeleteKeyPair")?;
     Ok(sandbox.inspect(|universe| universe.remains()))
 }
 

@@ -8,6 +8,8 @@ use super::interrupt::watch_signals;
 use super::plan::digest;
 use super::stages::{StackArgs, Stages};
 use super::{Exit, Failure};
+use crate::aws::Clients;
+use crate::model::KeyPair;
 use crate::terraform;
 use crate::wire::Applied;
 
@@ -43,6 +45,10 @@ pub async fn run(args: &Provision) -> Result<Exit, Failure> {
     let alerting = stages.plan_wire(&clients).await?;
     stages.progress.finish();
     let nothing = infrastructure.is_empty() && alerting.is_empty();
+    if !infrastructure.is_empty() {
+        let checked = key_pair_is_there(&stages, &clients).await;
+        checked.inspect_err(|_| stages.forget_plan())?;
+    }
     if !nothing {
         anstream::eprint!("{}", digest(&infrastructure, &alerting));
         if let Err(refused) = confirm(args.yes, &clients.endpoint, "make these changes", &mut stages.interrupt).await {
@@ -61,13 +67,34 @@ pub async fn run(args: &Provision) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// AWS refuses a group whose key pair does not exist, but only after terraform has made everything before it.
+///
+/// # Errors
+/// Exit 2 if the account has no such pair. A caller who may not ask, or an endpoint that does not know, goes on.
+async fn key_pair_is_there(stages: &Stages, clients: &Clients) -> Result<(), Failure> {
+    let stack = &stages.loaded.stack;
+    let Some(KeyPair::Existing(name)) = &stack.launch.key_pair else { return Ok(()) };
+    match clients.ec2.has_key_pair(name).await {
+        Ok(false) => {
+            let region = &stack.region;
+            let create = format!(
+                "aws ec2 create-key-pair --region {region} --key-name {name} --query KeyMaterial --output text > {name}.pem"
+            );
+            let hint = "name one that does under launch.key_pair, or bring your own with public_key_file; to make this one, run:";
+            let text = format!("the key pair `{name}` does not exist in {region}");
+            Err(Failure::new(Exit::Usage, text).hint(hint).run(create))
+        }
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
 /// Applies the plan that was just saved, then wires.
 ///
 /// # Errors
 /// What terraform or AWS says.
 pub async fn apply(
     stages: &mut Stages,
-    clients: &crate::aws::Clients,
+    clients: &Clients,
     infrastructure: terraform::Plan,
 ) -> Result<Provisioned, Failure> {
     if infrastructure.is_empty() {

@@ -30,7 +30,7 @@ impl Region {
     pub fn new(place: Place, seed: u64, timing: groups::Timing) -> Self {
         // Of its own, so that no identifier is that of another region or account.
         let here = Ids::new(seed, &format!("region {} {}", place.account, place.region)).next_u64();
-        Self {
+        let mut region = Self {
             ec2: services::ec2::Ec2::new(&place, seed),
             sqs: services::sqs::Sqs::new(&place, here),
             sns: services::sns::Sns::new(here),
@@ -40,7 +40,9 @@ impl Region {
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
             leaving: Vec::new(),
-        }
+        };
+        region.ec2.tell_inventory(&mut region.world.groups);
+        region
     }
 
     /// Lets everything happen that is due by `now`, each at its own instant, and hands messages to their receivers then.

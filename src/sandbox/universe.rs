@@ -298,6 +298,9 @@ impl Universe {
         }
         let region = self.region(&account, place);
         let output = (operation.handler)(region, call, input);
+        if request.service.name == "ec2" && !is_read(shape.name) {
+            region.ec2.tell_inventory(&mut region.world.groups);
+        }
         // What the call set off at once, such as a message to a queue, has happened before the caller hears of it.
         region.advance(call.now);
         self.carry(call.now);

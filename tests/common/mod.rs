@@ -64,19 +64,40 @@ impl Endpoint {
             .split_whitespace()
             .find(|word| word.starts_with("http://"))
             .unwrap_or_else(|| panic!("the sandbox's first line names no URL: {line}"));
-        Self::new("sandbox", url.to_string(), process)
+        let endpoint = Self::new("sandbox", url.to_string(), process);
+        endpoint.make_key_pair("my-key");
+        endpoint
+    }
+
+    /// The pair that the examples take for there. Over the wire, because the sandbox is a process of its own.
+    fn make_key_pair(&self, name: &str) {
+        let form = format!("Action=CreateKeyPair&Version=2016-11-15&KeyName={name}&KeyType=ed25519");
+        let scope = format!("Credential=test/20270101/{REGION}/ec2/aws4_request");
+        let more = format!(
+            "Authorization: AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+            form.len()
+        );
+        self.send("POST", "/", &more, &form);
     }
 
     /// `GET PATH` as JSON.
     pub fn get(&self, path: &str) -> Value {
+        let body = self.send("GET", path, "", "");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path} is not JSON ({error}): {body}"))
+    }
+
+    /// The body of the answer; `headers` end with a line break each.
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
         let host = self.url.strip_prefix("http://").expect("a URL of http");
         let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("cannot reach {host}: {error}"));
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("a request is sent");
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n{body}")
+            .expect("a request is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer is read");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("not an HTTP answer: {answer}"));
-        assert!(head.starts_with("HTTP/1.1 200"), "GET {path}: {answer}");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("GET {path} is not JSON ({error}): {body}"))
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        body.to_string()
     }
 }
 

@@ -85,6 +85,8 @@ def sandbox(program):
 @pytest.fixture(scope="session")
 def stack(sandbox, program, tmp_path_factory):
     """The provisioned course stack's name."""
+    # The course takes this pair for there.
+    sandbox.client("ec2").create_key_pair(KeyName="my-key", KeyType="ed25519")
     folder = tmp_path_factory.mktemp("course")
     for name in ("course.yaml", "user-data.sh"):
         shutil.copy(ROOT / "examples" / name, folder / name)

@@ -55,7 +55,7 @@ def queue(held):
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     image = held.client("ec2").describe_images(Owners=["099720109477"])["Images"][0]["ImageId"]
-    autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId=image, InstanceType="t2.nano")
+    autoscaling.create_launch_configuration(LaunchConfigurationName=GROUP, ImageId=image, InstanceType="t3.nano")
     zones = held.client("ec2").describe_availability_zones()["AvailabilityZones"]
     autoscaling.create_auto_scaling_group(
         AutoScalingGroupName=GROUP,

@@ -208,4 +208,8 @@ impl Ec2 for FakeAws {
             .map(|instance| RunningInstance { id: instance.id.clone(), state: "running".into(), public_ip: None })
             .collect())
     }
+
+    async fn has_key_pair(&self, _: &str) -> Result<bool, AwsError> {
+        Ok(true)
+    }
 }

@@ -89,7 +89,7 @@ impl Groups {
     /// Starts an EC2 instance in `placement`; it boots by itself.
     ///
     /// # Errors
-    /// `InsufficientInstanceCapacity` if EC2 has no machine, `InsufficientFreeAddressesInSubnet` if the subnet is full.
+    /// What the account's inventory lacks, `InsufficientInstanceCapacity` if EC2 has no machine, `InsufficientFreeAddressesInSubnet` if the subnet is full.
     pub(super) fn launch_instance(
         &mut self,
         now: Timestamp,
@@ -98,6 +98,7 @@ impl Groups {
     ) -> Result<InstanceId, Refusal> {
         let arguments = LaunchArguments::read(&data);
         let kind = arguments.instance_type.as_deref().unwrap_or(DEFAULT_INSTANCE_TYPE);
+        self.check_there(&arguments, kind, &placement.zone)?;
         if self.faults.strike(|fault| fault.to_launch(&placement.zone, kind)).is_some() {
             return Err(if arguments.spot { no_spot_capacity() } else { no_capacity(kind, placement.zone.as_str()) });
         }
@@ -209,7 +210,7 @@ fn no_spot_capacity() -> Refusal {
     Refusal::new("InsufficientInstanceCapacity", 500, text)
 }
 
-fn bad_template(reason: &str) -> Refusal {
+pub(super) fn bad_template(reason: &str) -> Refusal {
     Refusal::validation(format!("{BAD_TEMPLATE} {reason}"))
 }
 

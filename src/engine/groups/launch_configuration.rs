@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Groups;
 use super::group::{LaunchSource, MAX_LAUNCH_CONFIGURATIONS, limit_exceeded};
+use super::launch_template::LaunchArguments;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 
@@ -24,7 +25,7 @@ impl Groups {
     }
 
     /// # Errors
-    /// `AlreadyExists` or `LimitExceeded`.
+    /// `AlreadyExists`, `LimitExceeded`, or `ValidationError` for a key pair or a security group that does not exist.
     pub fn create_launch_configuration(
         &mut self,
         now: Timestamp,
@@ -39,6 +40,10 @@ impl Groups {
         }
         if self.launch_configurations.len() >= MAX_LAUNCH_CONFIGURATIONS {
             return Err(limit_exceeded("launch configurations", MAX_LAUNCH_CONFIGURATIONS));
+        }
+        if let Some(inventory) = &self.inventory {
+            let found = inventory.check(&LaunchArguments::read(&launch_data));
+            found.map_err(|refusal| Refusal::validation(refusal.message))?;
         }
         let resource = format!("launchConfiguration:{}:launchConfigurationName/{name}", self.ids.arns.uuid());
         let arn = self.place.arn("autoscaling", &resource);

@@ -48,6 +48,7 @@ impl Groups {
         check_sizes(spec.limits, desired)?;
         spec.settings.check()?;
         self.check_launch(&spec.settings.launch)?;
+        self.check_inventory(&spec.settings.launch)?;
         let resource = format!("autoScalingGroup:{}:autoScalingGroupName/{name}", self.ids.arns.uuid());
         let arn = self.place.arn("autoscaling", &resource);
         let name = name.clone();
@@ -69,6 +70,9 @@ impl Groups {
             self.refuse_spot(&change.settings.launch)?;
         }
         if let Some(group) = self.groups.get(name) {
+            if group.settings.launch != change.settings.launch {
+                self.check_inventory(&change.settings.launch)?;
+            }
             self.check_first_weights(group, &change.settings.launch)?;
         }
         let group = self.group_or_refuse(name)?;

@@ -19,6 +19,7 @@ pub mod group;
 pub mod health;
 pub mod hook;
 pub mod instance;
+pub mod inventory;
 mod launch;
 pub mod launch_configuration;
 pub mod launch_template;
@@ -70,6 +71,7 @@ pub use group::{
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,
 };
+pub use inventory::Inventory;
 pub use launch_configuration::LaunchConfiguration;
 pub use launch_template::{
     LaunchArguments, LaunchTemplate, LaunchTemplateVersion, LaunchTemplates, TemplateRef, version_or_refuse,
@@ -121,6 +123,9 @@ pub struct Groups {
     /// Addresses that are in use by something else than instances launched here.
     #[serde(default)]
     pub taken_addresses: BTreeMap<SubnetId, BTreeSet<Ipv4Addr>>,
+    /// What launches may name.
+    #[serde(default)]
+    pub inventory: Option<Inventory>,
     /// How often a policy was asked by an alarm, so that an observer knows when to look.
     #[serde(default)]
     pub policies_asked: u64,
@@ -161,6 +166,7 @@ impl Groups {
             refreshing: BTreeSet::new(),
             faults: Plan::default(),
             taken_addresses: BTreeMap::new(),
+            inventory: None,
             policies_asked: 0,
             outcomes: Vec::new(),
             ids,

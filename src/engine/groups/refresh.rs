@@ -175,6 +175,7 @@ impl Groups {
         let previous = group.settings.launch.clone();
         if let Some(source) = &desired {
             self.check_launch(source)?;
+            self.check_inventory(source)?;
         }
         let id = self.ids.arns.uuid();
         self.refreshing.insert(name.clone());

@@ -1,6 +1,7 @@
 //! A group over virtual time: what happens when, and in which words it is told.
 
 mod aggregation;
+mod inventory;
 mod mixed;
 mod moves;
 mod over_time;

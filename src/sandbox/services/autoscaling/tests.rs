@@ -388,6 +388,7 @@ fn tags_are_put_found_and_deleted() {
 #[test]
 fn a_launch_configuration_is_shown_as_given_and_stays_while_it_is_used() {
     let mut region = region();
+    region.world.groups.inventory.as_mut().unwrap().security_groups.insert("sg-1".into());
     let input = model::CreateLaunchConfigurationInput {
         launch_configuration_name: Some("lc".into()),
         image_id: Some("ami-1".into()),

@@ -176,6 +176,11 @@ pub fn is_offered(region: &str, zone: &ZoneFacts, name: &str) -> bool {
     instance_type(name).is_none_or(|kind| kind.is_offered_in(region, zone))
 }
 
+/// The types of the table that a zone has no machines of.
+pub fn names_not_offered_in(region: &str, zone: &ZoneFacts) -> impl Iterator<Item = String> {
+    all().filter(move |kind| !kind.is_offered_in(region, zone)).map(|kind| kind.name)
+}
+
 /// The zones in which AWS refuses t2, from its own refusals as people report them ("Your requested instance type
 /// (t2.micro) is not supported in your requested Availability Zone (ap-northeast-2b). Please retry ... choosing
 /// ap-northeast-2a, ap-northeast-2c").

@@ -32,6 +32,7 @@ mod instance_status;
 mod instance_type;
 mod interface_address;
 mod interface_calls;
+mod inventory;
 mod key_pair;
 mod launch_cards;
 mod launch_data;
