@@ -224,7 +224,7 @@ async fn every_paginator_of_ec2_brings_everything() {
         };
     }
     of! {
-        describe_addresses_attribute().addresses 0;
+        describe_addresses_attribute().addresses CROWD;
         describe_dhcp_options().dhcp_options CROWD;
         describe_egress_only_internet_gateways().egress_only_internet_gateways CROWD;
         describe_images().images CROWD;

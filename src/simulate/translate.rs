@@ -120,6 +120,7 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Re
             health_check_grace_secs: whole_secs(stack.group.health_check_grace_period),
             termination_policies: vec![TerminationPolicy::Default],
             protect_new_instances: false,
+            capacity_rebalance: None,
             service_linked_role_arn: String::new(),
         },
         tags: BTreeMap::new(),

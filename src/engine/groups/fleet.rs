@@ -9,6 +9,7 @@ use super::allocation::{Misfit, Offered, Purchase, by_preference, misfit, next_p
 use super::group::{Group, LaunchSource, TemplateSpecification};
 use super::instance::{Instance, LaunchedFrom, LifecycleState};
 use super::launch::DEFAULT_INSTANCE_TYPE;
+use super::market::SpotPool;
 use super::mixed::{MixedInstancesPolicy, Override};
 use super::termination::Candidate;
 use crate::clock::Timestamp;
@@ -112,7 +113,10 @@ impl Groups {
     pub(super) fn offers(&self, group: &Group, purchase: Option<Purchase>, zone: &Zone) -> Result<Vec<Offer>, Refusal> {
         let source = group.launch_source();
         let offers = self.resolve_source(source)?;
-        let (LaunchSource::Mixed(policy), Some(purchase)) = (source, purchase) else { return Ok(offers) };
+        let (LaunchSource::Mixed(policy), Some(purchase)) = (source, purchase) else {
+            offers.iter().try_for_each(|offer| check_own_price(offer, zone))?;
+            return Ok(offers);
+        };
         let offered = self.offered(group, zone, &offers);
         let mut places = by_preference(&policy.distribution, purchase, zone, &offered);
         if purchase == Purchase::OnDemand {
@@ -266,6 +270,17 @@ fn incompatible_template() -> Refusal {
                 (InstanceMarketOptions) when you configure an Auto Scaling group with a mixed instances policy. Add a \
                 different launch template to the group and try again.";
     Refusal::new("InvalidQueryParameter", 400, text)
+}
+
+/// Whether a template or launch configuration that asks for Spot Instances itself pays enough for one.
+fn check_own_price(offer: &Offer, zone: &Zone) -> Result<(), Refusal> {
+    let options = &offer.data["InstanceMarketOptions"];
+    let most = options["SpotOptions"]["MaxPrice"].as_str().and_then(|price| price.parse::<f64>().ok());
+    let least = SpotPool { instance_type: offer.instance_type(), zone }.price();
+    match most.filter(|most| options["MarketType"] == "spot" && *most < least) {
+        Some(most) => Err(price_too_low(most, least)),
+        None => Ok(()),
+    }
 }
 
 /// EC2's text for a request below the price.

@@ -123,6 +123,9 @@ pub struct Settings {
     pub health_check_grace_secs: u32,
     pub termination_policies: Vec<TerminationPolicy>,
     pub protect_new_instances: bool,
+    /// As it was given. Spot Instances are never interrupted here, so that there is never a reason to rebalance capacity.
+    #[serde(default)]
+    pub capacity_rebalance: Option<bool>,
     pub service_linked_role_arn: String,
 }
 

@@ -186,7 +186,10 @@ pub(super) const DEFAULT_INSTANCE_TYPE: &str = "m1.small";
 
 fn resolve_version(template: &LaunchTemplate, wanted: &str) -> Result<(LaunchedFrom, Value), Refusal> {
     let wanted = if wanted.is_empty() { "$Default" } else { wanted };
-    let version = super::version_or_refuse(template, wanted).map_err(|refusal| bad_template(&refusal.message))?;
+    let version = super::version_or_refuse(template, wanted).map_err(|refusal| match refusal.code.as_str() {
+        "InvalidParameterValue" => Refusal::validation(refusal.message),
+        _ => bad_template(&refusal.message),
+    })?;
     if LaunchArguments::read(&version.data).image_id.is_none() {
         return Err(bad_template("The request must contain the parameter ImageId"));
     }

@@ -169,6 +169,12 @@ fn unknown_id(id: &str) -> Refusal {
 
 /// The named version, or EC2's refusal.
 pub fn version_or_refuse<'a>(template: &'a LaunchTemplate, wanted: &str) -> Result<&'a LaunchTemplateVersion, Refusal> {
+    let numeric = wanted.bytes().all(|b| b.is_ascii_digit());
+    if !numeric && !["$Default", "$Latest"].contains(&wanted) {
+        // As users published it.
+        let text = "Invalid launch template version: either '$Default', '$Latest', or a numeric version are allowed.";
+        return Err(Refusal::new("InvalidParameterValue", 400, text));
+    }
     template.version(wanted).ok_or_else(|| {
         let text =
             format!("Could not find the specified version {wanted} for the launch template with ID {}.", template.id);

@@ -65,6 +65,7 @@ pub fn spec(world: &World, min: u32, desired: u32, max: u32) -> Result<GroupSpec
             health_check_grace_secs: 0,
             termination_policies: vec![TerminationPolicy::Default],
             protect_new_instances: false,
+            capacity_rebalance: None,
             service_linked_role_arn: String::new(),
         },
         tags: BTreeMap::new(),

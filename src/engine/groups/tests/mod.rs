@@ -80,6 +80,7 @@ impl Stage {
                 health_check_grace_secs: 0,
                 termination_policies: vec![termination::TerminationPolicy::Default],
                 protect_new_instances: false,
+                capacity_rebalance: None,
                 service_linked_role_arn: String::new(),
             },
             tags: BTreeMap::new(),

@@ -25,6 +25,7 @@ pub struct SettingsRequest {
     pub health_check_grace_period: Option<i64>,
     pub termination_policies: Option<Vec<String>>,
     pub new_instances_protected_from_scale_in: Option<bool>,
+    pub capacity_rebalance: Option<bool>,
     pub service_linked_role_arn: Option<String>,
 }
 
@@ -44,6 +45,7 @@ impl SettingsRequest {
             health_check_grace_secs: 0,
             termination_policies: vec![TerminationPolicy::Default],
             protect_new_instances: false,
+            capacity_rebalance: None,
             service_linked_role_arn: format!("arn:{}:iam::{}:{role}", place.partition, place.account),
         };
         self.change(region, settings)
@@ -83,6 +85,7 @@ impl SettingsRequest {
         if let Some(protect) = self.new_instances_protected_from_scale_in {
             settings.protect_new_instances = protect;
         }
+        settings.capacity_rebalance = self.capacity_rebalance.or(settings.capacity_rebalance);
         if let Some(arn) = self.service_linked_role_arn {
             settings.service_linked_role_arn = arn;
         }
@@ -130,7 +133,7 @@ impl SettingsRequest {
     }
 }
 
-fn one_launch_source() -> Refusal {
+pub fn one_launch_source() -> Refusal {
     let text = "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
                 MixedInstancesPolicy parameter.";
     Refusal::validation(text)
@@ -154,14 +157,10 @@ fn termination_policies(names: &[String]) -> Result<Vec<TerminationPolicy>, Refu
 
 /// Members that say in other words what is so anyway. Any other value of them is refused.
 pub fn check_defaults(
-    capacity_rebalance: Option<bool>,
     max_instance_lifetime: Option<i64>,
     distribution: Option<&model::AvailabilityZoneDistribution>,
     reservation: Option<&model::CapacityReservationSpecification>,
 ) -> Result<(), Refusal> {
-    if capacity_rebalance == Some(true) {
-        return Err(not_reproduced("CapacityRebalance"));
-    }
     if max_instance_lifetime.is_some_and(|secs| secs != 0) {
         return Err(not_reproduced("MaxInstanceLifetime"));
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::group_request::{SettingsRequest, check_defaults, hook};
-use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, show, tags, wants};
+use super::group_request::{SettingsRequest, check_defaults, hook, one_launch_source};
+use super::{
+    PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, wants,
+};
 use crate::engine::Refusal;
 use crate::engine::groups::policy::Limits;
 use crate::engine::groups::{Group, GroupChange, GroupSpec};
@@ -22,6 +24,7 @@ pub fn register(operations: &mut Operations) {
             "LaunchConfigurationName",
             "LaunchTemplate",
             "MixedInstancesPolicy",
+            "InstanceId",
             "MinSize",
             "MaxSize",
             "DesiredCapacity",
@@ -95,7 +98,6 @@ pub fn register(operations: &mut Operations) {
 macro_rules! settings_of {
     ($input:ident) => {{
         check_defaults(
-            $input.capacity_rebalance,
             $input.max_instance_lifetime,
             $input.availability_zone_distribution.as_ref(),
             $input.capacity_reservation_specification.as_ref(),
@@ -112,12 +114,35 @@ macro_rules! settings_of {
             health_check_grace_period: $input.health_check_grace_period,
             termination_policies: $input.termination_policies,
             new_instances_protected_from_scale_in: $input.new_instances_protected_from_scale_in,
+            capacity_rebalance: $input.capacity_rebalance,
             service_linked_role_arn: $input.service_linked_role_arn,
         }
     }};
 }
 
 fn create(
+    region: &mut Region,
+    call: &Call,
+    mut input: model::CreateAutoScalingGroupInput,
+) -> Result<model::CreateAutoScalingGroupOutput, Refusal> {
+    let Some(instance) = input.instance_id.take() else { return create_from_source(region, call, input) };
+    let sources = (&input.launch_configuration_name, &input.launch_template, &input.mixed_instances_policy);
+    if !matches!(sources, (None, None, None)) {
+        return Err(one_launch_source());
+    }
+    let name = group_name(input.auto_scaling_group_name.as_deref()).to_string();
+    let subnet = launch_configurations::create_like(region, call, &name, &instance)?;
+    input.launch_configuration_name = Some(name.clone());
+    if input.vpc_zone_identifier.is_none() && input.availability_zones.is_none() {
+        input.vpc_zone_identifier = Some(subnet.to_string());
+    }
+    create_from_source(region, call, input).inspect_err(|_| {
+        // It was made a moment ago, and no group launches from it.
+        let _ = region.world.groups.delete_launch_configuration(&name);
+    })
+}
+
+fn create_from_source(
     region: &mut Region,
     call: &Call,
     input: model::CreateAutoScalingGroupInput,

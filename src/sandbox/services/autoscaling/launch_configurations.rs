@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{PageRequest, model, wants};
 use crate::engine::Refusal;
-use crate::engine::groups::LaunchConfiguration;
+use crate::engine::groups::{Ec2State, Instance, LaunchConfiguration};
+use crate::engine::names::{InstanceId, SubnetId};
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
 
@@ -27,6 +28,8 @@ pub fn register(operations: &mut Operations) {
             "EbsOptimized",
             "AssociatePublicIpAddress",
             "MetadataOptions",
+            "InstanceId",
+            "SpotPrice",
         ],
         create,
     );
@@ -50,19 +53,64 @@ fn create(
     input: model::CreateLaunchConfigurationInput,
 ) -> Result<model::CreateLaunchConfigurationOutput, Refusal> {
     let name = input.launch_configuration_name.clone().unwrap_or_default();
+    let base = input.instance_id.as_deref().map(|id| like_instance(region, id)).transpose()?;
     for (member, given) in [("ImageId", &input.image_id), ("InstanceType", &input.instance_type)] {
-        if given.is_none() {
+        if given.is_none() && base.is_none() {
             return Err(Refusal::validation(format!("Valid requests must contain the {member} parameter.")));
         }
     }
-    let data = launch_data(input);
+    let is_price = |text: &String| text.parse::<f64>().is_ok_and(|price| price.is_finite() && price > 0.0);
+    if input.spot_price.as_ref().is_some_and(|text| !is_price(text)) {
+        return Err(Refusal::validation("SpotPrice must be a price in US dollars"));
+    }
+    let data = launch_data(input, base.unwrap_or_default());
     region.world.with_groups(call.now, |groups| groups.create_launch_configuration(call.now, &name, data))?;
     Ok(model::CreateLaunchConfigurationOutput {})
 }
 
-/// The request in the words of launch templates.
-fn launch_data(input: model::CreateLaunchConfigurationInput) -> Value {
-    let mut data = Map::new();
+/// Makes the launch configuration of a group that is created from an instance, by the group's name. Returns the subnet of
+/// the instance.
+pub fn create_like(region: &mut Region, call: &Call, name: &str, instance: &str) -> Result<SubnetId, Refusal> {
+    let base = like_instance(region, instance)?;
+    let subnet = source_instance(region, instance)?.placement.subnet.clone();
+    let data = launch_data(model::CreateLaunchConfigurationInput::default(), base);
+    region.world.with_groups(call.now, |groups| groups.create_launch_configuration(call.now, name, data))?;
+    Ok(subnet)
+}
+
+/// # Errors
+/// `ValidationError` for an instance that is not there, or on its way out.
+fn source_instance<'a>(region: &'a Region, id: &str) -> Result<&'a Instance, Refusal> {
+    let found = region.world.groups.instance(&InstanceId::from(id));
+    let found = found.filter(|it| !matches!(it.state, Ec2State::ShuttingDown | Ec2State::Terminated));
+    found.ok_or_else(|| Refusal::validation(format!("Instance [{id}] is invalid.")))
+}
+
+/// What an instance hands down to a launch configuration: everything but its block devices.
+///
+/// Source: CreateLaunchConfiguration, `InstanceId`.
+fn like_instance(region: &Region, id: &str) -> Result<Map<String, Value>, Refusal> {
+    let instance = source_instance(region, id)?;
+    let own = [
+        ("ImageId", json!(instance.image_id)),
+        ("InstanceType", json!(instance.instance_type)),
+        ("SecurityGroupIds", json!(instance.security_groups)),
+        ("Monitoring", json!({ "Enabled": instance.detailed_monitoring })),
+    ];
+    let mut data: Map<String, Value> = own.into_iter().map(|(member, value)| (member.to_string(), value)).collect();
+    data.extend(instance.key_name.as_ref().map(|name| ("KeyName".to_string(), json!(name))));
+    for member in ["UserData", "IamInstanceProfile", "EbsOptimized", "MetadataOptions"] {
+        data.extend(instance.launch_data.get(member).map(|value| (member.to_string(), value.clone())));
+    }
+    Ok(data)
+}
+
+/// The request in the words of launch templates, where it says something that `base` does not.
+fn launch_data(input: model::CreateLaunchConfigurationInput, base: Map<String, Value>) -> Value {
+    let mut data = base;
+    data.entry("SecurityGroupIds").or_insert_with(|| json!([]));
+    // Detailed monitoring is on unless the caller turns it off. Source: CreateLaunchConfiguration.
+    data.entry("Monitoring").or_insert_with(|| json!({ "Enabled": true }));
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {
             data.insert(key.to_string(), value);
@@ -71,11 +119,12 @@ fn launch_data(input: model::CreateLaunchConfigurationInput) -> Value {
     put("ImageId", json!(input.image_id));
     put("InstanceType", json!(input.instance_type));
     put("KeyName", json!(input.key_name));
-    put("SecurityGroupIds", json!(input.security_groups.unwrap_or_default()));
+    put("SecurityGroupIds", json!(input.security_groups));
     put("UserData", json!(input.user_data));
-    // Detailed monitoring is on unless the caller turns it off. Source: CreateLaunchConfiguration.
-    let monitoring = input.instance_monitoring.and_then(|monitoring| monitoring.enabled).unwrap_or(true);
-    put("Monitoring", json!({ "Enabled": monitoring }));
+    let monitoring = input.instance_monitoring.and_then(|monitoring| monitoring.enabled);
+    put("Monitoring", monitoring.map_or(Value::Null, |enabled| json!({ "Enabled": enabled })));
+    let spot = |price: String| json!({ "MarketType": "spot", "SpotOptions": { "MaxPrice": price } });
+    put("InstanceMarketOptions", input.spot_price.map_or(Value::Null, spot));
     put("IamInstanceProfile", input.iam_instance_profile.map_or(Value::Null, |name| json!({ "Name": name })));
     put("EbsOptimized", json!(input.ebs_optimized));
     if let Some(public) = input.associate_public_ip_address {
@@ -148,6 +197,7 @@ fn show(configuration: &LaunchConfiguration) -> model::LaunchConfiguration {
         block_device_mappings: Some(array(&data["BlockDeviceMappings"]).map(show_device).collect()),
         instance_monitoring: Some(model::InstanceMonitoring { enabled: data["Monitoring"]["Enabled"].as_bool() }),
         iam_instance_profile: data["IamInstanceProfile"]["Name"].as_str().map(str::to_string),
+        spot_price: data["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"].as_str().map(str::to_string),
         created_time: Some(configuration.created_at),
         ebs_optimized: Some(data["EbsOptimized"].as_bool().unwrap_or_default()),
         associate_public_ip_address: data["NetworkInterfaces"][0]["AssociatePublicIpAddress"].as_bool(),

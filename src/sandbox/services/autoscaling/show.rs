@@ -44,6 +44,7 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         tags: Some(tags(group)),
         termination_policies: Some(settings.termination_policies.iter().map(|policy| policy.name().into()).collect()),
         new_instances_protected_from_scale_in: Some(settings.protect_new_instances),
+        capacity_rebalance: settings.capacity_rebalance,
         service_linked_role_arn: Some(settings.service_linked_role_arn.clone()),
         warm_pool_configuration: warm_pool(group),
         warm_pool_size: group.warm_pool.as_ref().and_then(|_| i64::try_from(groups.pool_members(group).count()).ok()),

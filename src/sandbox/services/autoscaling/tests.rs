@@ -1,5 +1,6 @@
 //! The service as a client sees it, below the codecs.
 
+mod launch_sources;
 mod mixed;
 
 use std::collections::BTreeMap;
@@ -250,7 +251,6 @@ fn what_has_no_effect_here_is_refused_by_name() {
     };
     let base = || group("web", 1);
     type Input = model::CreateAutoScalingGroupInput;
-    check(&mut region, Input { capacity_rebalance: Some(true), ..base() }, "CapacityRebalance");
     check(&mut region, Input { max_instance_lifetime: Some(86_400), ..base() }, "MaxInstanceLifetime");
     let lambda = vec!["arn:aws:lambda:us-east-1:1:function:f".to_string()];
     check(&mut region, Input { termination_policies: Some(lambda), ..base() }, "Lambda");
