@@ -5,7 +5,7 @@
 //! itself happens at the instant it is due, so stepping by minutes and jumping from event to event give one history.
 //!
 //! The parts do not know each other. [`metrics`], [`alarms`], [`groups`] and [`topics`] each say what they want done as
-//! values ([`alarms::Firing`], [`groups::Outcome`], [`topics::Delivery`]); the one place that carries a value from one part
+//! values ([`alarms::Firing`], [`groups::Outcome`], [`topics::Delivery`]), and [`load_balancers`] is told; the one place that carries a value from one part
 //! to the next is `route.rs`.
 
 pub mod alarms;
@@ -13,6 +13,7 @@ pub mod faults;
 pub mod groups;
 pub mod ids;
 pub mod keys;
+pub mod load_balancers;
 pub mod metrics;
 pub mod names;
 mod route;
@@ -33,6 +34,8 @@ pub struct World {
     pub metrics: metrics::Metrics,
     pub alarms: alarms::Alarms,
     pub groups: groups::Groups,
+    #[serde(default)]
+    pub load_balancers: load_balancers::LoadBalancers,
     pub topics: topics::Topics,
     #[serde(default)]
     faults: faults::Faults,
@@ -85,6 +88,7 @@ impl World {
             metrics: metrics::Metrics::default(),
             alarms: alarms::Alarms::new(&place, seed),
             groups: groups::Groups::new(&place, seed, timing),
+            load_balancers: load_balancers::LoadBalancers::new(seed, timing == groups::Timing::Instant),
             topics: topics::Topics::new(&place, seed),
             faults: faults::Faults::default(),
             invocations: Vec::new(),
@@ -101,7 +105,8 @@ impl World {
             (one, other) => one.or(other),
         };
         let by_themselves = earlier(self.groups.next_due(), self.topics.next_due());
-        earlier(earlier(self.alarms.next_due(), self.faults.next_due()), by_themselves)
+        let others = earlier(self.faults.next_due(), self.load_balancers.next_due());
+        earlier(earlier(self.alarms.next_due(), others), by_themselves)
     }
 
     /// The next instant up to and including `until` at which something happens by itself that leaves a trace. Alarms that
@@ -125,6 +130,7 @@ impl World {
             Event::Tick => {}
             Event::Delivered { delivery, outcome } => self.topics.delivered(now, &delivery, outcome),
         }
+        self.follow_targets(now);
         self.post(now).into_iter().map(Effect::Deliver).collect()
     }
 }

@@ -1,13 +1,36 @@
 //! What one part of the world asks of another, carried across. The only file in which the parts meet.
 
-use super::World;
 use super::alarms::{ActionOutcome, AlarmSnapshot, AlarmState, Firing, MetricAlarm, MetricStat, Subject};
-use super::groups::Outcome;
+use super::groups::cause::HealthFinding;
 use super::groups::target_tracking::Reading;
+use super::groups::{Ec2State, Groups, Outcome};
+use super::load_balancers::{LoadBalancers, Vital};
 use super::metrics::Resolution;
-use super::names::AlarmName;
+use super::names::{AlarmName, InstanceId, Place};
 use super::topics::Publisher;
+use super::{Refusal, World};
 use crate::clock::Timestamp;
+
+/// What a load balancer finds at a target: an instance, or an address that one may have.
+fn vital(groups: &Groups, now: Timestamp, target: &str) -> Vital {
+    let by_id = target.starts_with("i-");
+    let instance = match by_id {
+        true => groups.instance(&InstanceId::from(target)),
+        false => groups.instances().find(|instance| instance.private_ip.as_deref() == Some(target)),
+    };
+    match instance.map(|instance| instance.state) {
+        None | Some(Ec2State::Terminated) => {
+            if by_id {
+                Vital::Gone
+            } else {
+                Vital::Silent
+            }
+        }
+        Some(Ec2State::Stopping | Ec2State::Stopped) if by_id => Vital::Stopped,
+        Some(_) if instance.is_some_and(|instance| groups.answers(now, instance)) => Vital::Answers,
+        Some(_) => Vital::Silent,
+    }
+}
 
 impl World {
     /// Runs what is due at exactly `due`: groups first, since they make the metrics that alarms read.
@@ -15,6 +38,7 @@ impl World {
         self.release_late(due);
         let outcomes = self.groups.run_due(due);
         self.route_outcomes(due, outcomes);
+        self.follow_targets(due);
         let firings = self.alarms.run_due(due, &self.metrics);
         self.route_firings(due, firings);
         self.tell_refreshes(due);
@@ -104,6 +128,51 @@ impl World {
                 Outcome::Measured { key, at, sample } => self.store(now, &key, at, sample, Resolution::Standard),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
                 Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),
+                // A target group that is gone has nobody to register with and nothing to drain.
+                Outcome::Register { target_group, instance } => {
+                    let zone = self.groups.instance(&instance).map(|instance| instance.placement.zone.clone());
+                    let target = (instance.to_string(), None, zone);
+                    let _ = self.load_balancers.register(now, &target_group, vec![target]);
+                }
+                Outcome::Requests { target_groups, at, count } => {
+                    let data = self.load_balancers.measure(now, &target_groups, count);
+                    data.into_iter().for_each(|(key, sample)| self.store(now, key, at, sample, Resolution::Standard));
+                }
+                Outcome::Deregister { target_group, instance } => {
+                    let target = (instance.to_string(), None);
+                    let _ = self.load_balancers.deregister(now, &target_group, &[target]);
+                }
+            }
+        }
+    }
+
+    /// Runs one call on the load balancers, and lets targets and groups follow.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub fn with_load_balancers<T>(
+        &mut self,
+        now: Timestamp,
+        call: impl FnOnce(&mut LoadBalancers, &Place) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let answer = call(&mut self.load_balancers, &self.place)?;
+        self.groups.learn_target_groups(self.load_balancers.deregistration_delays());
+        self.follow_targets(now);
+        Ok(answer)
+    }
+
+    /// Brings the health of targets up to `now` and tells groups whose instances a load balancer finds unhealthy. What
+    /// groups then do may change targets again.
+    pub(super) fn follow_targets(&mut self, now: Timestamp) {
+        loop {
+            let groups = &self.groups;
+            let changed = self.load_balancers.follow(now, &|target| vital(groups, now, target));
+            if changed.is_empty() {
+                return;
+            }
+            for id in changed {
+                let (fails, id) = (self.load_balancers.calls_unhealthy(&id), InstanceId(id));
+                self.call_groups(now, |groups| groups.report_check(now, &id, HealthFinding::LoadBalancer, fails));
             }
         }
     }

@@ -74,6 +74,9 @@ pub struct Group {
     pub members: BTreeSet<InstanceId>,
     /// Load balancers and target groups that its instances get traffic from.
     pub traffic_sources: Vec<TrafficSource>,
+    /// Detached, with the end of the draining of its instances.
+    #[serde(default)]
+    pub(super) leaving_sources: Vec<(TrafficSource, Timestamp)>,
     /// Oldest first; only the last may still go on.
     pub refreshes: Vec<InstanceRefresh>,
     #[serde(default)]

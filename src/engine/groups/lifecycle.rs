@@ -151,6 +151,7 @@ impl Groups {
         details: Details,
     ) -> Result<InstanceId, String> {
         let group = self.groups.get(name).ok_or("the group is gone")?;
+        self.check_sources(group)?;
         let purchase = self.purchase_of_next(group);
         let mut failure = "No subnet is left to launch in".to_string();
         for placement in placements {

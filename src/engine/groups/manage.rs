@@ -7,11 +7,11 @@ use super::Groups;
 use super::cause::{Cause, What, join};
 use super::group::{
     Cooldown, Group, GroupChange, GroupSpec, GroupTag, MAX_GROUPS, MAX_INSTANCES_PER_PROTECTION_CALL,
-    MAX_TOPICS_PER_GROUP, Process, TrafficSource, check_sizes, group_not_found, limit_exceeded,
+    MAX_TOPICS_PER_GROUP, Process, check_sizes, group_not_found, limit_exceeded,
 };
 use super::health::no_managed_instance;
 use super::hook::LifecycleHook;
-use super::instance::{LifecycleState, Load};
+use super::instance::Load;
 use super::measure::GROUP_METRICS;
 use super::notice::{NotificationType, test_notice};
 use super::policy::Limits;
@@ -351,23 +351,6 @@ impl Groups {
         Ok(())
     }
 
-    /// Attaches load balancers or target groups: they send traffic to its instances, also to those already in service.
-    pub fn attach_traffic_sources(&mut self, name: &GroupName, sources: Vec<TrafficSource>) -> Result<(), Refusal> {
-        let group = self.group_or_refuse(name)?;
-        for source in sources {
-            if !group.traffic_sources.contains(&source) {
-                group.traffic_sources.push(source);
-            }
-        }
-        let members: Vec<InstanceId> = group.members.iter().cloned().collect();
-        for id in members {
-            if let Some(member) = self.instances.get_mut(&id).and_then(|instance| instance.membership.as_mut()) {
-                member.registered = member.lifecycle == LifecycleState::InService;
-            }
-        }
-        Ok(())
-    }
-
     pub fn put_tags(&mut self, name: &GroupName, tags: BTreeMap<String, GroupTag>) -> Result<(), Refusal> {
         self.group_or_refuse(name)?.tags.extend(tags);
         Ok(())
@@ -420,6 +403,7 @@ impl Group {
             launch_failing_since: None,
             launch_failures: 0,
             traffic_sources: Vec::new(),
+            leaving_sources: Vec::new(),
             shrinks: false,
             rebalancing: None,
             rebalance_due: None,

@@ -282,6 +282,8 @@ impl Groups {
             for (shown, key, values) in group.meter.take_gathered(&group.name) {
                 measured.push((delay, shown.datum(now, key, values)));
             }
+            let per_sec = group.minute.and_then(|minute| minute.requests_per_sec);
+            measured.extend(per_sec.and_then(|per_sec| group.requests(now - MINUTE, per_sec)).map(|it| (delay, it)));
         }
         self.publish(now, measured);
     }

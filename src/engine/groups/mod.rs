@@ -2,7 +2,7 @@
 //!
 //! `policy`, `steps`, `target_tracking`, `cron`, `allocation`, `termination`, `cause` and `notice` are pure functions: what
 //! is decided, and in which words it is told. `lifecycle`, `passage`, `health`, `hook`, `standby`, `rebalance`, `refresh`, `scaling` and
-//! `schedule` carry it out over time, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
+//! `schedule` carry it out over time, `traffic` registers members with load balancers, `manage` takes callers' requests, `measure` makes the metrics, from how machines work
 //! (`workload`, `credits`). `warm_pool` and its neighbours keep instances prepared beside a group. Left out, and refused by
 //! the sandbox: predictive scaling.
 
@@ -43,6 +43,7 @@ pub mod steps;
 pub mod target_tracking;
 pub mod termination;
 pub mod timing;
+pub mod traffic;
 pub mod warm_pool;
 mod warm_pool_health;
 mod warm_pool_passage;
@@ -51,6 +52,7 @@ pub mod workload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +100,21 @@ pub enum Outcome {
     },
     PutAlarm(Box<MetricAlarm>),
     DeleteAlarm(AlarmName),
+    /// A member takes its place behind a load balancer.
+    Register {
+        target_group: String,
+        instance: InstanceId,
+    },
+    Deregister {
+        target_group: String,
+        instance: InstanceId,
+    },
+    /// So many requests came to the group's instances, through its target groups, in the minute from `at` on.
+    Requests {
+        target_groups: Vec<String>,
+        at: Timestamp,
+        count: f64,
+    },
 }
 
 /// The groups, instances and launch templates of one region.
@@ -117,6 +134,9 @@ pub struct Groups {
     pub measures_instances: bool,
     /// Groups with an instance refresh that goes on.
     refreshing: BTreeSet<GroupName>,
+    /// How long target groups drain an instance that leaves; nothing of one that is deleted.
+    #[serde(default)]
+    target_groups: BTreeMap<String, Option<Duration>>,
     /// What goes wrong with launches.
     #[serde(default)]
     pub(super) faults: Plan,
@@ -164,6 +184,7 @@ impl Groups {
             minute_due: None,
             measures_instances: true,
             refreshing: BTreeSet::new(),
+            target_groups: BTreeMap::new(),
             faults: Plan::default(),
             taken_addresses: BTreeMap::new(),
             inventory: None,
@@ -270,6 +291,12 @@ fn yes() -> bool {
 impl World {
     /// Runs one call on the groups and carries what it did to the other parts of the world.
     pub fn with_groups<T>(&mut self, now: Timestamp, call: impl FnOnce(&mut Groups) -> T) -> T {
+        let answer = self.call_groups(now, call);
+        self.follow_targets(now);
+        answer
+    }
+
+    pub(super) fn call_groups<T>(&mut self, now: Timestamp, call: impl FnOnce(&mut Groups) -> T) -> T {
         let answer = call(&mut self.groups);
         self.groups.settle(now);
         self.groups.follow_members(now, &Touched::All);

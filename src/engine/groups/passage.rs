@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Groups;
 use super::activity::{ActivityKind, ActivityStatus, Details, Side, Way};
 use super::agenda::Due;
-use super::group::{Group, Process};
+use super::group::Group;
 use super::hook::Transition;
 use super::instance::{Ec2State, LifecycleState};
 use super::timing::TERMINATED_SHOWN_FOR;
@@ -48,18 +48,13 @@ impl Groups {
 
     /// Sends a member that leaves no more traffic, and goes on when the last has reached it.
     pub(super) fn drain(&mut self, now: Timestamp, id: &InstanceId) {
-        if self.deregister(id) {
-            self.update_activity(id, ActivityStatus::WaitingForELBConnectionDraining, 50);
-            self.set_due(id, now + self.timing.draining(), Due::Drained(id.clone()));
-        } else {
-            self.on_drained(now, id);
+        match self.deregister(id) {
+            Some(takes) => {
+                self.update_activity(id, ActivityStatus::WaitingForELBConnectionDraining, 50);
+                self.set_due(id, now + takes, Due::Drained(id.clone()));
+            }
+            None => self.on_drained(now, id),
         }
-    }
-
-    /// Takes a member from its load balancers. Returns whether it was with any.
-    pub(super) fn deregister(&mut self, id: &InstanceId) -> bool {
-        let member = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut());
-        member.is_some_and(|member| std::mem::take(&mut member.registered))
     }
 
     /// No more traffic reaches a member that terminates.
@@ -177,13 +172,9 @@ impl Groups {
         let runs = instance.is_running();
         let Some(member) = instance.membership.as_mut() else { return };
         let name = member.group.clone();
-        let balanced = self
-            .groups
-            .get(&name)
-            .is_some_and(|group| !group.traffic_sources.is_empty() && !group.is_suspended(Process::AddToLoadBalancer));
         member.lifecycle = LifecycleState::InService;
         member.in_service_since = Some(now);
-        member.registered = balanced;
+        self.register(id, &name);
         self.end_current_activity(now, id, ActivityStatus::Successful, None);
         if !runs || self.is_failing(id) {
             self.plan_health_check(now, id);

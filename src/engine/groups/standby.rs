@@ -110,7 +110,7 @@ impl Groups {
         self.set_lifecycle(id, state);
         let (cause, details) = (Cause::new(now, what).to_string(), self.place_of(id));
         let activity = self.begin_activity(now, name, ActivityKind::Terminate, Some(id), title, cause, details);
-        let takes = if self.deregister(id) { self.timing.draining() } else { self.timing.move_out() };
+        let takes = self.deregister(id).unwrap_or_else(|| self.timing.move_out());
         self.set_due(id, now + takes, Due::MovedOut(id.clone()));
         activity
     }

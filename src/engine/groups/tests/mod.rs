@@ -9,6 +9,7 @@ mod properties;
 mod refresh;
 mod scheduled;
 mod tracking;
+mod traffic;
 mod warm_pool;
 mod whole_loop;
 mod worlds;
