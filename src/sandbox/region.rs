@@ -80,6 +80,8 @@ impl Region {
         [
             ("group", world.groups.iter().count()),
             ("instance", world.groups.instances().filter(live).count()),
+            ("load balancer", world.load_balancers.balancers().count()),
+            ("target group", world.load_balancers.target_groups().count()),
             ("launch template", world.groups.launch_templates.iter().count()),
             ("alarm", world.alarms.from_name("").count()),
             ("composite alarm", world.alarms.composites().from_name("").count()),

@@ -28,6 +28,7 @@ static OPERATIONS: LazyLock<BTreeMap<&'static str, Operations>> = LazyLock::new(
         ("autoscaling", services::autoscaling::operations()),
         ("cloudwatch", services::cloudwatch::operations()),
         ("ec2", services::ec2::operations()),
+        ("elbv2", services::elbv2::operations()),
         ("iam", services::iam::operations()),
         ("kms", services::kms::operations()),
         ("sns", services::sns::operations()),
@@ -319,7 +320,7 @@ fn usage<'a>(request: &'a Request, account: &'a str, shape: &'a OperationShape, 
 }
 
 /// The members by which AWS's services let callers say how much a page holds.
-const PAGE_SIZES: [&str; 3] = ["MaxRecords", "MaxResults", "MaxItems"];
+const PAGE_SIZES: [&str; 4] = ["MaxRecords", "MaxResults", "MaxItems", "PageSize"];
 
 /// The input with pages of `size` items at most, where the operation has pages.
 fn with_page(mut input: Value, takes: &[&str], size: Option<i64>) -> Value {

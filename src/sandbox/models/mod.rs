@@ -4,6 +4,7 @@
 pub mod autoscaling;
 pub mod cloudwatch;
 pub mod ec2;
+pub mod elbv2;
 pub mod iam;
 pub mod kms;
 pub mod sns;
@@ -18,6 +19,7 @@ pub static SERVICES: &[&Service] = &[
     &autoscaling::SERVICE,
     &cloudwatch::SERVICE,
     &ec2::SERVICE,
+    &elbv2::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
     &sns::SERVICE,

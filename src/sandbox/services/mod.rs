@@ -3,6 +3,7 @@
 pub mod autoscaling;
 pub mod cloudwatch;
 pub mod ec2;
+pub mod elbv2;
 pub mod iam;
 pub mod kms;
 mod page;

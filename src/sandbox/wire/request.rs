@@ -50,7 +50,10 @@ impl Request {
         let action = form.text("Action")?.to_string();
         let service = by_signature(scope.service.as_deref()).or_else(|| by_version(form.text("Version"), &action))?;
         let protocol = if service.protocols.contains(&Protocol::Ec2) { Protocol::Ec2 } else { Protocol::Query };
-        Some(scope.request(service, protocol, &action, |shape| form.decode(shape, "")))
+        let request = scope.request(service, protocol, &action, |shape| form.decode(shape, ""));
+        // Classic Load Balancers share a signature's service with those of version 2.
+        let is_classic = service.name == "elbv2" && form.text("Version").is_some_and(|it| it != service.api_version);
+        Some(if is_classic { Request { call: Err(classic()), ..request } } else { request })
     }
 }
 
@@ -132,6 +135,10 @@ pub fn unknown(service: &Service, operation: &str) -> Refusal {
         400,
         format!("The operation {operation} of {} is not reproduced by scaleproof's sandbox", service.name),
     )
+}
+
+fn classic() -> Refusal {
+    Refusal::new("InvalidAction", 400, "Classic Load Balancers are not reproduced by scaleproof's sandbox")
 }
 
 fn unreadable(service: &Service, protocol: Protocol, error: &Unreadable) -> Refusal {

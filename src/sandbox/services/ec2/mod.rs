@@ -10,6 +10,7 @@
 
 mod account;
 mod address;
+mod balancer_interface;
 mod cidr;
 mod cidr_reservation;
 mod console;
@@ -68,6 +69,7 @@ mod vpc_cidr;
 mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -234,6 +236,13 @@ impl Ec2 {
             public_ip: subnet.map_public_ip_on_launch,
             ipv6: subnet.ipv6.as_ref().filter(|_| subnet.assign_ipv6).map(|own| own.block.clone()),
         })
+    }
+
+    /// The zone of the subnet of a VPC that an address lies in.
+    pub fn zone_of_address(&self, vpc: &str, address: Ipv4Addr) -> Option<Zone> {
+        let mut subnets = self.subnets.values().filter(|subnet| subnet.vpc.as_str() == vpc);
+        let alone = Cidr::parse(&format!("{address}/32"))?;
+        subnets.find(|subnet| subnet.cidr.contains(alone)).map(|subnet| subnet.zone.clone())
     }
 
     pub fn subnet_zone(&self, id: &SubnetId) -> Option<Zone> {

@@ -34,7 +34,7 @@ pub struct Interface {
     pub vpc: VpcId,
     pub zone: Zone,
     pub description: String,
-    /// `interface`, `nat_gateway` or `vpc_endpoint`.
+    /// `interface`, `nat_gateway`, `vpc_endpoint` or `network_load_balancer`.
     pub kind: String,
     pub mac_address: String,
     pub groups: Vec<String>,
@@ -63,14 +63,16 @@ pub enum Holder {
     Instance(InstanceId),
     /// A NAT gateway or an endpoint, which AWS runs.
     Service,
+    LoadBalancer,
 }
 
 /// How long an attachment that ended is found by its id, as `detached`. Ours: AWS shows it on its way out, and terraform's
 /// provider waits until it has seen it.
 const SHOWN_DETACHED: Duration = Duration::from_secs(300);
 
-/// The account that AWS shows for what a service has attached.
+/// The accounts that AWS shows for what a service, or a load balancer, has attached.
 const SERVICE_ACCOUNT: &str = "amazon-aws";
+const BALANCER_ACCOUNT: &str = "amazon-elb";
 
 pub fn missing(ids: &[&str]) -> Refusal {
     missing_ids("InvalidNetworkInterfaceID.NotFound", "networkInterface", ids)
@@ -80,12 +82,16 @@ impl Interface {
     pub fn instance(&self) -> Option<&InstanceId> {
         match &self.attachment.as_ref()?.to {
             Holder::Instance(id) => Some(id),
-            Holder::Service => None,
+            Holder::Service | Holder::LoadBalancer => None,
         }
     }
 
     pub fn is_of_service(&self) -> bool {
-        self.attachment.as_ref().is_some_and(|attached| attached.to == Holder::Service)
+        self.attachment.as_ref().is_some_and(|attached| attached.to == Holder::Service) || self.is_of_balancer()
+    }
+
+    pub fn is_of_balancer(&self) -> bool {
+        self.attachment.as_ref().is_some_and(|attached| attached.to == Holder::LoadBalancer)
     }
 
     /// The first interface of an instance, whose addresses and groups are the instance's.
@@ -224,6 +230,7 @@ pub fn show_attachment(region: &Region, attached: &Attached) -> NetworkInterface
     let (instance, owner) = match &attached.to {
         Holder::Instance(id) => (Some(id.to_string()), region.world.place.account.clone()),
         Holder::Service => (None, SERVICE_ACCOUNT.to_string()),
+        Holder::LoadBalancer => (None, BALANCER_ACCOUNT.to_string()),
     };
     NetworkInterfaceAttachment {
         attach_time: Some(attached.at),
@@ -271,7 +278,7 @@ pub fn show(region: &Region, id: &str, kept: &Interface) -> NetworkInterface {
         private_dns_name: first.private_dns_name,
         private_ip_address: first.private_ip_address,
         private_ip_addresses: Some(addresses),
-        requester_id: kept.is_of_service().then(|| SERVICE_ACCOUNT.to_string()),
+        requester_id: requester(kept),
         requester_managed: Some(kept.is_of_service()),
         source_dest_check: Some(kept.source_dest_check),
         status: Some(if kept.attachment.is_some() { "in-use" } else { "available" }.into()),
@@ -280,6 +287,12 @@ pub fn show(region: &Region, id: &str, kept: &Interface) -> NetworkInterface {
         vpc_id: Some(kept.vpc.to_string()),
         ..Default::default()
     }
+}
+
+/// The account for which an interface is managed.
+fn requester(kept: &Interface) -> Option<String> {
+    let account = if kept.is_of_balancer() { BALANCER_ACCOUNT } else { SERVICE_ACCOUNT };
+    kept.is_of_service().then(|| account.to_string())
 }
 
 impl Ec2 {
