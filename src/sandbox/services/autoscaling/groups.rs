@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::group_request::{SettingsRequest, check_defaults, hook, one_launch_source};
 use super::{
-    PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, wants,
+    PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, traffic, wants,
 };
 use crate::engine::Refusal;
 use crate::engine::groups::policy::Limits;
@@ -36,6 +36,9 @@ pub fn register(operations: &mut Operations) {
             "TerminationPolicies",
             "NewInstancesProtectedFromScaleIn",
             "CapacityRebalance",
+            "LoadBalancerNames",
+            "TargetGroupARNs",
+            "TrafficSources",
             "LifecycleHookSpecificationList",
             "Tags",
             "ServiceLinkedRoleARN",
@@ -164,7 +167,12 @@ fn create_from_source(
             .map(hook)
             .collect::<Result<Vec<_>, _>>()?,
     };
-    region.world.with_groups(call.now, |groups| groups.create_group(call.now, spec))?;
+    let (name, named) = (spec.name.clone(), (input.load_balancer_names, input.target_group_arns));
+    let sources = traffic::of_new_group(region, &spec.settings, named.0, named.1, input.traffic_sources)?;
+    region.world.with_groups(call.now, |groups| {
+        groups.create_group(call.now, spec)?;
+        groups.attach_traffic_sources(&name, sources)
+    })?;
     Ok(model::CreateAutoScalingGroupOutput {})
 }
 

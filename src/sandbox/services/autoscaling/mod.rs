@@ -1,9 +1,8 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: predictive policies, instance requirements, load balancers and other traffic sources.
+//! Refused by name: predictive policies, instance requirements, traffic sources of VPC Lattice.
 //! Start at [`operations`].
 
-mod absent;
 mod activities;
 mod group_request;
 mod groups;
@@ -19,6 +18,7 @@ mod refreshes;
 mod schedules;
 mod show;
 mod tags;
+mod traffic;
 mod warm_pools;
 
 use base64::Engine as _;
@@ -47,7 +47,7 @@ pub fn operations() -> Operations {
     refreshes::register(&mut operations);
     launch_configurations::register(&mut operations);
     warm_pools::register(&mut operations);
-    absent::register(&mut operations);
+    traffic::register(&mut operations);
     operations
 }
 

@@ -3,7 +3,9 @@
 use super::{mixed, model};
 use crate::engine::groups::activity::Activity;
 use crate::engine::groups::group::Settings;
-use crate::engine::groups::{Group, Groups, Instance, LaunchSource, LaunchedFrom, Membership, TemplateSpecification};
+use crate::engine::groups::{
+    Group, Groups, Instance, LaunchSource, LaunchedFrom, Membership, TemplateSpecification, TrafficSource,
+};
 use crate::sandbox::region::Region;
 
 pub const GRANULARITY: &str = "1Minute";
@@ -32,7 +34,7 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         default_cooldown: Some(settings.default_cooldown_secs.into()),
         availability_zones: Some(group.zones().into_iter().map(ToString::to_string).collect()),
         load_balancer_names: Some(Vec::new()),
-        target_group_arns: Some(Vec::new()),
+        target_group_arns: Some(group.traffic_sources.iter().map(|source| source.identifier.clone()).collect()),
         health_check_type: Some(settings.health_check_type.clone()),
         health_check_grace_period: Some(settings.health_check_grace_secs.into()),
         instances: Some(instances.collect()),
@@ -49,7 +51,7 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         warm_pool_configuration: warm_pool(group),
         warm_pool_size: group.warm_pool.as_ref().and_then(|_| i64::try_from(groups.pool_members(group).count()).ok()),
         default_instance_warmup: settings.default_instance_warmup_secs.map(Into::into),
-        traffic_sources: Some(Vec::new()),
+        traffic_sources: Some(group.traffic_sources.iter().map(traffic_source).collect()),
         availability_zone_distribution: Some(model::AvailabilityZoneDistribution {
             capacity_distribution_strategy: Some("balanced-best-effort".into()),
         }),
@@ -62,6 +64,10 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         }),
         ..Default::default()
     }
+}
+
+fn traffic_source(source: &TrafficSource) -> model::TrafficSourceIdentifier {
+    model::TrafficSourceIdentifier { identifier: Some(source.identifier.clone()), r#type: Some(source.kind.clone()) }
 }
 
 /// The warm pool of a group that has one. What nobody set is not shown.
