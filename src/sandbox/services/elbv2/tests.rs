@@ -380,3 +380,19 @@ fn tags_belong_to_all_four_kinds() {
     let twice = json!({"ResourceArns": [balancer], "Tags": [{"Key": "a"}, {"Key": "a"}]});
     assert!(account.refused("AddTags", twice).starts_with("DuplicateTagKeys"));
 }
+
+/// What `--state FILE` and the state of the control surface rest on.
+#[test]
+fn a_state_that_is_written_and_read_goes_on_where_it_was() {
+    let mut account = Account::new(Timing::Realistic);
+    let (balancer, target_group) = (account.balancer("web"), account.target_group("web"));
+    account.listener(&balancer, &target_group);
+    account.group(1, json!({"TargetGroupARNs": [target_group]}));
+    account.wait(100);
+    assert_eq!(account.health(&target_group, json!([])), ["initial Elb.RegistrationInProgress"]);
+    let written = serde_json::to_string(&account.universe).unwrap();
+    account.universe = serde_json::from_str(&written).unwrap();
+    assert_eq!(serde_json::to_string(&account.universe).unwrap(), written);
+    account.wait(100);
+    assert_eq!(account.health(&target_group, json!([])), ["healthy"]);
+}
