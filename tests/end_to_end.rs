@@ -206,6 +206,48 @@ fn a_warm_pool_applies_changes_and_goes_with_every_provider() {
     }
 }
 
+/// Terraform itself, on configuration that scaleproof does not render.
+#[test]
+fn a_group_behind_a_load_balancer_applies_changes_and_goes_with_every_provider() {
+    const TEST: &str = "a_group_behind_a_load_balancer_applies_changes_and_goes_with_every_provider";
+    let providers = match Provider::all() {
+        Ok(providers) => providers,
+        Err(why) => return skip(TEST, why),
+    };
+    for provider in &providers {
+        eprintln!("load_balancer.tf with AWS provider {}", provider.version);
+        let endpoint = Endpoint::sandbox();
+        let place = Workplace::new(&endpoint, provider);
+        std::fs::create_dir(place.dir.join("lb")).expect("a folder");
+        std::fs::write(place.dir.join("lb/main.tf"), include_str!("hcl/load_balancer.tf")).expect("a file");
+        std::fs::write(place.dir.join("lb/provider.tf"), provider_block(&endpoint, provider)).expect("a file");
+        let terraform = |args: &[&str]| place.terraform("lb", args).exits(0);
+        let settled = |variables: &[&str]| {
+            let common = ["-input=false", "-no-color"];
+            terraform(&[&["apply", "-auto-approve"], &common[..], variables].concat());
+            terraform(&[&["plan", "-detailed-exitcode"], &common[..], variables].concat());
+        };
+        terraform(&["init", "-input=false", "-no-color"]);
+        settled(&[]);
+        settled(&["-var=drain_secs=0", "-var=path=/live", "-var=health_check_type=EC2"]);
+        terraform(&["destroy", "-auto-approve", "-input=false", "-no-color"]);
+        assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+    }
+}
+
+/// The configuration of a provider that calls `endpoint`. Old versions take neither the variable nor newer keys.
+fn provider_block(endpoint: &Endpoint, provider: &Provider) -> String {
+    let is_old = provider.version.starts_with("3.");
+    let balancing = if is_old { "elb" } else { "elbv2" };
+    let platforms = if is_old { "  skip_get_ec2_platforms = true\n" } else { "" };
+    let url = &endpoint.url;
+    format!(
+        "provider \"aws\" {{\n  skip_credentials_validation = true\n  skip_metadata_api_check = true\n  \
+         skip_requesting_account_id = true\n{platforms}\n  endpoints {{\n    autoscaling = \"{url}\"\n    \
+         cloudwatch = \"{url}\"\n    ec2 = \"{url}\"\n    {balancing} = \"{url}\"\n  }}\n}}\n"
+    )
+}
+
 /// How a group's warm pool is configured, as the sandbox's state has it.
 fn warm_pool(endpoint: &Endpoint, group: &str) -> Value {
     fn find<'a>(value: &'a Value, group: &str) -> Option<&'a Value> {
