@@ -107,11 +107,9 @@ impl Balancer {
         self.arn.split_once(":loadbalancer/").map_or("", |(_, name)| name)
     }
 
-    /// Whether it sends traffic to targets of `zone`. A target that is in no zone that is known gets traffic.
+    /// Whether it has a node in `zone`. A target that is in no particular zone is reached from any.
     pub fn reaches(&self, zone: Option<&Zone>) -> bool {
-        let enabled = |zone: &Zone| self.zones.iter().any(|own| own.zone == *zone);
-        // A network load balancer across zones reaches all of them, too: what counts is that a node is in the zone.
-        zone.is_none_or(enabled)
+        zone.is_none_or(|zone| self.zones.iter().any(|own| own.zone == *zone))
     }
 
     fn is_like(&self, wanted: &NewBalancer) -> bool {
