@@ -176,7 +176,7 @@ fn create(
 
 /// The version of HTTP that a group's targets speak.
 fn version(protocol: Protocol, wanted: Option<String>) -> Result<Option<String>, Refusal> {
-    // AWS provider 3.39 sends an empty one where it has none.
+    // The AWS provider of terraform sends an empty one where it has none.
     let wanted = wanted.filter(|version| !version.is_empty());
     match (protocol.is_http(), wanted.as_deref()) {
         (false, None) => Ok(None),
