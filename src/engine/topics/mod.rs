@@ -6,9 +6,11 @@
 //! Left out: functions and streams, which are refused on subscribing; archiving; delivery
 //! status logs. Start at [`Topics`].
 
+mod delivery_policy;
 pub mod envelope;
 pub mod filter;
 pub mod headers;
+mod json;
 pub mod message;
 pub mod policy;
 mod publish;
@@ -90,6 +92,9 @@ pub struct Delivery {
     /// Of a FIFO topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<FifoOrder>,
+    /// The group that the publisher to a standard topic named, which a standard queue shows to its receivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
     /// Given up on: on its way to the subscription's dead-letter queue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead_letter: bool,
@@ -298,13 +303,20 @@ impl Topics {
     /// The topic of an ARN as a caller writes it.
     ///
     /// # Errors
-    /// `InvalidParameter` if it is no ARN, `NotFound` if there is no such topic.
+    /// `InvalidParameter` if it is no ARN or of another region, `NotFound` if there is no such topic.
     fn find(&self, arn: &str) -> Result<TopicArn, Refusal> {
         check_arn("TopicArn", arn)?;
+        if !self.is_of_this_region(arn) {
+            return Err(invalid("TopicArn"));
+        }
         match self.topics.get_key_value(arn) {
             Some((arn, _)) => Ok(arn.clone()),
             None => Err(Refusal::new("NotFound", 404, "Topic does not exist")),
         }
+    }
+
+    fn is_of_this_region(&self, arn: &str) -> bool {
+        arn.split(':').nth(3) == Some(self.place.region.as_str())
     }
 
     /// Like [`Topics::find`], for an action that the topic's policy must not deny. Somebody of the topic's own account
@@ -337,6 +349,22 @@ fn check_arn(parameter: &str, text: &str) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// # Errors
+/// `InvalidParameter` if the text is no ARN of a subscription, which ends in a UUID.
+fn check_subscription_arn(text: &str) -> Result<(), Refusal> {
+    check_arn("SubscriptionArn", text)?;
+    match text.split(':').nth(6).is_some_and(is_uuid) {
+        true => Ok(()),
+        false => Err(invalid("SubscriptionId")),
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(hex)
 }
 
 #[cfg(test)]

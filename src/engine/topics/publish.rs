@@ -46,6 +46,8 @@ struct Accepted {
     texts: Texts,
     attributes: BTreeMap<String, MessageAttribute>,
     order: Option<FifoOrder>,
+    /// Of a standard topic.
+    group_id: Option<String>,
 }
 
 impl Topics {
@@ -66,8 +68,9 @@ impl Topics {
         let texts = publication.check()?;
         let published = Published { message_id: self.ids.uuid(), sequence_number: None };
         let order = self.order(&topic, publication)?;
+        let group_id = publication.group_id.clone().filter(|_| order.is_none());
         let (subject, attributes) = (publication.subject.clone(), publication.attributes.clone());
-        Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order }))
+        Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order, group_id }))
     }
 
     /// Publishes for an AWS service: the topic's policy must let `publisher` in.
@@ -105,7 +108,8 @@ impl Topics {
         let published = Published { message_id: self.ids.uuid(), sequence_number: None };
         let texts = Texts::new(notice.message.clone(), notice.by_protocol.clone());
         let (subject, attributes) = (notice.subject.clone(), BTreeMap::new());
-        Ok(self.accept(now, Accepted { topic, published, subject, texts, attributes, order }).message_id)
+        let accepted = Accepted { topic, published, subject, texts, attributes, order, group_id: None };
+        Ok(self.accept(now, accepted).message_id)
     }
 
     /// Auto Scaling publishes by its role, CloudWatch under its own name, and each needs the key as that.
@@ -272,7 +276,9 @@ impl Topics {
             envelope,
             attributes: if raw { accepted.attributes.clone() } else { BTreeMap::new() },
             headers: IndexMap::new(),
-            order: accepted.order.clone(),
+            // A standard queue is told nothing of a FIFO topic's order (recorded).
+            order: accepted.order.clone().filter(|_| subscription.endpoint.ends_with(".fifo")),
+            group_id: accepted.group_id.clone(),
             dead_letter: false,
         }
     }
@@ -355,6 +361,7 @@ impl Topics {
             attributes: BTreeMap::new(),
             headers: IndexMap::new(),
             order: None,
+            group_id: None,
             dead_letter: false,
         };
         self.send(delivery);

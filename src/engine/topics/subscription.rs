@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::delivery_policy;
 use super::filter::{FilterPolicy, Scope};
 use super::headers::content_type_of;
+use super::json;
 use super::message::{MessageAttribute, Texts, invalid};
 use super::retry::RetryPolicy;
-use super::{Links, Topics, check_arn};
+use super::{Links, Topic, Topics, check_subscription_arn};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::{SubscriptionArn, TopicArn};
@@ -71,14 +73,16 @@ impl Subscription {
     }
 
     pub(super) fn retry_policy(&self) -> Option<RetryPolicy> {
-        let policy: Value = serde_json::from_str(self.delivery_text.as_deref()?).ok()?;
-        RetryPolicy::read(policy.get("healthyRetryPolicy")?).ok()
+        RetryPolicy::read(self.delivery_policy()?.get("healthyRetryPolicy")?).ok()
+    }
+
+    fn delivery_policy(&self) -> Option<Value> {
+        serde_json::from_str(self.delivery_text.as_deref()?).ok()
     }
 
     /// The content type of its own delivery policy.
     pub(super) fn content_type(&self) -> Option<String> {
-        let policy: Value = serde_json::from_str(self.delivery_text.as_deref()?).ok()?;
-        content_type_of(policy.get("requestPolicy"))
+        content_type_of(self.delivery_policy()?.get("requestPolicy"))
     }
 
     pub(super) fn dead_letter_queue(&self) -> Option<String> {
@@ -118,7 +122,7 @@ impl Topics {
             .find(|(_, one)| one.protocol == subscription.protocol && one.endpoint == subscription.endpoint)
             .map(|(arn, _)| arn.clone());
         if let Some(arn) = present {
-            return self.subscribe_again(now, arn, &subscription, request.attributes.is_empty());
+            return self.subscribe_again(now, arn, &subscription, &request.attributes);
         }
         subscription.token = (0..TOKEN_LENGTH / 16).map(|_| format!("{:016x}", self.ids.next_u64())).collect();
         let arn = SubscriptionArn(format!("{topic_arn}:{}", self.ids.uuid()));
@@ -137,13 +141,18 @@ impl Topics {
         now: Timestamp,
         arn: SubscriptionArn,
         wanted: &Subscription,
-        anything_goes: bool,
+        given: &BTreeMap<String, String>,
     ) -> Result<SubscriptionArn, Refusal> {
         let present = &self.subscriptions[&arn];
-        let settings = |one: &Subscription| {
-            (one.raw, one.filter_text.clone(), one.scope, one.redrive_text.clone(), one.delivery_text.clone())
+        // Only what is named is compared (recorded).
+        let same = |name: &String| match name.as_str() {
+            "RawMessageDelivery" => present.raw == wanted.raw,
+            "FilterPolicy" => present.filter_text == wanted.filter_text,
+            "FilterPolicyScope" => present.scope == wanted.scope,
+            "RedrivePolicy" => present.redrive_text == wanted.redrive_text,
+            _ => present.delivery_text == wanted.delivery_text,
         };
-        if !anything_goes && settings(present) != settings(wanted) {
+        if !given.keys().all(same) {
             return Err(invalid("Attributes Reason: Subscription already exists with different attributes"));
         }
         if present.is_pending() {
@@ -152,12 +161,21 @@ impl Topics {
         Ok(arn)
     }
 
-    /// Confirms by the token that the endpoint was sent; AWS looks at nothing else (recorded: any topic ARN goes).
+    /// What ConfirmSubscription wants of the topic's ARN: it need not be that of the token, nor of any topic (recorded).
+    ///
+    /// # Errors
+    /// `InvalidParameter` if it is no ARN of this region.
+    pub fn check_topic_to_confirm(&self, arn: &str) -> Result<(), Refusal> {
+        let valid = arn.split(':').count() >= 6 && self.is_of_this_region(arn);
+        if valid { Ok(()) } else { Err(invalid("Topic")) }
+    }
+
+    /// Confirms by the token that the endpoint was sent.
     ///
     /// # Errors
     /// `InvalidParameter` if it is no token, or nobody's.
     pub fn confirm(&mut self, _now: Timestamp, token: &str) -> Result<SubscriptionArn, Refusal> {
-        if token.len() != TOKEN_LENGTH || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if !token.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Refusal::new("InvalidParameter", 400, "Invalid token"));
         }
         let found = self.subscriptions.iter_mut().find(|(_, subscription)| subscription.token == token);
@@ -194,7 +212,7 @@ impl Topics {
     /// # Errors
     /// `InvalidParameter` if the text is no ARN, or the subscription awaits its confirmation.
     pub fn unsubscribe(&mut self, now: Timestamp, arn: &str) -> Result<(), Refusal> {
-        check_arn("SubscriptionArn", arn)?;
+        check_subscription_arn(arn)?;
         let Some((arn, subscription)) = self.subscriptions.get_key_value(arn) else { return Ok(()) };
         if subscription.is_pending() {
             let text = "SubscriptionArn Reason: Cannot unsubscribe a subscription that is pending confirmation";
@@ -251,7 +269,7 @@ impl Topics {
     /// # Errors
     /// `InvalidParameter` if the text is no ARN, `NotFound` if there is no such subscription.
     pub fn subscription_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, Refusal> {
-        check_arn("SubscriptionArn", arn)?;
+        check_subscription_arn(arn)?;
         let subscription = self.subscriptions.get(arn).ok_or_else(no_subscription)?;
         let flag = |value: bool| value.to_string();
         let mut shown: BTreeMap<String, String> = [
@@ -272,9 +290,11 @@ impl Topics {
             shown.insert("FilterPolicyScope".into(), subscription.scope.as_str().into());
         }
         shown.extend(subscription.redrive_text.clone().map(|text| ("RedrivePolicy".to_string(), text)));
-        if let Some(text) = &subscription.delivery_text {
-            shown.insert("DeliveryPolicy".into(), text.clone());
-            shown.insert("EffectiveDeliveryPolicy".into(), text.clone());
+        if let Some(own) = subscription.delivery_policy() {
+            let topics = self.topics.get(&subscription.topic_arn).and_then(Topic::delivery_policy);
+            let effective = delivery_policy::effective(&own, topics.as_ref());
+            shown.insert("DeliveryPolicy".into(), own.to_string());
+            shown.insert("EffectiveDeliveryPolicy".into(), effective.to_string());
         }
         Ok(shown)
     }
@@ -282,7 +302,7 @@ impl Topics {
     /// # Errors
     /// `InvalidParameter` for an unknown attribute or a wrong value, `NotFound`.
     pub fn set_subscription_attribute(&mut self, arn: &str, name: &str, value: &str) -> Result<(), Refusal> {
-        check_arn("SubscriptionArn", arn)?;
+        check_subscription_arn(arn)?;
         let mut subscription = self.subscriptions.get(arn).ok_or_else(no_subscription)?.clone();
         let one = BTreeMap::from([(name.to_string(), value.to_string())]);
         self.set_attributes(&mut subscription, &one).map_err(invalid)?;
@@ -319,8 +339,8 @@ impl Topics {
                     subscription.redrive_text = text.map(|text| compact(&text));
                 }
                 "DeliveryPolicy" => {
-                    check_delivery(text.as_deref())?;
-                    subscription.delivery_text = text.map(|text| compact(&text));
+                    let policy = text.map(|text| delivery_policy::of_subscription(&text)).transpose()?;
+                    subscription.delivery_text = policy.map(|policy| policy.to_string());
                 }
                 "SubscriptionRoleArn" | "ReplayPolicy" => {
                     return Err(format!("AttributeName Reason: {name} has no effect on this endpoint"));
@@ -334,9 +354,9 @@ impl Topics {
 
     fn check_redrive(&self, subscription: &Subscription, text: Option<&str>) -> Result<(), String> {
         let Some(text) = text else { return Ok(()) };
-        let policy: Value =
-            serde_json::from_str(text).map_err(|error| format!("RedrivePolicy: failed to parse JSON. {error}"))?;
-        let target = policy.get("deadLetterTargetArn").and_then(Value::as_str).unwrap_or_default();
+        let policy = json::read(text).map_err(|wrong| format!("RedrivePolicy: failed to parse JSON. {wrong}"))?;
+        let named = |(name, _): &&(String, json::Token)| name == "deadLetterTargetArn";
+        let target = policy.members().and_then(|members| members.iter().find(named)?.1.as_str()).unwrap_or_default();
         if !is_queue_arn(target) {
             return Err("RedrivePolicy: deadLetterTargetArn is an invalid arn".into());
         }
@@ -383,16 +403,6 @@ impl Topics {
 
     pub(super) fn links_of(&self, topic: &TopicArn) -> Links {
         self.topics.get(topic).map_or_else(|| Links::of_aws(&self.place), |topic| topic.links.clone())
-    }
-}
-
-fn check_delivery(text: Option<&str>) -> Result<(), String> {
-    let Some(text) = text else { return Ok(()) };
-    let refused = |reason: &str| format!("DeliveryPolicy: {reason}");
-    let policy: Value = serde_json::from_str(text).map_err(|_| refused("failed to parse JSON."))?;
-    match policy.get("healthyRetryPolicy").filter(|retries| !retries.is_null()) {
-        Some(retries) => RetryPolicy::read(retries).map(|_| ()).map_err(|reason| refused(&reason)),
-        None => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@ use crate::engine::keys::Keys;
 use std::time::Duration;
 
 const AT: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// Of a subscription that there is not.
+const ID: &str = "5be8bf05-9f3c-4a5e-8f5e-1d1d3ad7a7e4";
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:inbox";
 
 fn world() -> (Topics, String) {
@@ -82,7 +84,16 @@ fn creating_a_topic_again_returns_it_unless_it_differs() {
     let refusal = create(&mut topics, "ops", &[("DisplayName", "Ops")]).unwrap_err();
     let text = "Invalid parameter: Attributes Reason: Topic already exists with different attributes";
     assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("InvalidParameter", text));
-    let tags = vec![("stage".to_string(), "test".to_string())];
+    let tag = |key: &str, value: &str| (key.to_string(), value.to_string());
+    let mut again =
+        |name: &str, tags: &Tags| topics.create_topic(name, &map(&[]), tags, Links::of_aws(&place())).map(|_| ());
+    // The tags given may be fewer than the topic has (recorded in October 2025).
+    again("tagged", &vec![tag("a", "1"), tag("b", "2")]).unwrap();
+    for tags in [vec![], vec![tag("b", "2")], vec![tag("b", "2"), tag("a", "1")]] {
+        assert_eq!(again("tagged", &tags), Ok(()), "{tags:?}");
+    }
+    again("tagged", &vec![tag("b", "1")]).unwrap_err();
+    let tags = vec![tag("stage", "test")];
     let refusal = topics.create_topic("ops", &map(&[]), &tags, Links::of_aws(&place())).unwrap_err();
     assert_eq!(refusal.message, "Invalid parameter: Tags Reason: Topic already exists with different tags");
 }
@@ -137,7 +148,23 @@ fn wrong_calls_are_refused_in_awss_words() {
             t.add_permission(&arn, "l", &["1".into()], &["CreateTopic".into()]),
             "InvalidParameter: Invalid parameter: Policy statement action out of service scope!",
         ),
-        (t.subscription_attributes(&format!("{arn}:x")).map(|_| ()), "NotFound: Subscription does not exist"),
+        (t.subscription_attributes(&format!("{arn}:{ID}")).map(|_| ()), "NotFound: Subscription does not exist"),
+        // AWS looks at the ARN before it looks for the subscription or the topic (recorded in May 2025).
+        (
+            t.subscription_attributes(&format!("{arn}:x")).map(|_| ()),
+            "InvalidParameter: Invalid parameter: SubscriptionId",
+        ),
+        (t.subscription_attributes(&arn).map(|_| ()), "InvalidParameter: Invalid parameter: SubscriptionId"),
+        (
+            publish(t, "arn:aws:sns:us-east-1:123456789012:ops", "m").map(|_| ()),
+            "InvalidParameter: Invalid parameter: TopicArn",
+        ),
+        (t.check_topic_to_confirm("abc"), "InvalidParameter: Invalid parameter: Topic"),
+        (
+            t.check_topic_to_confirm("arn:aws:sns:us-east-1:123456789012:ops"),
+            "InvalidParameter: Invalid parameter: Topic",
+        ),
+        (t.confirm(AT, "abc123").map(|_| ()), "InvalidParameter: Invalid parameter: Token"),
         (
             t.tag(&arn, &vec![("k".into(), "1".into()), ("k".into(), "2".into())]),
             "InvalidParameter: Invalid parameter: Duplicated keys are not allowed.",
@@ -371,12 +398,51 @@ fn wrong_subscription_attributes_are_refused_in_awss_words() {
         (
             "FilterPolicy",
             r#"{"key_a":"value_one"}"#,
-            "Invalid parameter: FilterPolicy: \"key_a\" must be an object or an array",
+            "Invalid parameter: FilterPolicy: \"key_a\" must be an object or an array\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 11]",
         ),
     ] {
         let refusal = topics.set_subscription_attribute(&subscription, name, value).unwrap_err();
         assert_eq!(refusal.message, expected, "{name}");
     }
+}
+
+/// What AWS answered to a second Subscribe for the same queue (recorded in October 2025).
+#[test]
+fn subscribing_again_compares_what_is_named() {
+    let (mut topics, arn) = world();
+    let first = subscribe_with(&mut topics, &arn, "sqs", QUEUE, &[("RawMessageDelivery", "true")]).unwrap();
+    for (attributes, same) in [
+        (vec![("RawMessageDelivery", "true")], true),
+        (vec![("RawMessageDelivery", "true"), ("FilterPolicyScope", "MessageAttributes")], true),
+        (vec![], true),
+        (vec![("FilterPolicyScope", "MessageAttributes")], true),
+        (vec![("RawMessageDelivery", "false"), ("FilterPolicyScope", "MessageBody")], false),
+    ] {
+        let again = subscribe_with(&mut topics, &arn, "sqs", QUEUE, &attributes);
+        assert_eq!(again.ok(), same.then(|| first.clone()), "{attributes:?}");
+    }
+}
+
+/// What AWS's queues were told of a message's group and deduplication (recorded in August 2025).
+#[test]
+fn a_queue_hears_of_groups_by_its_kind() {
+    let publication = Publication {
+        message: "m".into(),
+        group_id: Some("g".into()),
+        deduplication_id: None,
+        ..Publication::default()
+    };
+    let mut topics = Topics::new(&place(), 7);
+    let fifo = create(&mut topics, "f.fifo", &[("FifoTopic", "true"), ("ContentBasedDeduplication", "true")]).unwrap();
+    let standard = create(&mut topics, "s", &[]).unwrap();
+    let mut told = |topic: &str, queue: &str| {
+        subscribe(&mut topics, topic, "sqs", queue).unwrap();
+        topics.publish(AT, topic, &publication, &keys()).unwrap();
+        let sent = topics.take_outbox().pop().unwrap();
+        (sent.order.map(|order| order.group_id), sent.group_id)
+    };
+    assert_eq!(told(&standard, QUEUE), (None, Some("g".into())));
+    assert_eq!(told(&fifo, QUEUE), (None, None));
 }
 
 #[test]

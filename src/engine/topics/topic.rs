@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::delivery_policy;
 use super::envelope::SignatureVersion;
 use super::headers::content_type_of;
 use super::message::invalid;
@@ -65,14 +66,16 @@ impl Topic {
     }
 
     pub(super) fn retry_policy(&self) -> Option<RetryPolicy> {
-        let delivery: Value = serde_json::from_str(self.attribute("DeliveryPolicy")?).ok()?;
-        RetryPolicy::read(delivery.get("http")?.get("defaultHealthyRetryPolicy")?).ok()
+        RetryPolicy::read(self.delivery_policy()?.get("http")?.get("defaultHealthyRetryPolicy")?).ok()
+    }
+
+    pub(super) fn delivery_policy(&self) -> Option<Value> {
+        serde_json::from_str(self.attribute("DeliveryPolicy")?).ok()
     }
 
     /// The content type of its delivery policy.
     pub(super) fn content_type(&self) -> Option<String> {
-        let delivery: Value = serde_json::from_str(self.attribute("DeliveryPolicy")?).ok()?;
-        content_type_of(delivery.get("http")?.get("defaultRequestPolicy"))
+        content_type_of(self.delivery_policy()?.get("http")?.get("defaultRequestPolicy"))
     }
 
     pub(super) fn signature_version(&self) -> SignatureVersion {
@@ -97,7 +100,7 @@ impl Topic {
 }
 
 impl Topics {
-    /// Creates a topic, or returns the one that exists with the same attributes and tags.
+    /// Creates a topic, or returns the one that exists with these attributes and tags, and perhaps others (recorded).
     ///
     /// # Errors
     /// `InvalidParameter` for a wrong name or attribute, or where a topic of that name differs.
@@ -137,6 +140,9 @@ impl Topics {
         let shown = self.shown_attributes(arn);
         let same = |(name, value): (&String, &String)| match name.as_str() {
             "Policy" => Policy::parse(value).is_ok_and(|policy| policy.to_text() == topic.policy.to_text()),
+            "DeliveryPolicy" if !value.is_empty() => {
+                delivery_policy::of_topic(value).is_ok_and(|policy| topic.delivery_policy() == Some(policy))
+            }
             "FifoTopic" | "ContentBasedDeduplication" if shown.contains_key(name) => {
                 shown[name].eq_ignore_ascii_case(value)
             }
@@ -145,8 +151,7 @@ impl Topics {
         if !attributes.iter().all(same) {
             return Err(invalid("Attributes Reason: Topic already exists with different attributes"));
         }
-        let sorted = |tags: &Tags| tags.iter().cloned().collect::<BTreeMap<_, _>>();
-        if !tags.is_empty() && sorted(tags) != sorted(&topic.tags) {
+        if !tags.iter().all(|tag| topic.tags.contains(tag)) {
             return Err(invalid("Tags Reason: Topic already exists with different tags"));
         }
         Ok(())
@@ -182,8 +187,6 @@ impl Topics {
     fn shown_attributes(&self, arn: &TopicArn) -> BTreeMap<String, String> {
         let topic = &self.topics[arn];
         let count = |pending: bool| self.subscriptions_of(arn).filter(|(_, one)| one.is_pending() == pending).count();
-        let delivery: Option<Value> =
-            topic.attribute("DeliveryPolicy").and_then(|text| serde_json::from_str(text).ok());
         let mut shown = topic.attributes.clone();
         shown.entry("DisplayName".into()).or_default();
         if topic.fifo.is_some() {
@@ -197,7 +200,7 @@ impl Topics {
                 ("SubscriptionsConfirmed", count(false).to_string()),
                 ("SubscriptionsPending", count(true).to_string()),
                 ("SubscriptionsDeleted", topic.subscriptions_deleted.to_string()),
-                ("EffectiveDeliveryPolicy", effective_policy(delivery.as_ref()).to_string()),
+                ("EffectiveDeliveryPolicy", effective_policy(topic.delivery_policy().as_ref()).to_string()),
             ]
             .map(|(name, value)| (name.to_string(), value)),
         );
@@ -352,14 +355,20 @@ fn check_tags(tags: &Tags) -> Result<(), Refusal> {
 fn set_attribute(topic: &mut Topic, name: &str, value: &str) -> Result<(), String> {
     let fifo = topic.fifo.is_some();
     let lowered = value.to_ascii_lowercase();
-    let value = if matches!(name, "FifoTopic" | "ContentBasedDeduplication") { lowered.as_str() } else { value };
+    let delivery = match name {
+        "DeliveryPolicy" if !value.is_empty() => Some(delivery_policy::of_topic(value)?.to_string()),
+        _ => None,
+    };
+    let value = match name {
+        "FifoTopic" | "ContentBasedDeduplication" => lowered.as_str(),
+        _ => delivery.as_deref().unwrap_or(value),
+    };
     match name {
         "Policy" => {
             topic.policy = checked_policy(value)?;
             return Ok(());
         }
         "DisplayName" if value.chars().count() > MAX_DISPLAY_NAME => return Err("DisplayName".into()),
-        "DeliveryPolicy" if !value.is_empty() => check_delivery_policy(value)?,
         "SignatureVersion" if !matches!(value, "1" | "2") => return Err("SignatureVersion".into()),
         "TracingConfig" if value != "PassThrough" => {
             return Err("TracingConfig Reason: active tracing has no effect on this endpoint".into());
@@ -418,16 +427,6 @@ fn out_of_scope() -> Refusal {
 
 fn is_policy_action(action: &str) -> bool {
     POLICY_ACTIONS.contains(&action.to_ascii_lowercase().as_str())
-}
-
-fn check_delivery_policy(text: &str) -> Result<(), String> {
-    let refused = |reason: &str| format!("DeliveryPolicy: {reason}");
-    let policy: Value = serde_json::from_str(text).map_err(|_| refused("failed to parse JSON."))?;
-    let Some(http) = policy.get("http") else { return Err(refused("http is missing")) };
-    match http.get("defaultHealthyRetryPolicy") {
-        Some(retries) => RetryPolicy::read(retries).map(|_| ()).map_err(|reason| refused(&reason)),
-        None => Ok(()),
-    }
 }
 
 fn one_or_list(mut items: Vec<String>) -> Value {

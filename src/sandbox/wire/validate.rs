@@ -19,10 +19,16 @@ pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<
     let Some(first) = found.first() else { return Ok(()) };
     Err(match service.name {
         "ec2" => ec2(first),
-        _ => {
+        "sns" if matches!(first.constraint, Constraint::NotNull) && !first.at.contains('.') => {
+            let text =
+                format!("Invalid parameter: {} Reason: no value for required parameter", name_of(shape, &first.at));
+            Refusal::new("InvalidParameter", 400, text)
+        }
+        name => {
             let word = if found.len() == 1 { "error" } else { "errors" };
-            let list: Vec<String> = found.iter().map(Broken::sentence).collect();
-            Refusal::validation(format!("{} validation {word} detected: {}", found.len(), list.join("; ")))
+            let list: Vec<String> = found.iter().map(|broken| broken.sentence(name)).collect();
+            let code = if matches!(name, "kms" | "ssm") { "ValidationException" } else { "ValidationError" };
+            Refusal::new(code, 400, format!("{} validation {word} detected: {}", found.len(), list.join("; ")))
         }
     })
 }
@@ -36,6 +42,12 @@ fn tells_pattern(service: &str, shape: &str) -> bool {
         "iam" => ["tagKeyType", "tagValueType"].contains(&shape),
         _ => false,
     }
+}
+
+/// The model's own name of a member that stands in [`Broken::at`].
+fn name_of(shape: &Shape, at: &str) -> &'static str {
+    let Kind::Structure(members) = shape.kind else { return "" };
+    members.iter().find(|member| path("", member.name) == at).map_or("", |member| member.name)
 }
 
 /// Writes values of enumerations as the model does. Chosen for EC2: AWS's documentation says nothing of case, and clients that
@@ -78,9 +90,13 @@ struct Broken {
 }
 
 impl Broken {
-    /// As AWS's services phrase it.
-    fn sentence(&self) -> String {
-        let value = self.value.as_ref().map_or("null".into(), |value| format!("'{value}'"));
+    /// As AWS's services phrase it. IAM does not repeat the value (recorded in 2026).
+    fn sentence(&self, service: &str) -> String {
+        let value = match (&self.value, service) {
+            (_, "iam") => String::new(),
+            (Some(value), _) => format!(" '{value}'"),
+            (None, _) => " null".into(),
+        };
         let must = match self.constraint {
             Constraint::NotNull => "Member must not be null".into(),
             Constraint::Enum(values) => format!("Member must satisfy enum value set: [{}]", values.join(", ")),
@@ -90,7 +106,7 @@ impl Broken {
             Constraint::LengthAtMost(max) => format!("Member must have length less than or equal to {max}"),
             Constraint::Pattern { pattern, .. } => format!("Member must satisfy regular expression pattern: {pattern}"),
         };
-        format!("Value {value} at '{}' failed to satisfy constraint: {must}", self.at)
+        format!("Value{value} at '{}' failed to satisfy constraint: {must}", self.at)
     }
 }
 

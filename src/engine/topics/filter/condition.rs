@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::engine::topics::json::{Node, Token, Wrong};
 use crate::engine::topics::policy::wildcard;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +35,14 @@ pub enum Comparison {
 impl Condition {
     /// # Errors
     /// What AWS says of a value that is none, as it stands after `FilterPolicy: `.
-    pub fn parse(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Array(_) => Err("Match value must be String, number, true, false, or null".into()),
-            Value::Object(members) => {
-                let (operator, operand) = only_member(members)?;
+    pub fn parse(value: &Token) -> Result<Self, Wrong> {
+        match &value.node {
+            Node::Array(_) => Err(value.wrong("Match value must be String, number, true, false, or null")),
+            Node::Object(members) => {
+                let (operator, operand) = only_member(value, members)?;
                 operation(operator, operand)
             }
-            literal => Ok(Self::Exactly(literal.clone())),
+            Node::Leaf(literal) => Ok(Self::Exactly(literal.clone())),
         }
     }
 
@@ -110,34 +111,37 @@ fn same(wanted: &Value, found: &Value) -> bool {
     }
 }
 
-fn only_member(members: &Map<String, Value>) -> Result<(&str, &Value), String> {
-    let mut members = members.iter();
-    match (members.next(), members.next()) {
-        (Some((name, value)), None) => Ok((name, value)),
-        _ => Err("Only one key allowed in match expression".into()),
+fn only_member<'a>(object: &Token, members: &'a [(String, Token)]) -> Result<(&'a str, &'a Token), Wrong> {
+    match members {
+        [(name, value)] => Ok((name, value)),
+        // AWS stops at the second key, and has then read into its value.
+        [_, (_, second), ..] => Err(second.wrong("Only one key allowed in match expression")),
+        [] => Err(Wrong::at("Only one key allowed in match expression", object.end)),
     }
 }
 
-fn operation(operator: &str, operand: &Value) -> Result<Condition, String> {
-    let text =
-        || operand.as_str().map(str::to_string).ok_or_else(|| format!("{operator} match pattern must be a string"));
+fn operation(operator: &str, operand: &Token) -> Result<Condition, Wrong> {
+    let text = || {
+        let wrong = || operand.wrong(format!("{operator} match pattern must be a string"));
+        operand.as_str().map(str::to_string).ok_or_else(wrong)
+    };
     match operator {
         "prefix" => text().map(Condition::Prefix),
         "suffix" => text().map(Condition::Suffix),
         "equals-ignore-case" => text().map(Condition::EqualsIgnoreCase),
         "wildcard" => text().map(Condition::Wildcard),
-        "cidr" => cidr(operand),
+        "cidr" => cidr(operand).map_err(|reason| operand.wrong(reason)),
         "numeric" => numeric(operand).map(Condition::Numeric),
         "anything-but" => anything_but(operand).map(Condition::AnythingBut),
-        "exists" => operand
-            .as_bool()
-            .map(Condition::Exists)
-            .ok_or_else(|| "exists match pattern must be either true or false.".to_string()),
-        other => Err(format!("Unrecognized match type {other}")),
+        "exists" => {
+            let wanted = operand.leaf().and_then(Value::as_bool).map(Condition::Exists);
+            wanted.ok_or_else(|| operand.wrong("exists match pattern must be either true or false."))
+        }
+        other => Err(operand.wrong(format!("Unrecognized match type {other}"))),
     }
 }
 
-fn cidr(operand: &Value) -> Result<Condition, String> {
+fn cidr(operand: &Token) -> Result<Condition, String> {
     let text = operand.as_str().ok_or("prefix match pattern must be a string")?;
     let malformed = || format!("Malformed CIDR, one '/' required: {text}");
     let (network, bits) = text.split_once('/').ok_or_else(malformed)?;
@@ -158,64 +162,64 @@ fn in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
     }
 }
 
-fn anything_but(operand: &Value) -> Result<Vec<Condition>, String> {
-    let wrong = || "Value of anything-but must be an array or single string/number value.".to_string();
-    match operand {
-        Value::String(_) | Value::Number(_) => Ok(vec![Condition::Exactly(operand.clone())]),
-        Value::Array(values) if values.is_empty() => Err(wrong()),
-        Value::Array(values) if values.iter().all(Value::is_string) || values.iter().all(Value::is_number) => {
-            Ok(values.iter().cloned().map(Condition::Exactly).collect())
+fn anything_but(operand: &Token) -> Result<Vec<Condition>, Wrong> {
+    let wrong = || operand.wrong("Value of anything-but must be an array or single string/number value.");
+    match &operand.node {
+        Node::Leaf(value @ (Value::String(_) | Value::Number(_))) => Ok(vec![Condition::Exactly(value.clone())]),
+        Node::Array(items) => {
+            let values: Vec<&Value> = items.iter().filter_map(Token::leaf).collect();
+            let alike = values.iter().all(|value| value.is_string()) || values.iter().all(|value| value.is_number());
+            match (values.len() == items.len() && alike, items.is_empty()) {
+                (_, true) => Err(wrong()),
+                (true, false) => Ok(values.into_iter().cloned().map(Condition::Exactly).collect()),
+                (false, false) => Err(operand.wrong(
+                    "Inside anything but list, either all values are number or string, mixed type is not supported",
+                )),
+            }
         }
-        Value::Array(_) => Err("Inside anything but list, either all values are number or string, mixed type is not \
-                                supported"
-            .into()),
-        Value::Object(members) => match only_member(members)? {
-            (operator @ ("prefix" | "suffix" | "equals-ignore-case" | "wildcard"), operand) => {
+        Node::Object(members) => match only_member(operand, members)? {
+            (operator @ ("prefix" | "equals-ignore-case" | "wildcard"), operand) => {
                 operation(operator, operand).map(|condition| vec![condition])
             }
-            (operator, _) => Err(format!("Unsupported anything-but pattern: {operator}")),
+            // Also `suffix`, which stands alone but not in here (recorded).
+            (operator, operand) => Err(operand.wrong(format!("Unsupported anything-but pattern: {operator}"))),
         },
-        _ => Err(wrong()),
+        Node::Leaf(_) => Err(wrong()),
     }
 }
 
 /// AWS reads the list from left to right and stops at the first thing that does not fit.
-fn numeric(operand: &Value) -> Result<Vec<(Comparison, f64)>, String> {
-    let Value::Array(terms) = operand else { return Err("Value of numeric must be an array.".into()) };
-    let first = match terms.first() {
-        None => return Err("Invalid member in numeric match: ]".into()),
-        Some(Value::String(operator)) => operator,
-        Some(other) => return Err(format!("Invalid member in numeric match: {other}")),
+fn numeric(operand: &Token) -> Result<Vec<(Comparison, f64)>, Wrong> {
+    let Node::Array(terms) = &operand.node else { return Err(operand.wrong("Value of numeric must be an array.")) };
+    // Where the reader stands with a term, or with the bracket after the last.
+    let at = |place: usize| terms.get(place).map_or(operand.end, |term| term.seen);
+    let Some(first) = terms.first() else { return Err(Wrong::at("Invalid member in numeric match: ]", at(0))) };
+    let Some(operator) = first.as_str() else {
+        return Err(Wrong::at(format!("Invalid member in numeric match: {}", first.text()), at(0)));
     };
-    let comparison = Comparison::parse(first).ok_or_else(|| format!("Unrecognized numeric range operator: {first}"))?;
-    let bound = number(terms.get(1), first)?;
-    match (comparison, terms.len()) {
-        (_, 2) => Ok(vec![(comparison, bound)]),
-        (Comparison::Greater | Comparison::GreaterOrEqual, _) => {
-            let upper = upper_bound(&terms[2..], bound)?;
-            Ok(vec![(comparison, bound), upper])
-        }
-        _ => Err("Too many elements in numeric expression".into()),
-    }
-}
-
-fn upper_bound(terms: &[Value], bottom: f64) -> Result<(Comparison, f64), String> {
-    let Value::String(operator) = &terms[0] else { return Err(format!("Bad value in numeric range: {}", terms[0])) };
-    let comparison = match Comparison::parse(operator) {
-        Some(comparison @ (Comparison::Less | Comparison::LessOrEqual)) => comparison,
-        _ => return Err(format!("Bad numeric range operator: {operator}")),
+    let unknown = || Wrong::at(format!("Unrecognized numeric range operator: {operator}"), at(1));
+    let comparison = Comparison::parse(operator).ok_or_else(unknown)?;
+    let number = |place: usize, operator: &str| {
+        let name = if operator == "=" { "equals" } else { operator };
+        let number = terms.get(place).and_then(Token::leaf).and_then(Value::as_f64);
+        number.ok_or_else(|| Wrong::at(format!("Value of {name} must be numeric"), at(place)))
     };
-    let top = number(terms.get(1), operator)?;
-    if bottom >= top {
-        return Err("Bottom must be less than top".into());
+    let bound = number(1, operator)?;
+    let Some(second) = terms.get(2) else { return Ok(vec![(comparison, bound)]) };
+    if !matches!(comparison, Comparison::Greater | Comparison::GreaterOrEqual) {
+        return Err(Wrong::at("Too many elements in numeric expression", at(2)));
     }
-    if terms.len() > 2 {
-        return Err("Too many terms in numeric range expression".into());
+    let Some(operator) = second.as_str() else {
+        return Err(Wrong::at(format!("Bad value in numeric range: {}", second.text()), at(2)));
+    };
+    let upper = match Comparison::parse(operator) {
+        Some(upper @ (Comparison::Less | Comparison::LessOrEqual)) => upper,
+        _ => return Err(Wrong::at(format!("Bad numeric range operator: {operator}"), second.end)),
+    };
+    let top = number(3, operator)?;
+    match () {
+        () if bound >= top => Err(Wrong::at("Bottom must be less than top", at(4))),
+        () if terms.len() > 4 => Err(Wrong::at("Too many terms in numeric range expression", at(4))),
+        () => Ok(vec![(comparison, bound), (upper, top)]),
     }
-    Ok((comparison, top))
-}
-
-fn number(term: Option<&Value>, operator: &str) -> Result<f64, String> {
-    let name = if operator == "=" { "equals" } else { operator };
-    term.and_then(Value::as_f64).ok_or_else(|| format!("Value of {name} must be numeric"))
 }

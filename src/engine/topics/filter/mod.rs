@@ -3,8 +3,7 @@
 //! A policy names keys and, per key, the values it takes: any value of a key suffices, every key must be satisfied,
 //! and `$or` makes alternatives. [`FilterPolicy::parse`] checks a policy as AWS does when it is set;
 //! [`FilterPolicy::matches_attributes`] and [`FilterPolicy::matches_body`] judge a message. AWS may take up to 15
-//! minutes to act on a changed policy ([`MAX_PROPAGATION`]); here it acts at once. AWS's errors also quote the place in
-//! the text, which differs between its own releases and is left out. Start at [`FilterPolicy`].
+//! minutes to act on a changed policy ([`MAX_PROPAGATION`]); here it acts at once. Start at [`FilterPolicy`].
 
 mod condition;
 
@@ -14,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::json::{Node, Place, Token, Wrong, read};
 use super::message::MessageAttribute;
 pub use condition::Condition;
 
@@ -60,9 +60,8 @@ impl FilterPolicy {
     /// # Errors
     /// What AWS says, as it stands after `Invalid parameter: ` (or `Invalid parameter: Attributes Reason: `).
     pub fn parse(text: &str, scope: Scope) -> Result<Self, String> {
-        let document: Value =
-            serde_json::from_str(text).map_err(|error| format!("FilterPolicy: failed to parse JSON. {error}"))?;
-        let Value::Object(keys) = &document else { return Err("FilterPolicy: Filter is not an object".into()) };
+        let document = read(text).map_err(|wrong| format!("FilterPolicy: failed to parse JSON. {wrong}"))?;
+        let Some(keys) = document.members() else { return Err("FilterPolicy: Filter is not an object".into()) };
         let mut walk = Walk::default();
         let alternatives =
             walk.keys(keys, "", 1, vec![Vec::new()]).map_err(|error| format!("FilterPolicy: {error}"))?;
@@ -146,28 +145,28 @@ type Alternatives = Vec<Vec<(String, Vec<Condition>)>>;
 impl Walk {
     fn keys(
         &mut self,
-        keys: &Map<String, Value>,
+        keys: &[(String, Token)],
         parent: &str,
         depth: usize,
         mut so_far: Alternatives,
-    ) -> Result<Alternatives, String> {
-        if keys.is_empty() && depth > 1 {
-            return Err("Empty objects are not allowed".into());
-        }
+    ) -> Result<Alternatives, Wrong> {
         for (name, value) in keys {
             let path = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
-            so_far = match value {
-                Value::Array(choices) if is_or(name, choices) => self.choices(choices, parent, depth, &so_far)?,
-                Value::Array(values) => {
-                    let conditions = conditions(values)?;
+            so_far = match &value.node {
+                Node::Array(choices) if is_or(name, choices) => self.choices(choices, parent, depth, &so_far)?,
+                Node::Array(values) => {
+                    let conditions = conditions(values, value.end)?;
                     so_far.iter_mut().for_each(|keys| keys.push((path.clone(), conditions.clone())));
                     so_far
                 }
-                Value::Object(members) => {
+                Node::Object(members) if members.is_empty() => {
+                    return Err(Wrong::at("Empty objects are not allowed", value.end));
+                }
+                Node::Object(members) => {
                     self.nested = true;
                     self.keys(members, &path, depth + 1, so_far)?
                 }
-                _ => return Err(format!("\"{name}\" must be an object or an array")),
+                Node::Leaf(_) => return Err(value.wrong(format!("\"{name}\" must be an object or an array"))),
             };
         }
         Ok(so_far)
@@ -175,13 +174,13 @@ impl Walk {
 
     fn choices(
         &mut self,
-        choices: &[Value],
+        choices: &[Token],
         parent: &str,
         depth: usize,
         so_far: &Alternatives,
-    ) -> Result<Alternatives, String> {
+    ) -> Result<Alternatives, Wrong> {
         let mut all = Vec::new();
-        for choice in choices.iter().filter_map(Value::as_object) {
+        for choice in choices.iter().filter_map(Token::members) {
             all.extend(self.keys(choice, parent, depth, so_far.clone())?);
         }
         Ok(all)
@@ -189,25 +188,25 @@ impl Walk {
 }
 
 /// `$or` means alternatives when it holds two or more objects; otherwise it is a key like any other.
-fn is_or(name: &str, choices: &[Value]) -> bool {
-    name == "$or" && choices.len() > 1 && choices.iter().all(Value::is_object)
+fn is_or(name: &str, choices: &[Token]) -> bool {
+    name == "$or" && choices.len() > 1 && choices.iter().all(|choice| choice.members().is_some())
 }
 
-fn conditions(values: &[Value]) -> Result<Vec<Condition>, String> {
+fn conditions(values: &[Token], end: Place) -> Result<Vec<Condition>, Wrong> {
     if values.is_empty() {
-        return Err("Empty arrays are not allowed".into());
+        return Err(Wrong::at("Empty arrays are not allowed", end));
     }
     values.iter().map(Condition::parse).collect()
 }
 
-fn combinations(keys: &Map<String, Value>, depth: usize, so_far: usize) -> usize {
-    keys.iter().fold(so_far, |so_far, (name, value)| match value {
-        Value::Array(choices) if is_or(name, choices) => {
-            choices.iter().filter_map(Value::as_object).map(|choice| combinations(choice, depth, so_far)).sum()
+fn combinations(keys: &[(String, Token)], depth: usize, so_far: usize) -> usize {
+    keys.iter().fold(so_far, |so_far, (name, value)| match &value.node {
+        Node::Array(choices) if is_or(name, choices) => {
+            choices.iter().filter_map(Token::members).map(|choice| combinations(choice, depth, so_far)).sum()
         }
-        Value::Array(values) => so_far.saturating_mul(values.len()).saturating_mul(depth),
-        Value::Object(members) => combinations(members, depth + 1, so_far),
-        _ => so_far,
+        Node::Array(values) => so_far.saturating_mul(values.len()).saturating_mul(depth),
+        Node::Object(members) => combinations(members, depth + 1, so_far),
+        Node::Leaf(_) => so_far,
     })
 }
 
@@ -373,36 +372,56 @@ mod tests {
         assert_eq!(FilterPolicy::parse(policy, Scope::MessageAttributes), Err(expected.to_string()), "{policy}");
     }
 
+    fn refuse_at(policy: &str, expected: &str, column: usize) {
+        let source = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
+        refuse(policy, &format!("FilterPolicy: {expected}\n at [Source: {source}; line: 1, column: {column}]"));
+    }
+
+    /// Texts and columns as AWS answered in May 2024; how it writes the source is of October 2025.
     #[test]
     fn a_wrong_policy_is_refused_in_awss_words() {
-        refuse(r#"{"key":[["value"]]}"#, "FilterPolicy: Match value must be String, number, true, false, or null");
-        refuse(r#"{"key":[{"wrong":true}]}"#, "FilterPolicy: Unrecognized match type wrong");
-        refuse(r#"{"key":[{"suffix":"a","prefix":"b"}]}"#, "FilterPolicy: Only one key allowed in match expression");
-        refuse(r#"{"key":[{"suffix":100}]}"#, "FilterPolicy: suffix match pattern must be a string");
-        refuse(r#"{"key":[{"suffix":[]}]}"#, "FilterPolicy: suffix match pattern must be a string");
-        refuse(r#"{"key":{"suffix":"value"}}"#, "FilterPolicy: \"suffix\" must be an object or an array");
-        refuse(r#"{"key":"value"}"#, "FilterPolicy: \"key\" must be an object or an array");
-        refuse(r#"{"key":[]}"#, "FilterPolicy: Empty arrays are not allowed");
-        refuse(r#"{"a":{"b":["c"]}}"#, "Filter policy scope MessageAttributes does not support nested filter policy");
-        refuse(r#"{"key":[{"exists":"no"}]}"#, "FilterPolicy: exists match pattern must be either true or false.");
-        for (numeric, expected) in [
-            ("[]", "Invalid member in numeric match: ]"),
-            (r#"["operator"]"#, "Unrecognized numeric range operator: operator"),
-            (r#"[1,"<="]"#, "Invalid member in numeric match: 1"),
-            (r#"["=","000"]"#, "Value of equals must be numeric"),
-            (r#"[">="]"#, "Value of >= must be numeric"),
-            (r#"["<",100,">",10]"#, "Too many elements in numeric expression"),
-            (r#"[">=",1,">",2]"#, "Bad numeric range operator: >"),
-            (r#"[">",3,"<",1]"#, "Bottom must be less than top"),
-            (r#"[">",20,"<="]"#, "Value of <= must be numeric"),
-            (r#"[">",20,30]"#, "Bad value in numeric range: 30"),
-            (r#"[">",20,"test"]"#, "Bad numeric range operator: test"),
-            (r#"[">","20","<","30"]"#, "Value of > must be numeric"),
-            (r#"[">",20,"<","30"]"#, "Value of < must be numeric"),
-            (r#"[">",20,"<",30,"<",50]"#, "Too many terms in numeric range expression"),
+        for (policy, expected, column) in [
+            (r#"{"key":[["value"]]}"#, "Match value must be String, number, true, false, or null", 10),
+            (r#"{"key":[{"wrong":true}]}"#, "Unrecognized match type wrong", 22),
+            (r#"{"key":[{"suffix":"value","prefix":"value2"}]}"#, "Only one key allowed in match expression", 37),
+            (r#"{"key":[{"suffix":100}]}"#, "suffix match pattern must be a string", 22),
+            (r#"{"key":[{"suffix":null}]}"#, "suffix match pattern must be a string", 23),
+            (r#"{"key":[{"suffix":[]}]}"#, "suffix match pattern must be a string", 20),
+            (r#"{"key":{"suffix":"value"}}"#, "\"suffix\" must be an object or an array", 19),
+            (r#"{"key_a":"value_one"}"#, "\"key_a\" must be an object or an array", 11),
+            (r#"{"key":[{"exists":null}]}"#, "exists match pattern must be either true or false.", 23),
+            (r#"{"key":[{"exists":"no"}]}"#, "exists match pattern must be either true or false.", 20),
+            (
+                r#"{"key":[{"anything-but":{"wrong-operator":null}}]}"#,
+                "Unsupported anything-but pattern: wrong-operator",
+                47,
+            ),
+            (r#"{"key":[{"anything-but":{"suffix":"test"}}]}"#, "Unsupported anything-but pattern: suffix", 36),
+            (r#"{"key":[{"anything-but":{"exists":false}}]}"#, "Unsupported anything-but pattern: exists", 40),
+            (r#"{"key":[{"anything-but":{"prefix":false}}]}"#, "prefix match pattern must be a string", 40),
         ] {
-            refuse(&format!(r#"{{"key":[{{"numeric":{numeric}}}]}}"#), &format!("FilterPolicy: {expected}"));
+            refuse_at(policy, expected, column);
         }
+        for (numeric, expected, column) in [
+            (r#"[]"#, "Invalid member in numeric match: ]", 22),
+            (r#"["operator"]"#, "Unrecognized numeric range operator: operator", 32),
+            (r#"[1,"<="]"#, "Invalid member in numeric match: 1", 22),
+            (r#"["=","000"]"#, "Value of equals must be numeric", 26),
+            (r#"[">="]"#, "Value of >= must be numeric", 26),
+            (r#"["<",100,">",10]"#, "Too many elements in numeric expression", 30),
+            (r#"[">=",1,">",2]"#, "Bad numeric range operator: >", 31),
+            (r#"[">",3,"<",1]"#, "Bottom must be less than top", 33),
+            (r#"[">",20,"<="]"#, "Value of <= must be numeric", 33),
+            (r#"[">",20,30]"#, "Bad value in numeric range: 30", 30),
+            (r#"[">",20,"test"]"#, "Bad numeric range operator: test", 34),
+            (r#"[">","20","<","30"]"#, "Value of > must be numeric", 26),
+            (r#"[">",20,"<","30"]"#, "Value of < must be numeric", 33),
+            (r#"[">",20,"<",30,"<",50]"#, "Too many terms in numeric range expression", 36),
+        ] {
+            refuse_at(&format!(r#"{{"key":[{{"numeric":{numeric}}}]}}"#), expected, column);
+        }
+        refuse_at(r#"{"key":[]}"#, "Empty arrays are not allowed", 10);
+        refuse(r#"{"a":{"b":["c"]}}"#, "Filter policy scope MessageAttributes does not support nested filter policy");
     }
 
     #[test]

@@ -40,13 +40,16 @@ pub(super) fn publish_to_phone(
 /// Sends a message to one device.
 ///
 /// # Errors
-/// `NotFound`, `EndpointDisabled`, or AWS's refusal of the message.
+/// `InvalidParameter` if there is no such device, `EndpointDisabled`, or AWS's refusal of the message.
 pub(super) fn publish_to_endpoint(
     region: &mut Region,
     call: &Call,
     arn: &str,
     publication: &Publication,
 ) -> Result<String, Refusal> {
+    if !region.sns.push.has_endpoint(arn) {
+        return Err(invalid("TargetArn Reason: No endpoint found for the target arn specified"));
+    }
     region.sns.push.check_endpoint(arn)?;
     let texts = publication.check()?;
     let text = texts.for_protocol(platform_of(arn));
@@ -79,6 +82,7 @@ pub(super) fn leave(
         attributes: BTreeMap::new(),
         headers: IndexMap::new(),
         order: None,
+        group_id: None,
         dead_letter: false,
     });
     message_id

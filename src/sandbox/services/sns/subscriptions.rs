@@ -74,7 +74,8 @@ fn confirm_subscription(
     call: &Call,
     input: model::ConfirmSubscriptionInput,
 ) -> Result<model::ConfirmSubscriptionOutput, Refusal> {
-    let token = required(input.token, "Token")?;
+    let (topic, token) = (required(input.topic_arn, "TopicArn")?, required(input.token, "Token")?);
+    region.world.topics.check_topic_to_confirm(&topic)?;
     let protect = input.authenticate_on_unsubscribe.is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let topics = &mut region.world.topics;
     let arn = match protect {

@@ -9,7 +9,7 @@ use crate::sandbox::region::Region;
 pub(super) fn register(operations: &mut Operations) {
     operations.on(
         "CreateTopic",
-        "Creates a standard or FIFO topic, or returns the one that exists with the same attributes and tags",
+        "Creates a standard or FIFO topic, or returns the one that exists with these attributes and tags",
         &["Name", "Attributes", "Tags"],
         create_topic,
     );

@@ -76,7 +76,7 @@ impl Sqs {
             attributes: delivery.attributes.clone(),
             trace_header: None,
             sender: "AIDAIT2UOQQY3AUEKVGXU".into(),
-            group_id: order.map(|order| order.group_id.clone()),
+            group_id: order.map(|order| order.group_id.clone()).or_else(|| delivery.group_id.clone()),
             deduplication_id: order.map(|order| order.deduplication_id.clone()),
             delay: None,
             dead_letter_source: None,
