@@ -54,7 +54,10 @@ pub fn refusal(service: &Service, protocol: Protocol, refusal: &Refusal, request
     let code = known.map_or(refusal.code.as_str(), |error| error.code);
     let body = match protocol {
         Protocol::Query | Protocol::Ec2 => {
-            let refusal = Refusal { code: code.to_string(), ..refusal.clone() };
+            let mut refusal = Refusal { code: code.to_string(), ..refusal.clone() };
+            if code == "AWS.SimpleQueueService.NonExistentQueue" {
+                refusal.message = "The specified queue does not exist for this wsdl version.".into();
+            }
             xml::refusal(service.xml_namespace, protocol, &refusal, request_id).into_bytes()
         }
         _ => {
@@ -73,4 +76,36 @@ pub fn refusal(service: &Service, protocol: Protocol, refusal: &Refusal, request
 
 fn header_safe(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::models;
+
+    /// What AWS answered in each protocol (recorded in 2025).
+    #[test]
+    fn one_refusal_has_a_name_and_a_text_for_each_protocol() {
+        let queue = Refusal::new("AWS.SimpleQueueService.NonExistentQueue", 400, "The specified queue does not exist.");
+        for (service, protocol, refusal, parts) in [
+            (
+                &models::sqs::SERVICE,
+                Protocol::Query,
+                &queue,
+                [
+                    "AWS.SimpleQueueService.NonExistentQueue",
+                    "The specified queue does not exist for this wsdl version.",
+                ],
+            ),
+            (
+                &models::sqs::SERVICE,
+                Protocol::Json10,
+                &queue,
+                ["#QueueDoesNotExist", "\"The specified queue does not exist.\""],
+            ),
+        ] {
+            let body = String::from_utf8(super::refusal(service, protocol, refusal, "id").body).unwrap();
+            assert!(parts.iter().all(|part| body.contains(part)), "{body}");
+        }
+    }
 }

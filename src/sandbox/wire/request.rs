@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::request::Parts;
 
 use super::form::{Node, Unreadable};
-use super::shape::{OperationShape, Protocol, Service};
+use super::shape::{Kind, OperationShape, Protocol, Service, Shape};
 use super::value::Value;
 use super::{cbor, json, validate};
 use crate::engine::Refusal;
@@ -50,7 +50,13 @@ impl Request {
         let action = form.text("Action")?.to_string();
         let service = by_signature(scope.service.as_deref()).or_else(|| by_version(form.text("Version"), &action))?;
         let protocol = if service.protocols.contains(&Protocol::Ec2) { Protocol::Ec2 } else { Protocol::Query };
-        let request = scope.request(service, protocol, &action, |shape| form.decode(shape, ""));
+        let request = scope.request(service, protocol, &action, |shape| {
+            let mut input = form.decode(shape, "")?;
+            if service.name == "sqs" {
+                add_queue(&mut input, shape, parts.uri.path());
+            }
+            Ok(input)
+        });
         // Classic Load Balancers share a signature's service with those of version 2.
         let is_classic = service.name == "elbv2" && form.text("Version").is_some_and(|it| it != service.api_version);
         Some(if is_classic { Request { call: Err(classic()), ..request } } else { request })
@@ -88,7 +94,7 @@ impl Scope {
         service: &'static Service,
         protocol: Protocol,
         operation: &str,
-        decode: impl FnOnce(&'static super::shape::Shape) -> Result<Value, Unreadable>,
+        decode: impl FnOnce(&'static Shape) -> Result<Value, Unreadable>,
     ) -> Request {
         let region = self.region.filter(|region| is_region(region)).unwrap_or_else(|| "us-east-1".into());
         let call = service.operation(operation).ok_or_else(|| unknown(service, operation)).and_then(|shape| {
@@ -100,6 +106,16 @@ impl Scope {
             Ok((shape, input))
         });
         Request { service, protocol, region, access_key: self.access_key, call }
+    }
+}
+
+/// A queue that is not named is the one that the call was sent to.
+fn add_queue(input: &mut Value, shape: &Shape, path: &str) {
+    let (Value::Structure(given), Kind::Structure(members)) = (input, shape.kind) else { return };
+    let name = "QueueUrl";
+    let absent = !given.iter().any(|(other, _)| *other == name) && members.iter().any(|member| member.name == name);
+    if absent && path.trim_matches('/').contains('/') {
+        given.push((name, Value::String(path.to_string())));
     }
 }
 
@@ -147,5 +163,25 @@ fn unreadable(service: &Service, protocol: Protocol, error: &Unreadable) -> Refu
         ("ec2", _) => Refusal::new("InvalidParameterValue", 400, text),
         (_, Protocol::Query) => Refusal::new("MalformedInput", 400, text),
         _ => Refusal::new("SerializationException", 400, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As AWS took a call of the Query protocol to the URL of a queue (recorded in 2025).
+    #[test]
+    fn a_call_to_a_queues_url_names_the_queue() {
+        for (uri, expected) in [
+            ("/123456789012/inbox?Action=ReceiveMessage", Some("/123456789012/inbox")),
+            ("/?Action=ReceiveMessage&QueueUrl=http://x/123456789012/inbox", Some("http://x/123456789012/inbox")),
+            ("/?Action=ReceiveMessage", None),
+        ] {
+            let (parts, ()) = http::Request::post(format!("{uri}&Version=2012-11-05")).body(()).unwrap().into_parts();
+            let found = Request::read(&parts, b"").unwrap().call.ok().map(|(_, input)| input);
+            let expected = expected.map(|url| Value::Structure(vec![("QueueUrl", Value::String(url.into()))]));
+            assert_eq!(found, expected, "{uri}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::invalid_value;
 use super::queue::Queue;
 use crate::engine::Refusal;
 use crate::engine::topics::policy::Policy;
@@ -81,9 +82,8 @@ impl Queue {
         for (name, default, _) in NUMBERS {
             shown.entry(name.into()).or_insert_with(|| default.to_string());
         }
-        if !shown.contains_key("KmsMasterKeyId") {
-            shown.entry("SqsManagedSseEnabled".into()).or_insert_with(|| "true".into());
-        }
+        let managed = !shown.contains_key("KmsMasterKeyId");
+        shown.entry("SqsManagedSseEnabled".into()).or_insert_with(|| managed.to_string());
         if self.is_fifo() {
             for (name, default) in [
                 ("ContentBasedDeduplication", "false"),
@@ -101,8 +101,12 @@ impl Queue {
     /// # Errors
     /// `InvalidAttributeName` or `InvalidAttributeValue`.
     pub(super) fn set_attributes(&mut self, changes: &BTreeMap<String, String>) -> Result<(), Refusal> {
-        for (name, value) in changes {
-            check(self, name, value)?;
+        self.check_attributes(changes)?;
+        // Of the two kinds of encryption, the one that is chosen ends the other.
+        if is_on(changes, "SqsManagedSseEnabled") {
+            self.attributes.retain(|name, _| !name.starts_with("Kms"));
+        } else if has_key(changes) {
+            self.attributes.remove("SqsManagedSseEnabled");
         }
         for (name, value) in changes {
             if value.is_empty() {
@@ -118,6 +122,25 @@ impl Queue {
         }
         Ok(())
     }
+
+    /// # Errors
+    /// As [`Queue::set_attributes`].
+    pub(super) fn check_attributes(&self, changes: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        if has_key(changes) && is_on(changes, "SqsManagedSseEnabled") {
+            let text = "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE \
+                        or SQS SSE.";
+            return Err(Refusal::new("InvalidAttributeName", 400, text));
+        }
+        changes.iter().try_for_each(|(name, value)| check(self, name, value))
+    }
+}
+
+fn has_key(changes: &BTreeMap<String, String>) -> bool {
+    changes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty())
+}
+
+fn is_on(changes: &BTreeMap<String, String>, name: &str) -> bool {
+    changes.get(name).is_some_and(|value| value == "true")
 }
 
 /// What GetQueueAttributes can be asked for.
@@ -175,12 +198,20 @@ fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
     let boolean = matches!(value, "true" | "false");
     let valid = match name {
         "Policy" => value.is_empty() || Policy::parse(value).is_ok(),
-        "RedrivePolicy" => value.is_empty() || is_redrive_policy(value),
+        "RedrivePolicy" if !value.is_empty() => {
+            return check_redrive_policy(value).map_err(|reason| invalid_value(value, name, &reason));
+        }
+        "RedrivePolicy" => true,
         "RedriveAllowPolicy" => value.is_empty() || serde_json::from_str::<Value>(value).is_ok(),
         "KmsMasterKeyId" => true,
         "KmsDataKeyReusePeriodSeconds" => value.parse().is_ok_and(|secs: u32| (60..=86_400).contains(&secs)),
         "SqsManagedSseEnabled" => boolean,
         // A standard queue does not know the attribute, though the API reference lists false among its values.
+        "FifoQueue" if queue.is_fifo() && value != "true" => {
+            let text =
+                format!("Invalid value for the parameter {name}. Reason: Modifying queue type is not supported.");
+            return Err(Refusal::new("InvalidAttributeValue", 400, text));
+        }
         "FifoQueue" if !fifo || value == "false" => return Err(unknown(name)),
         "FifoQueue" => value == "true",
         "ContentBasedDeduplication" => boolean && (fifo || value == "false"),
@@ -197,12 +228,23 @@ fn check(queue: &Queue, name: &str, value: &str) -> Result<(), Refusal> {
     Err(Refusal::new("InvalidAttributeValue", 400, format!("Invalid value for the parameter {name}.")))
 }
 
-fn is_redrive_policy(text: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<Value>(text) else { return false };
-    let count = &policy["maxReceiveCount"];
+fn check_redrive_policy(text: &str) -> Result<(), String> {
+    let Ok(Value::Object(policy)) = serde_json::from_str(text) else {
+        return Err("Redrive policy is not a valid JSON map.".into());
+    };
+    let member = |name: &str| {
+        policy.get(name).ok_or_else(|| format!("Redrive policy does not contain mandatory attribute: {name}."))
+    };
+    let (target, count) = (member("deadLetterTargetArn")?, member("maxReceiveCount")?);
+    if target.as_str().is_none_or(|arn| arn.split(':').count() != 6) {
+        return Err("Invalid value for deadLetterTargetArn.".into());
+    }
     let most = count.as_u64().or_else(|| count.as_str()?.parse().ok());
-    policy["deadLetterTargetArn"].as_str().is_some_and(|arn| arn.split(':').count() == 6)
-        && most.is_some_and(|most| (1..=1000).contains(&most))
+    if most.is_some_and(|most| (1..=1000).contains(&most)) {
+        return Ok(());
+    }
+    let count = count.as_str().map_or_else(|| count.to_string(), str::to_string);
+    Err(format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."))
 }
 
 /// AWS gives the count of a redrive policy back as a number, even where it was set as a text.

@@ -95,12 +95,12 @@ fn send_message_batch(
     region.sqs.queue_for("SendMessage", url.as_ref())?;
     let entries = input.entries.unwrap_or_default();
     check_ids("SendMessageBatch", &entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>())?;
-    let bytes: usize = entries.iter().map(|entry| entry.message_body.as_ref().map_or(0, String::len)).sum();
+    let entries: Vec<_> = entries.into_iter().map(|entry| (entry.id.clone(), incoming(entry))).collect();
+    let bytes: usize = entries.iter().filter_map(|(_, entry)| entry.as_ref().ok()).map(Incoming::bytes).sum();
     if bytes > MAX_BYTES {
         let text = format!("Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {bytes} bytes.");
         return Err(Refusal::new("AWS.SimpleQueueService.BatchRequestTooLong", 400, text));
     }
-    let entries: Vec<_> = entries.into_iter().map(|entry| (entry.id.clone(), incoming(entry))).collect();
     let queue = region.sqs.queue_for("SendMessage", url.as_ref())?;
     entries.iter().filter_map(|(_, entry)| entry.as_ref().ok()).try_for_each(|entry| queue.check_order(entry))?;
     let outcomes = entries.into_iter().map(|(id, entry)| {
@@ -131,6 +131,7 @@ fn send_entry(
     incoming: Incoming,
 ) -> Result<model::SendMessageBatchResultEntry, Refusal> {
     let trace = md5_of_trace(&incoming);
+    region.sqs.queue_for("SendMessage", url)?.check_size(&incoming, "cannot be validated")?;
     let stored = send(region, call.now, url, incoming)?;
     Ok(model::SendMessageBatchResultEntry {
         id,
@@ -144,7 +145,7 @@ fn send_entry(
 
 fn delete_message_batch(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: model::DeleteMessageBatchInput,
 ) -> Result<model::DeleteMessageBatchOutput, Refusal> {
     let queue = region.sqs.queue_for("DeleteMessage", input.queue_url.as_ref())?;
@@ -152,7 +153,7 @@ fn delete_message_batch(
     check_ids("DeleteMessageBatch", &entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>())?;
     let outcomes = entries.into_iter().map(|entry| {
         let receipt = entry.receipt_handle.ok_or_else(|| missing("ReceiptHandle"));
-        let outcome = receipt.and_then(|receipt| queue.delete(&receipt));
+        let outcome = receipt.and_then(|receipt| queue.delete(call.now, &receipt));
         (entry.id.clone(), outcome.map(|()| model::DeleteMessageBatchResultEntry { id: entry.id }))
     });
     let (successful, failed) = split(outcomes.collect());

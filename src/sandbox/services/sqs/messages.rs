@@ -22,6 +22,8 @@ use crate::sandbox::region::Region;
 const MAX_DELAY: i64 = 900;
 const MAX_VISIBILITY: i64 = 43_200;
 const MAX_WAIT: i64 = 20;
+/// Of AWS: characters of a group's or deduplication id.
+const MAX_ID: usize = 128;
 
 pub(super) fn register(operations: &mut Operations) {
     operations.on(
@@ -74,6 +76,10 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn incoming(self) -> Result<Incoming, Refusal> {
+        for (parameter, id) in [("MessageDeduplicationId", &self.deduplication_id), ("MessageGroupId", &self.group_id)]
+        {
+            id.as_deref().map_or(Ok(()), |id| check_id(parameter, id))?;
+        }
         let delay = self.delay_seconds.map(|secs| seconds("DelaySeconds", secs, MAX_DELAY)).transpose()?;
         let attributes = self.attributes.unwrap_or_default().into_iter();
         let attributes = attributes.map(|(name, value)| attribute(name, value)).collect::<Result<_, _>>()?;
@@ -89,6 +95,15 @@ impl Entry {
             dead_letter_source: None,
         })
     }
+}
+
+fn check_id(parameter: &str, id: &str) -> Result<(), Refusal> {
+    if (1..=MAX_ID).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let reason =
+        format!("{parameter} can only include alphanumeric and punctuation characters. 1 to {MAX_ID} in length.");
+    Err(invalid_value(id, parameter, &reason))
 }
 
 fn seconds(parameter: &str, value: i64, most: i64) -> Result<Duration, Refusal> {
@@ -119,10 +134,9 @@ fn attribute(name: String, value: model::MessageAttributeValue) -> Result<(Strin
     };
     match text.filter(|text| !text.is_empty()) {
         Some(value) => Ok((name, MessageAttribute { data_type, value })),
-        None => refused(format!(
-            "The message attribute '{name}' must contain non-empty message attribute value for message attribute \
-             type '{data_type}'."
-        )),
+        None => {
+            refused(format!("Message (user) attribute '{name}' must contain a non-empty value of type '{data_type}'."))
+        }
     }
 }
 
@@ -223,11 +237,11 @@ fn shown(message: Received, system: &[String], wanted: &[String]) -> model::Mess
     }
 }
 
-/// A name, `All`, or a prefix before `.*`.
+/// A name, `All`, `*`, or a prefix before `.*`.
 fn names(wanted: &str, name: &str) -> bool {
     match wanted.strip_suffix(".*") {
         Some(prefix) => name.starts_with(prefix),
-        None => wanted == "All" || wanted == name,
+        None => matches!(wanted, "All" | "*") || wanted == name,
     }
 }
 
@@ -244,11 +258,11 @@ fn attribute_value(attribute: MessageAttribute) -> model::MessageAttributeValue 
 
 fn delete_message(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: model::DeleteMessageInput,
 ) -> Result<model::DeleteMessageOutput, Refusal> {
     let queue = region.sqs.queue_for("DeleteMessage", input.queue_url.as_ref())?;
-    queue.delete(&input.receipt_handle.ok_or_else(|| missing("ReceiptHandle"))?)?;
+    queue.delete(call.now, &input.receipt_handle.ok_or_else(|| missing("ReceiptHandle"))?)?;
     Ok(model::DeleteMessageOutput {})
 }
 

@@ -133,7 +133,7 @@ impl Queue {
             return Ok(());
         }
         if incoming.group_id.is_none() {
-            return Err(missing("MessageGroupId"));
+            return Err(Refusal { code: "InvalidParameterValue".into(), ..missing("MessageGroupId") });
         }
         self.deduplication_id(incoming).map(|_| ())
     }
@@ -151,14 +151,7 @@ impl Queue {
         if incoming.body.is_empty() {
             return Err(missing("MessageBody"));
         }
-        let attributes = incoming.attributes.iter().map(|(name, a)| name.len() + a.data_type.len() + a.value.len());
-        if incoming.body.len() + attributes.sum::<usize>() > self.max_message_bytes() {
-            let text = format!(
-                "One or more parameters are invalid. Reason: Message must be shorter than {} bytes.",
-                self.max_message_bytes()
-            );
-            return Err(Refusal::new("InvalidParameterValue", 400, text));
-        }
+        self.check_size(incoming, "are invalid")?;
         let allowed = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}');
         if !incoming.body.chars().all(allowed) {
             let text = "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | \
@@ -173,6 +166,17 @@ impl Queue {
             return Err(invalid_value(incoming.delay.unwrap_or_default().as_secs(), "DelaySeconds", text));
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// `InvalidParameterValue`, in which parameters `are invalid`, or `cannot be validated` for an entry of a batch.
+    pub(super) fn check_size(&self, incoming: &Incoming, what: &str) -> Result<(), Refusal> {
+        let most = self.max_message_bytes();
+        if incoming.bytes() <= most {
+            return Ok(());
+        }
+        let text = format!("One or more parameters {what}. Reason: Message must be shorter than {most} bytes.");
+        Err(Refusal::new("InvalidParameterValue", 400, text))
     }
 
     /// Forgets messages that were kept as long as the queue keeps any.
@@ -218,19 +222,25 @@ impl Queue {
     }
 
     /// # Errors
-    /// `ReceiptHandleIsInvalid` if it is no receipt of this queue. One whose message is gone is no error.
-    pub(super) fn delete(&mut self, receipt: &str) -> Result<(), Refusal> {
+    /// `ReceiptHandleIsInvalid` if it is no receipt of this queue; `InvalidParameterValue` if another may have received the
+    /// message of a FIFO queue since. One whose message is gone is no error.
+    pub(super) fn delete(&mut self, now: Timestamp, receipt: &str) -> Result<(), Refusal> {
         let number = self.number_of(receipt)?;
+        let expired = |message: &Message| message.visible <= now || message.receipt(number) != receipt;
+        if self.is_fifo() && self.messages.get(&number).is_some_and(expired) {
+            return Err(invalid_value(receipt, "ReceiptHandle", "The receipt handle has expired."));
+        }
         self.messages.remove(&number);
         Ok(())
     }
 
     /// # Errors
-    /// `ReceiptHandleIsInvalid`; `InvalidParameterValue` if nobody works on the message.
+    /// `ReceiptHandleIsInvalid`; `InvalidParameterValue` if the message is gone, or nobody works on one of a FIFO queue.
     pub(super) fn change_visibility(&mut self, now: Timestamp, receipt: &str, to: Duration) -> Result<(), Refusal> {
         let number = self.number_of(receipt)?;
+        let fifo = self.is_fifo();
         match self.messages.get_mut(&number) {
-            Some(message) if message.received > 0 && message.visible > now => {
+            Some(message) if message.received > 0 && (message.visible > now || !fifo) => {
                 message.visible = now + to;
                 Ok(())
             }
@@ -292,7 +302,19 @@ impl Queue {
 /// What AWS's receipts begin with.
 const RECEIPT_PREFIX: &str = "AQEB";
 
+impl Incoming {
+    pub(super) fn bytes(&self) -> usize {
+        let attribute = |(name, one): (&String, &MessageAttribute)| name.len() + one.data_type.len() + one.value.len();
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+}
+
 impl Message {
+    fn receipt(&self, number: u64) -> String {
+        let text = format!("{number} {} {}", self.received, self.stored.message_id);
+        format!("{RECEIPT_PREFIX}{}", STANDARD.encode(text))
+    }
+
     fn handed_out(&self, number: u64, account: &str) -> Received {
         let millis = |at: Timestamp| at.as_millis().to_string();
         let mut system = BTreeMap::from([
@@ -312,10 +334,9 @@ impl Message {
             ("DeadLetterQueueSourceArn", &self.incoming.dead_letter_source),
         ];
         system.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        let receipt = STANDARD.encode(format!("{number} {} {}", self.received, self.stored.message_id));
         Received {
             message_id: self.stored.message_id.clone(),
-            receipt_handle: format!("{RECEIPT_PREFIX}{receipt}"),
+            receipt_handle: self.receipt(number),
             body: self.incoming.body.clone(),
             attributes: self.incoming.attributes.clone(),
             system,

@@ -257,7 +257,9 @@ fn set_queue_attributes(
     input: model::SetQueueAttributesInput,
 ) -> Result<model::SetQueueAttributesOutput, Refusal> {
     let changes: BTreeMap<String, String> = input.attributes.unwrap_or_default().into_iter().collect();
-    let arn = region.sqs.queue_for("SetQueueAttributes", input.queue_url.as_ref())?.arn.clone();
+    let queue = region.sqs.queue_for("SetQueueAttributes", input.queue_url.as_ref())?;
+    queue.check_attributes(&changes)?;
+    let arn = queue.arn.clone();
     check_redrive(&region.sqs, &arn, changes.get("RedrivePolicy"))?;
     let queue = region.sqs.queue_for("SetQueueAttributes", input.queue_url.as_ref())?;
     queue.set_attributes(&changes)?;
@@ -333,7 +335,7 @@ fn add_permission(
     let roots: Vec<String> = accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
     let actions: Vec<String> = actions.iter().map(|action| format!("SQS:{action}")).collect();
     let id = format!("{}/SQSDefaultPolicy", queue.arn);
-    let empty = json!({"Version": "2012-10-17", "Id": id, "Statement": []}).to_string();
+    let empty = json!({"Version": "2008-10-17", "Id": id, "Statement": []}).to_string();
     let mut policy = queue.policy().or_else(|| Policy::parse(&empty).ok()).ok_or_else(|| missing("Policy"))?;
     if policy.statement(&label).is_some() {
         return Err(super::invalid_value(label, "Label", "Already exists."));
@@ -380,10 +382,10 @@ fn remove_permission(
 ) -> Result<model::RemovePermissionOutput, Refusal> {
     let queue = region.sqs.queue_for("RemovePermission", input.queue_url.as_ref())?;
     let label = input.label.ok_or_else(|| missing("Label"))?;
-    let absent = || super::invalid_value(&label, "Label", "can't find label on existing policy.");
-    let mut policy = queue.policy().ok_or_else(absent)?;
+    let absent = |reason: &str| super::invalid_value(&label, "Label", reason);
+    let mut policy = queue.policy().ok_or_else(|| absent("can't find label."))?;
     if !policy.remove_statement(&label) {
-        return Err(absent());
+        return Err(absent("can't find label on existing policy."));
     }
     let text = if policy.actions().next().is_none() { String::new() } else { policy.to_text() };
     queue.set_attributes(&BTreeMap::from([("Policy".to_string(), text)]))?;

@@ -216,7 +216,100 @@ fn wrong_receipts_and_queues_are_refused() {
     assert_eq!(change("http://127.0.0.1:4599/123456789012/other", &receipt, 1), Err(missing.clone()));
     assert_eq!(change("http://127.0.0.1:4599/999999999999/inbox", &receipt, 1), Err(missing));
     assert_eq!(change(URL, &receipt, 1).map(|_| ()), Ok(()));
-    assert_eq!(change(URL, &receipt, 2).map(|_| ()), Err("InvalidParameterValue".into()), "visible again");
+    // AWS takes a receipt whose time is over as well (recorded in October 2025).
+    assert_eq!(change(URL, &receipt, 2).map(|_| ()), Ok(()), "visible again");
+}
+
+/// AWS's answers to a receipt whose time is over, of a FIFO queue (recorded in October 2025).
+#[test]
+fn an_expired_receipt_deletes_nothing_from_a_fifo_queue() {
+    let mut region = with_queue(&[]);
+    let url = create(&mut region, "line.fifo", &[("FifoQueue", "true"), ("VisibilityTimeout", "1")]).unwrap();
+    send(&mut region, 0, &url, "m", Some("g")).unwrap();
+    let delete = |region: &mut Region, at: u64, receipt: &str| {
+        let input = model::DeleteMessageInput { queue_url: Some(url.clone()), receipt_handle: some(receipt) };
+        ask::<model::DeleteMessageOutput>(region, &call(at), "DeleteMessage", input).map_err(|refusal| refusal.message)
+    };
+    let mut receipts = Vec::new();
+    for at in [0, 3] {
+        let receipt = receive(&mut region, at, &url)[0].receipt_handle.clone().unwrap();
+        let text =
+            format!("Value {receipt} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.");
+        assert_eq!(delete(&mut region, at + 1, &receipt), Err(text));
+        receipts.push(receipt);
+    }
+    let last = receive(&mut region, 6, &url)[0].receipt_handle.clone().unwrap();
+    delete(&mut region, 6, &receipts[0]).unwrap_err();
+    delete(&mut region, 6, &last).unwrap();
+    delete(&mut region, 9, &receipts[0]).unwrap();
+}
+
+/// AWS's answers to settings and messages that it does not take (recorded in October 2025).
+#[test]
+fn refusals_have_awss_codes_and_texts() {
+    let fifo = "http://127.0.0.1:4599/123456789012/line.fifo";
+    let mut region = with_queue(&[("MaximumMessageSize", "1024")]);
+    create(&mut region, "line.fifo", &[("FifoQueue", "true")]).unwrap();
+    let mut set = |url: &str, attributes: &[(&str, &str)]| {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+        let input = model::SetQueueAttributesInput { queue_url: some(url), attributes: Some(attributes) };
+        ask::<model::SetQueueAttributesOutput>(&mut region, &call(0), "SetQueueAttributes", input)
+            .map_or_else(|refusal| refusal.to_string(), |_| String::new())
+    };
+    let redrive = r#"{"deadLetterTargetArn":"dummy","maxReceiveCount":"1"}"#;
+    for (url, attributes, expected) in [
+        (
+            URL,
+            &[("RedrivePolicy", redrive)][..],
+            format!("InvalidParameterValue: Value {redrive} for parameter RedrivePolicy is invalid. Reason: Invalid value for deadLetterTargetArn."),
+        ),
+        (
+            fifo,
+            &[("FifoQueue", "false")],
+            "InvalidAttributeValue: Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.".into(),
+        ),
+        (
+            URL,
+            &[("KmsMasterKeyId", "k"), ("SqsManagedSseEnabled", "true")],
+            "InvalidAttributeName: You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.".into(),
+        ),
+        (URL, &[("KmsMasterKeyId", "k")], String::new()),
+        (URL, &[("SqsManagedSseEnabled", "true")], String::new()),
+    ] {
+        assert_eq!(set(url, attributes), expected);
+    }
+    assert_eq!(region.sqs.queues["inbox"].key(), None, "the one encryption ends the other");
+    let long = "a".repeat(129);
+    let entry = |body: &str, group: Option<&str>| model::SendMessageBatchRequestEntry {
+        id: some("a"),
+        message_body: some(body),
+        message_group_id: group.map(str::to_string),
+        ..Default::default()
+    };
+    for (url, entry, expected) in [
+        (fifo, entry("m", None), "InvalidParameterValue: The request must contain the parameter MessageGroupId.".to_string()),
+        (
+            URL,
+            entry(&"m".repeat(1025), None),
+            "InvalidParameterValue: One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.".into(),
+        ),
+        (
+            URL,
+            entry("m", Some(&long)),
+            format!("InvalidParameterValue: Value {long} for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length."),
+        ),
+    ] {
+        let input = model::SendMessageBatchInput { queue_url: some(url), entries: Some(vec![entry]) };
+        let output = ask::<model::SendMessageBatchOutput>(&mut region, &call(0), "SendMessageBatch", input);
+        let found = output.map_or_else(
+            |refusal| refusal.to_string(),
+            |output| {
+                let failed = output.failed.unwrap_or_default().remove(0);
+                format!("{}: {}", failed.code.unwrap(), failed.message.unwrap())
+            },
+        );
+        assert_eq!(found, expected);
+    }
 }
 
 /// Publishes to a topic that the queue is subscribed to, and lets the region deliver.
