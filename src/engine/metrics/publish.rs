@@ -103,12 +103,11 @@ impl Datum {
         match (self.value, self.values.is_empty(), self.statistic_values) {
             (Some(_), false, _) => Err(exclusive("Value", "Values")),
             (Some(_), _, Some(_)) => Err(exclusive("Value", "StatisticValues")),
-            // In the words recorded for the other two pairs.
-            (None, false, Some(_)) => Err(exclusive("Values", "StatisticValues")),
             (Some(value), ..) => {
                 check_number(value, &format!("{member}.Value"))?;
                 Ok(Values::Counted(vec![(value, 1.0)]))
             }
+            // AWS takes values together with a set (recorded); which of them it keeps is not, and was chosen.
             (None, false, _) => self.counted(member),
             (None, true, Some(set)) => set.checked(&format!("{member}.StatisticValues")),
             (None, true, None) if self.counts.is_empty() => {
@@ -222,6 +221,9 @@ mod tests {
         let set = Values::Set { sample_count: 3.0, sum: 21.0, minimum: 7.0, maximum: 7.0 };
         check(Datum { value: Some(2.0), ..datum() }, Ok(Values::Counted(vec![(2.0, 1.0)])));
         check(Datum { statistic_values: Some(stats), ..datum() }, Ok(set));
+        // Recorded from AWS in 2025: no refusal.
+        let both = Datum { values: vec![2.0], statistic_values: Some(stats), ..datum() };
+        check(both, Ok(Values::Counted(vec![(2.0, 1.0)])));
         check(Datum { values: vec![2.0, 4.0], ..datum() }, Ok(Values::Counted(vec![(2.0, 1.0), (4.0, 1.0)])));
         check(
             Datum { values: vec![2.0, 10.0], counts: vec![0.0, 1.5], ..datum() },
@@ -244,11 +246,6 @@ mod tests {
                 Datum { value: Some(1.0), statistic_values: Some(stats), ..datum() },
                 "The parameters MetricData.member.1.Value and MetricData.member.1.StatisticValues are mutually exclusive \
                  and you have specified both.",
-            ),
-            (
-                Datum { values: vec![1.0], statistic_values: Some(stats), ..datum() },
-                "The parameters MetricData.member.1.Values and MetricData.member.1.StatisticValues are mutually \
-                 exclusive and you have specified both.",
             ),
             (
                 Datum { counts: vec![1.0], ..datum() },

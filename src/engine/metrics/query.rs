@@ -40,15 +40,15 @@ pub fn slots_between(start: Timestamp, end: Timestamp, period_secs: i64, now: Ti
 }
 
 /// # Errors
-/// More periods than GetMetricStatistics answers at once.
-pub fn check_datapoints(slots: Slots) -> Result<(), Refusal> {
-    if u64::from(slots.count) <= DATAPOINTS_PER_CALL {
+/// More periods than GetMetricStatistics answers at once. AWS counts before it rounds the start (recorded).
+pub fn check_datapoints(start: Timestamp, end: Timestamp, slots: Slots) -> Result<(), Refusal> {
+    let count = end.since(start).as_secs().div_ceil(u64::from(slots.period_secs));
+    if count <= DATAPOINTS_PER_CALL {
         return Ok(());
     }
     let text = format!(
-        "You have requested up to {} datapoints, which exceeds the limit of {DATAPOINTS_PER_CALL}. You may reduce the \
-         datapoints requested by increasing Period, or decreasing the time range.",
-        slots.count
+        "You have requested up to {count} datapoints, which exceeds the limit of {DATAPOINTS_PER_CALL}. You may reduce the \
+         datapoints requested by increasing Period, or decreasing the time range."
     );
     Err(Refusal::new("InvalidParameterCombination", 400, text))
 }
@@ -80,9 +80,12 @@ mod tests {
         let now = at("2026-09-14T00:00:00Z");
         let day = |period| slots_between(now - DAY, now, period, now);
         assert_eq!(day(60).unwrap().count, 1440);
-        assert!(check_datapoints(day(60).unwrap()).is_ok());
+        assert!(check_datapoints(now - DAY, now, day(60).unwrap()).is_ok());
+        let uneven = now + Duration::from_secs(7);
+        let slots = slots_between(uneven - DAY, uneven, 60, now).unwrap();
+        assert_eq!((slots.count, check_datapoints(uneven - DAY, uneven, slots)), (1441, Ok(())));
         assert_eq!(
-            check_datapoints(day(1).unwrap()).unwrap_err().message,
+            check_datapoints(now - DAY, now, day(1).unwrap()).unwrap_err().message,
             "You have requested up to 86400 datapoints, which exceeds the limit of 1440. You may reduce the datapoints \
              requested by increasing Period, or decreasing the time range."
         );

@@ -1,13 +1,15 @@
 //! Several metrics and expressions that name each other, as GetMetricData and PutMetricAlarm ask for them.
 //! Start at [`Queries::check`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Scene, evaluate};
 use super::value::{Series, Value};
 use super::{Expression, MathError};
+use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::metrics::{Grid, MetricKey, MetricStat, Metrics, Point, Statistic};
 
@@ -152,6 +154,26 @@ impl Queries {
                 stats.map(|stat| stat.period_secs).max().unwrap_or(PERIOD_WITHOUT_METRICS)
             }
         }
+    }
+
+    /// Settles each metric that is asked for without a unit on the first of its units, where it has data in several within
+    /// `span`, as GetMetricData does. Returns these units by the place of the query.
+    pub fn settle_units(&mut self, metrics: &Metrics, span: &Range<Timestamp>) -> BTreeMap<usize, BTreeSet<String>> {
+        let mut several = BTreeMap::new();
+        for (place, query) in self.list.iter_mut().enumerate() {
+            let Source::Stat(stat) = &mut query.source else { continue };
+            let Some(id) = metrics.find(&stat.key).filter(|_| stat.unit.is_none()) else { continue };
+            let has_data = |unit: &&str| !metrics.aggregate(id, Some(unit), span.clone()).totals.is_empty();
+            let units: BTreeSet<String> = match metrics.units(id).nth(1) {
+                Some(_) => metrics.units(id).filter(has_data).map(str::to_string).collect(),
+                None => continue,
+            };
+            if units.len() > 1 {
+                stat.unit = units.first().cloned();
+                several.insert(place, units);
+            }
+        }
+        several
     }
 
     /// Every query that this one is computed from, itself included.

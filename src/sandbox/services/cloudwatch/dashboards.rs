@@ -51,10 +51,9 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     if valid && (1..=MAX_NAME).contains(&name.len()) {
         return Ok(());
     }
-    let text = format!(
-        "The value {name} for field DashboardName contains invalid characters. It can only contain alphanumerics, dash \
-         (-) and underscore (_)."
-    );
+    // AWS leaves the name out (recorded).
+    let text = "The value for field DashboardName contains invalid characters. It can only contain alphanumerics, dash \
+                (-) and underscore (_).\n";
     Err(Refusal::new("InvalidParameterValue", 400, text))
 }
 

@@ -47,13 +47,13 @@ pub fn register(operations: &mut Operations) {
     );
 }
 
-/// The schema of a definition as AWS shows it: `{"Name" : "CloudWatchLogRule", "Version" : 1}`.
+/// The schema of a definition as AWS shows it: `CloudWatchLogRule/1` (recorded).
 fn schema(definition: &str) -> Option<String> {
     let parsed: serde_json::Value = serde_json::from_str(definition).ok()?;
     let schema = parsed.get("Schema")?;
     let name = schema.as_str().or_else(|| schema.get("Name")?.as_str())?;
     let version = schema.get("Version").and_then(serde_json::Value::as_i64).unwrap_or(1);
-    Some(format!("{{\"Name\" : \"{name}\", \"Version\" : {version}}}"))
+    Some(format!("{name}/{version}"))
 }
 
 fn put_insight_rule(

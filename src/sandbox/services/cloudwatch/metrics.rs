@@ -1,6 +1,7 @@
 //! Metric data: put, list, query.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{dimensions, offset, page, pairs, queries, token};
@@ -137,7 +138,7 @@ fn get_metric_statistics(
     let extended = parse_statistics(&extended, "ExtendedStatistics")?;
     let (start, end) = (input.start_time.unwrap_or_default(), input.end_time.unwrap_or_default());
     let slots = slots_between(start, end, input.period.unwrap_or_default(), call.now)?;
-    check_datapoints(slots)?;
+    check_datapoints(start, end, slots)?;
     let metrics = &region.world.metrics;
     let mut datapoints = Vec::new();
     if let Some(id) = metrics.find(&key) {
@@ -203,7 +204,7 @@ fn get_metric_data(
         return Err(Refusal::validation(format!("A dynamic {member}.Label is not reproduced by this endpoint.")));
     }
     let requests = queries::requests(requests, &region.world.place.account)?;
-    let queries = Queries::check(requests, "MetricDataQueries")?;
+    let mut queries = Queries::check(requests, "MetricDataQueries")?;
     let (start, end) = (input.start_time.unwrap_or_default(), input.end_time.unwrap_or_default());
     check_span(start, end)?;
     let slots = |period_secs: u32| {
@@ -211,17 +212,28 @@ fn get_metric_data(
         slots.map_err(|refusal| Refusal::validation(refusal.message))
     };
     let ascending = input.scan_by.as_deref() == Some("TimestampAscending");
+    let units = queries.settle_units(&region.world.metrics, &(slots(60)?.first..end));
     let mut results = Vec::new();
     for place in (0..queries.len()).filter(|place| queries.get(*place).returns_data()) {
         let slots = slots(queries.period_secs(place))?;
         let (grid, series) = queries.results(place, &region.world.metrics, &|_| Grid::Even(slots))?;
         let starts = grid.starts();
-        results.extend(series.into_iter().map(|series| result(&queries.get(place).id, series, &starts, ascending)));
+        let messages = units.get(&place).map(several_units);
+        results.extend(series.into_iter().map(|series| model::MetricDataResult {
+            messages: messages.clone(),
+            ..result(&queries.get(place).id, series, &starts, ascending)
+        }));
     }
     let from = offset(input.next_token.as_deref())?;
     let size = input.max_datapoints.unwrap_or(DATAPOINTS_PER_PAGE).clamp(1, DATAPOINTS_PER_PAGE) as usize;
     let next_token = cut(&mut results, from, size);
     Ok(model::GetMetricDataOutput { metric_data_results: Some(results), next_token, messages: Some(Vec::new()) })
+}
+
+fn several_units(units: &BTreeSet<String>) -> Vec<model::MessageData> {
+    let units: Vec<&str> = units.iter().map(String::as_str).collect();
+    let value = format!("Multiple units returned: '[{}]'", units.join(", "));
+    vec![model::MessageData { code: Some("MultipleUnits".into()), value: Some(value) }]
 }
 
 /// GetMetricData's own words for a span that is none, in whole seconds.

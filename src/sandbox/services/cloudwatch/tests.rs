@@ -300,6 +300,46 @@ fn data(region: &mut Region, queries: Vec<model::MetricDataQuery>) -> Result<Vec
     }
 }
 
+/// What AWS answered about a metric with data of several units, asked for without one (recorded in 2025).
+#[test]
+fn metric_data_of_several_units_are_those_of_the_first() {
+    for (published, value, units) in [
+        (vec![("Seconds", 60.0)], 60.0, None),
+        (vec![("Seconds", 60.0), ("Milliseconds", 60_000.0)], 60_000.0, Some("[Milliseconds, Seconds]")),
+        (
+            vec![("Milliseconds", 60_000.0), ("Seconds", 60.0), ("Count", 5.0)],
+            5.0,
+            Some("[Count, Milliseconds, Seconds]"),
+        ),
+    ] {
+        let mut region = region();
+        let datum = |(unit, value): (&str, f64)| model::MetricDatum {
+            metric_name: Some("a".into()),
+            unit: Some(unit.into()),
+            value: Some(value),
+            timestamp: Some(Timestamp::from_secs(NOW.as_secs() - 100)),
+            ..Default::default()
+        };
+        let input = model::PutMetricDataInput {
+            namespace: Some("Shop".into()),
+            metric_data: Some(published.into_iter().map(datum).collect()),
+            ..Default::default()
+        };
+        let _: model::PutMetricDataOutput = ask(&mut region, "PutMetricData", input).unwrap();
+        let input = model::GetMetricDataInput {
+            metric_data_queries: Some(vec![query("q1", "a")]),
+            start_time: Some(Timestamp::from_secs(NOW.as_secs() - 600)),
+            end_time: Some(NOW),
+            ..Default::default()
+        };
+        let output: model::GetMetricDataOutput = ask(&mut region, "GetMetricData", input).unwrap();
+        let result = output.metric_data_results.unwrap().remove(0);
+        assert_eq!(result.values, Some(vec![value]));
+        let text = result.messages.map(|messages| messages[0].value.clone().unwrap());
+        assert_eq!(text, units.map(|units| format!("Multiple units returned: '{units}'")));
+    }
+}
+
 #[test]
 fn metric_data_come_newest_first_and_whole_over_pages() {
     let mut region = region();
