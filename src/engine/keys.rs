@@ -205,12 +205,19 @@ impl Keys {
     pub fn find(&self, name: &str) -> Result<&Key, Refusal> {
         let missing = |text: String| Refusal::new("NotFoundException", 400, text);
         let prefix = self.place.arn("kms", "");
+        let region = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
+        if let Some(other) = region.filter(|region| *region != self.place.region) {
+            return Err(missing(format!("Invalid arn {other}")));
+        }
         let own = name.strip_prefix(&prefix).unwrap_or(name);
         if own.starts_with("alias/") {
             let alias = self.aliases.get(own).and_then(|alias| self.keys.get(&alias.key));
             return alias.ok_or_else(|| missing(format!("Alias {} is not found.", self.alias_arn(own))));
         }
         let id = own.strip_prefix("key/").unwrap_or(own);
+        if !id.starts_with("arn:") && !is_key_id(id) {
+            return Err(missing(format!("Invalid keyId '{id}'")));
+        }
         self.keys.get(id).ok_or_else(|| missing(format!("Key '{prefix}key/{id}' does not exist")))
     }
 
@@ -224,7 +231,7 @@ impl Keys {
     }
 
     /// # Errors
-    /// `AlreadyExistsException`, `NotFoundException`, `InvalidAliasName`, `NotAuthorizedException` for AWS's own.
+    /// `AlreadyExistsException`, `NotFoundException`, `ValidationException`, `NotAuthorizedException` for AWS's own.
     pub fn put_alias(&mut self, now: Timestamp, name: &str, key: &str, update: bool) -> Result<(), Refusal> {
         check_alias(name)?;
         let id = self.find(key)?.id.clone();
@@ -260,13 +267,29 @@ impl Keys {
     }
 }
 
+/// A UUID, or a multi-Region key's 32 hexadecimal digits.
+fn is_key_id(id: &str) -> bool {
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    match id.strip_prefix("mrk-") {
+        Some(digits) => digits.len() == 32 && hex(digits),
+        None => {
+            let parts: Vec<&str> = id.split('-').collect();
+            parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|part| hex(part))
+        }
+    }
+}
+
 fn check_alias(name: &str) -> Result<(), Refusal> {
     if name.starts_with("alias/aws/") {
         return Err(Refusal::new("NotAuthorizedException", 400, ""));
     }
     match name.strip_prefix("alias/") {
         Some(rest) if !rest.is_empty() => Ok(()),
-        _ => Err(Refusal::new("InvalidAliasNameException", 400, "Alias must start with the prefix \"alias/\"")),
+        _ => {
+            let text = "Alias must start with the prefix \"alias/\". Please see \
+                        https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html";
+            Err(Refusal::new("ValidationException", 400, text))
+        }
     }
 }
 
@@ -321,6 +344,19 @@ mod tests {
         assert_eq!(keys.find("alias/other").unwrap_err().code, "NotFoundException");
         assert_eq!(keys.put_alias(now, "alias/alerts", &id, false).unwrap_err().code, "AlreadyExistsException");
         assert!(!keys.lets_in("alias/aws/sns", CLOUDWATCH, &[]));
+        // AWS's texts (recorded in 2024).
+        for (name, text) in [
+            ("fake-key-id", "Invalid keyId 'fake-key-id'"),
+            ("mrk-fake-key-id", "Invalid keyId 'mrk-fake-key-id'"),
+            ("134f2428cec14b25a1ae9048164dba47", "Invalid keyId '134f2428cec14b25a1ae9048164dba47'"),
+            (
+                "134f2428-cec1-4b25-a1ae-9048164dba47",
+                "Key 'arn:aws:kms:eu-west-1:123456789012:key/134f2428-cec1-4b25-a1ae-9048164dba47' does not exist",
+            ),
+            ("arn:aws:kms:us-east-1:123456789012:key/134f2428-cec1-4b25-a1ae-9048164dba47", "Invalid arn us-east-1"),
+        ] {
+            assert_eq!(keys.find(name).unwrap_err().message, text);
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Identity {
     pub kind: IdentityKind,
     /// When the session ends.
     pub expires: Option<Timestamp>,
+    /// Keys of the session's tags that the sessions of its roles inherit.
+    pub transitive_tags: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

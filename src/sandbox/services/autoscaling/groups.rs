@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::group_request::{SettingsRequest, check_defaults, hook, one_launch_source};
 use super::{
-    PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, traffic, wants,
+    PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, traffic,
+    wants,
 };
 use crate::engine::Refusal;
 use crate::engine::groups::policy::Limits;

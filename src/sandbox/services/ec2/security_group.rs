@@ -248,7 +248,7 @@ fn create(
     let id = ec2.create_security_group(&vpc, &name, &description);
     ec2.tags.put(id.as_str(), tags);
     Ok(CreateSecurityGroupOutput {
-        tags: ec2.tags.of(id.as_str()),
+        tags: ec2.tags.of(id.as_str()).filter(|tags| !tags.is_empty()),
         security_group_arn: Some(ec2.place.arn("ec2", &format!("security-group/{id}"))),
         group_id: Some(id.0),
     })

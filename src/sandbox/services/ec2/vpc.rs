@@ -204,6 +204,9 @@ fn create(region: &mut Region, _: &Call, input: CreateVpcInput) -> Result<Create
     }
     let mut shown = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc))?;
     shown.state = Some("pending".into());
+    // The answer lists blocks that there are none of, and leaves tags out (recorded).
+    shown.ipv6_cidr_block_association_set.get_or_insert_default();
+    shown.tags = shown.tags.filter(|tags| !tags.is_empty());
     Ok(CreateVpcOutput { vpc: Some(shown) })
 }
 

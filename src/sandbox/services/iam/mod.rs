@@ -8,7 +8,7 @@ mod profiles;
 mod roles;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -65,7 +65,7 @@ impl Iam {
     pub fn identity(&self, key: &str) -> Option<Identity> {
         let user = self.users.values().find(|user| user.keys.contains_key(key))?;
         let kind = IdentityKind::Known { service: "iam", resource: format!("user{}", user.full), id: user.id.clone() };
-        Some(Identity { account: self.place.account.clone(), kind, expires: None })
+        Some(Identity { account: self.place.account.clone(), kind, ..Identity::default() })
     }
 
     /// A role's id and the longest session that it allows, in seconds.
@@ -181,9 +181,64 @@ fn encoded(text: &str) -> String {
     out
 }
 
-fn tags_of(tags: Option<Vec<model::Tag>>) -> Tags {
+/// # Errors
+/// `MalformedPolicyDocument`: as any, or no trust policy: about other actions, or about a resource.
+fn check_trust(text: &str) -> Result<(), Refusal> {
+    check_document(text)?;
+    let refused = |text: &str| Err(Refusal::new("MalformedPolicyDocument", 400, text));
+    let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    for statement in each(&document["Statement"]) {
+        if statement.get("Resource").is_some() {
+            return refused("Has prohibited field Resource");
+        }
+        if !each(&statement["Action"]).filter_map(serde_json::Value::as_str).all(is_trust_action) {
+            return refused("AssumeRole policy may only specify STS AssumeRole actions.");
+        }
+    }
+    Ok(())
+}
+
+/// The elements of a list, or what stands in place of a list of one.
+fn each(value: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter()
+}
+
+fn is_trust_action(action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let others = ["sts:tagsession", "sts:setsourceidentity", "sts:setcontext", "sts:*", "*"];
+    action.starts_with("sts:assumerole") || others.contains(&action.as_str())
+}
+
+/// # Errors
+/// `InvalidInput` for keys that differ in case at most, `ValidationError` for characters that no key has.
+fn tags_of(tags: Option<Vec<model::Tag>>) -> Result<Tags, Refusal> {
+    let tags = tags.unwrap_or_default();
+    let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_deref().unwrap_or_default()).collect();
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
+    if let Some(at) = keys.iter().position(|key| !key.chars().all(allowed)) {
+        return Err(no_match(&format!("tags.{}.member.key", at + 1), r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"));
+    }
+    if has_twins(&keys) {
+        return Err(Refusal::new("InvalidInput", 400, DUPLICATE_KEYS));
+    }
     let pair = |tag: model::Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
-    tags.unwrap_or_default().into_iter().map(pair).collect()
+    Ok(tags.into_iter().map(pair).collect())
+}
+
+/// What IAM and STS say of such keys.
+pub const DUPLICATE_KEYS: &str = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+
+pub fn has_twins(keys: &[&str]) -> bool {
+    let distinct: BTreeSet<String> = keys.iter().map(|key| key.to_lowercase()).collect();
+    distinct.len() < keys.len()
+}
+
+/// The validation error of a member that is not of a pattern.
+fn no_match(member: &str, pattern: &str) -> Refusal {
+    Refusal::validation(format!(
+        "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must satisfy regular \
+         expression pattern: {pattern}"
+    ))
 }
 
 fn shown_tags(tags: &Tags) -> Vec<model::Tag> {

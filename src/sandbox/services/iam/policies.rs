@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Tags, check_document, check_name, check_path, conflict, encoded, model, page, shown_tags, tags_of};
+use super::{
+    Tags, check_document, check_name, check_path, conflict, encoded, model, no_match, page, shown_tags, tags_of,
+};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::sandbox::operations::{Call, Operations};
@@ -89,9 +91,11 @@ fn create_policy(
         return Err(Refusal::new("EntityAlreadyExists", 409, text));
     }
     let arn = region.iam.arn(&format!("policy{path}{name}"));
-    let (id, tags, description) = (region.iam.unique_id("ANPA"), tags_of(input.tags), input.description);
+    let (id, tags, description) = (region.iam.unique_id("ANPA"), tags_of(input.tags)?, input.description);
     let policy = Policy { id, name, path, created: call.now, document, description, tags };
-    let output = model::CreatePolicyOutput { policy: Some(shown(region, &arn, &policy)) };
+    let tags = (!policy.tags.is_empty()).then(|| shown_tags(&policy.tags));
+    let created = model::Policy { tags, ..shown(region, &arn, &policy) };
+    let output = model::CreatePolicyOutput { policy: Some(created) };
     region.iam.policies.insert(arn, policy);
     Ok(output)
 }
@@ -116,12 +120,22 @@ fn get_policy_version(
     input: model::GetPolicyVersionInput,
 ) -> Result<model::GetPolicyVersionOutput, Refusal> {
     let (arn, asked) = (input.policy_arn.unwrap_or_default(), input.version_id.unwrap_or_default());
+    if !is_version(&asked) {
+        return Err(no_match("versionId", r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?"));
+    }
     let policy = policy(region, &arn)?;
     if asked != ONLY_VERSION {
         let text = format!("Policy {arn} version {asked} does not exist or is not attachable.");
         return Err(Refusal::new("NoSuchEntity", 404, text));
     }
     Ok(model::GetPolicyVersionOutput { policy_version: Some(version(policy, true)) })
+}
+
+fn is_version(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('v') else { return false };
+    let (number, suffix) = rest.split_once('.').unwrap_or((rest, ""));
+    let digits = !number.is_empty() && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+    digits && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 fn list_policy_versions(

@@ -96,7 +96,7 @@ fn create_instance_profile(
         let text = format!("Instance Profile {name} already exists.");
         return Err(Refusal::new("EntityAlreadyExists", 409, text));
     }
-    let (id, tags) = (region.iam.unique_id("AIPA"), tags_of(input.tags));
+    let (id, tags) = (region.iam.unique_id("AIPA"), tags_of(input.tags)?);
     let profile = Profile { id, path, created: call.now, tags, role: None };
     let output = model::CreateInstanceProfileOutput { instance_profile: Some(shown(region, &name, &profile)) };
     region.iam.profiles.insert(name, profile);
@@ -110,7 +110,9 @@ fn get_instance_profile(
 ) -> Result<model::GetInstanceProfileOutput, Refusal> {
     let name = input.instance_profile_name.unwrap_or_default();
     let profile = profile(region, &name)?.clone();
-    Ok(model::GetInstanceProfileOutput { instance_profile: Some(shown(region, &name, &profile)) })
+    // It alone shows that there are no tags (recorded).
+    let found = model::InstanceProfile { tags: Some(shown_tags(&profile.tags)), ..shown(region, &name, &profile) };
+    Ok(model::GetInstanceProfileOutput { instance_profile: Some(found) })
 }
 
 fn list_instance_profiles(
@@ -172,7 +174,11 @@ fn remove_role_from_instance_profile(
     input: model::RemoveRoleFromInstanceProfileInput,
 ) -> Result<model::RemoveRoleFromInstanceProfileOutput, Refusal> {
     let (name, role) = (input.instance_profile_name.unwrap_or_default(), input.role_name.unwrap_or_default());
+    let known = region.iam.roles.contains_key(&role);
     let profile = profile(region, &name)?;
+    if !known {
+        return Err(no_such("role", &role));
+    }
     if profile.role.as_ref() != Some(&role) {
         let text = format!("Role {role} in Instance Profile {name} cannot be found.");
         return Err(Refusal::new("NoSuchEntity", 404, text));

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attached, Tags, check_document, check_name, check_path, conflict, encoded, exists, model, no_such, page,
-    shown_tags, tags_of,
+    Attached, Tags, check_document, check_name, check_path, check_trust, conflict, encoded, exists, model, no_such,
+    page, shown_tags, tags_of,
 };
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -109,7 +109,7 @@ fn register_policies(operations: &mut Operations) {
     );
 }
 
-/// A role as others show it too.
+/// A role as an instance profile shows it, which is less than the role itself does (recorded).
 pub(super) fn shown(region: &Region, name: &str, role: &Role) -> model::Role {
     model::Role {
         path: Some(role.path.clone()),
@@ -119,8 +119,6 @@ pub(super) fn shown(region: &Region, name: &str, role: &Role) -> model::Role {
         create_date: Some(role.created),
         assume_role_policy_document: Some(encoded(&role.trust)),
         description: role.description.clone(),
-        max_session_duration: Some(role.max_session_secs),
-        tags: (!role.tags.is_empty()).then(|| shown_tags(&role.tags)),
         ..Default::default()
     }
 }
@@ -129,11 +127,16 @@ fn role<'a>(region: &'a mut Region, name: &str) -> Result<&'a mut Role, Refusal>
     region.iam.roles.get_mut(name).ok_or_else(|| no_such("role", name))
 }
 
+fn with_tags(region: &Region, name: &str, role: &Role) -> model::Role {
+    let tags = (!role.tags.is_empty()).then(|| shown_tags(&role.tags));
+    model::Role { tags, ..shown(region, name, role) }
+}
+
 fn insert(region: &mut Region, name: String, role: Role) -> Result<model::Role, Refusal> {
     if region.iam.roles.contains_key(&name) {
         return Err(exists("Role", &name));
     }
-    let output = shown(region, &name, &role);
+    let output = with_tags(region, &name, &role);
     region.iam.roles.insert(name, role);
     Ok(output)
 }
@@ -145,7 +148,7 @@ fn create_role(
 ) -> Result<model::CreateRoleOutput, Refusal> {
     let (name, trust) = (input.role_name.unwrap_or_default(), input.assume_role_policy_document.unwrap_or_default());
     check_name("roleName", &name)?;
-    check_document(&trust)?;
+    check_trust(&trust)?;
     let role = Role {
         id: region.iam.unique_id("AROA"),
         max_session_secs: input.max_session_duration.unwrap_or(DEFAULT_SESSION_SECS),
@@ -153,22 +156,32 @@ fn create_role(
         created: call.now,
         trust,
         description: input.description,
-        tags: tags_of(input.tags),
+        tags: tags_of(input.tags)?,
         policies: Attached::default(),
     };
-    Ok(model::CreateRoleOutput { role: Some(insert(region, name, role)?) })
+    // AWS does not tell the duration that it assumes (recorded).
+    let created = model::Role { max_session_duration: input.max_session_duration, ..insert(region, name, role)? };
+    Ok(model::CreateRoleOutput { role: Some(created) })
 }
 
 fn get_role(region: &mut Region, _: &Call, input: model::GetRoleInput) -> Result<model::GetRoleOutput, Refusal> {
     let name = input.role_name.unwrap_or_default();
     let role = role(region, &name)?.clone();
-    Ok(model::GetRoleOutput { role: Some(shown(region, &name, &role)) })
+    let found = model::Role {
+        max_session_duration: Some(role.max_session_secs),
+        role_last_used: Some(model::RoleLastUsed::default()),
+        ..with_tags(region, &name, &role)
+    };
+    Ok(model::GetRoleOutput { role: Some(found) })
 }
 
 fn list_roles(region: &mut Region, _: &Call, input: model::ListRolesInput) -> Result<model::ListRolesOutput, Refusal> {
     let prefix = input.path_prefix.unwrap_or_else(|| "/".into());
     let found = region.iam.roles.iter().filter(|(_, role)| role.path.starts_with(&prefix));
-    let found = found.map(|(name, role)| (name.clone(), shown(region, name, role)));
+    let found = found.map(|(name, role)| {
+        let max_session_duration = Some(role.max_session_secs);
+        (name.clone(), model::Role { max_session_duration, ..shown(region, name, role) })
+    });
     let page = page(found, input.max_items, input.marker)?;
     Ok(model::ListRolesOutput { roles: Some(page.items), is_truncated: Some(page.truncated), marker: page.marker })
 }
@@ -199,7 +212,7 @@ fn update_assume_role_policy(
     input: model::UpdateAssumeRolePolicyInput,
 ) -> Result<model::UpdateAssumeRolePolicyOutput, Refusal> {
     let trust = input.policy_document.unwrap_or_default();
-    check_document(&trust)?;
+    check_trust(&trust)?;
     role(region, &input.role_name.unwrap_or_default())?.trust = trust;
     Ok(model::UpdateAssumeRolePolicyOutput {})
 }
@@ -261,7 +274,8 @@ fn get_service_linked_role_deletion_status(
 }
 
 fn tag_role(region: &mut Region, _: &Call, input: model::TagRoleInput) -> Result<model::TagRoleOutput, Refusal> {
-    role(region, &input.role_name.unwrap_or_default())?.tags.extend(tags_of(input.tags));
+    let tags = tags_of(input.tags)?;
+    role(region, &input.role_name.unwrap_or_default())?.tags.extend(tags);
     Ok(model::TagRoleOutput {})
 }
 
@@ -337,6 +351,9 @@ fn attach_role_policy(
     input: model::AttachRolePolicyInput,
 ) -> Result<model::AttachRolePolicyOutput, Refusal> {
     let arn = input.policy_arn.unwrap_or_default();
+    if arn.split(':').count() < 6 {
+        return Err(Refusal::validation(format!("ARN {arn} is not valid.")));
+    }
     // Policies that AWS manages are taken to exist.
     if !arn.contains(":iam::aws:policy/") && !region.iam.policies.contains_key(&arn) {
         let text = format!("Policy {arn} does not exist or is not attachable.");

@@ -72,7 +72,7 @@ fn create_user(
     }
     let id = region.iam.unique_id("AIDA");
     let full = format!("{path}{name}");
-    let user = User { id, full, created: call.now, tags: tags_of(input.tags), keys: BTreeMap::new() };
+    let user = User { id, full, created: call.now, tags: tags_of(input.tags)?, keys: BTreeMap::new() };
     let output = model::CreateUserOutput { user: Some(shown(region, &name, &user)) };
     region.iam.users.insert(name, user);
     Ok(output)
@@ -100,7 +100,7 @@ fn get_user(region: &mut Region, call: &Call, input: model::GetUserInput) -> Res
 fn list_users(region: &mut Region, _: &Call, input: model::ListUsersInput) -> Result<model::ListUsersOutput, Refusal> {
     let prefix = input.path_prefix.unwrap_or_else(|| "/".into());
     let found = region.iam.users.iter().filter(|(_, user)| user.full.starts_with(&prefix));
-    let found = found.map(|(name, user)| (name.clone(), shown(region, name, user)));
+    let found = found.map(|(name, user)| (name.clone(), model::User { tags: None, ..shown(region, name, user) }));
     let page = page(found, input.max_items, input.marker)?;
     Ok(model::ListUsersOutput { users: Some(page.items), is_truncated: Some(page.truncated), marker: page.marker })
 }

@@ -39,6 +39,9 @@ struct Session {
     resource: Option<String>,
     id: String,
     expires: Timestamp,
+    /// Keys of the tags that the sessions of its roles inherit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transitive: Vec<String>,
 }
 
 impl Sessions {
@@ -55,7 +58,15 @@ impl Sessions {
             }
             None => IdentityKind::Anybody,
         };
-        Some(Identity { account: session.account.clone(), kind, expires: Some(session.expires) })
+        let (account, transitive_tags) = (session.account.clone(), session.transitive.clone());
+        Some(Identity { account, kind, expires: Some(session.expires), transitive_tags })
+    }
+
+    /// Notes the keys of the tags that a session hands down.
+    fn hand_down(&mut self, key: Option<&String>, tags: Vec<String>) {
+        if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
+            session.transitive = tags;
+        }
     }
 
     fn issue(
@@ -68,7 +79,7 @@ impl Sessions {
     ) -> model::Credentials {
         let access_key = key_id(&mut self.ids, "ASIA");
         let expires = now + Duration::from_secs(duration_secs.max(0) as u64);
-        let session = Session { account: account.into(), resource, id, expires };
+        let session = Session { account: account.into(), resource, id, expires, transitive: Vec::new() };
         self.sessions.retain(|_, session| session.expires + Duration::from_secs(86_400) > now);
         self.sessions.insert(access_key.clone(), session);
         let mut token = TOKEN_PREFIX.to_string();

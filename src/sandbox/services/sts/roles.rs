@@ -10,6 +10,7 @@ use crate::engine::Refusal;
 use crate::sandbox::models::sts as model;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
+use crate::sandbox::services::iam::{DUPLICATE_KEYS, has_twins};
 
 /// Of AWS: seconds of a session that nobody chose, of a session of a session, and of a user.
 const ROLE_SECS: i64 = 3600;
@@ -97,6 +98,31 @@ fn packed_size(policy: Option<&String>) -> Result<Option<i64>, Refusal> {
     Ok(Some((policy.len() * 100).div_ceil(MAX_POLICY).min(100) as i64))
 }
 
+/// The keys of the tags that a session is to hand down, with those that its caller's own hands down.
+///
+/// # Errors
+/// `InvalidParameterValue` for keys that differ in case at most, that the caller's session hands down already, or that are
+/// not among the tags.
+fn transitive_tags(call: &Call, tags: &[model::Tag], transitive: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {
+    let refused = |text: &str| Err(Refusal::new("InvalidParameterValue", 400, text));
+    let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_deref().unwrap_or_default()).collect();
+    if has_twins(&keys) {
+        return refused(DUPLICATE_KEYS);
+    }
+    let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
+    let inherited = &call.caller.transitive_tags;
+    if keys.iter().any(|key| inherited.iter().any(|other| same(key, other))) {
+        let text = "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
+                    from the calling session.";
+        return refused(text);
+    }
+    let transitive = transitive.unwrap_or_default();
+    if !transitive.iter().all(|key| keys.iter().any(|other| same(key, other))) {
+        return refused("The specified transitive tag key must be included in the requested tags.");
+    }
+    Ok(inherited.iter().cloned().chain(transitive).collect())
+}
+
 /// # Errors
 /// `ValidationError` for characters that no session name has.
 fn check_name(parameter: &str, name: &str) -> Result<(), Refusal> {
@@ -148,7 +174,9 @@ fn assume_role(
     let role = role_of(&input.role_arn.unwrap_or_default())?;
     let packed_policy_size = packed_size(input.policy.as_ref())?;
     let session = input.role_session_name.unwrap_or_default();
+    let transitive = transitive_tags(call, &input.tags.unwrap_or_default(), input.transitive_tag_keys)?;
     let (credentials, user) = assume(region, call, &role, &session, input.duration_seconds)?;
+    region.sts.hand_down(credentials.access_key_id.as_ref(), transitive);
     Ok(model::AssumeRoleOutput {
         credentials: Some(credentials),
         assumed_role_user: Some(user),
@@ -250,7 +278,8 @@ fn get_federation_token(
     Ok(model::GetFederationTokenOutput {
         credentials: Some(credentials),
         federated_user: Some(model::FederatedUser { federated_user_id: Some(id), arn: Some(arn) }),
-        packed_policy_size,
+        // Told even without a policy (recorded).
+        packed_policy_size: packed_policy_size.or(Some(0)),
         ..Default::default()
     })
 }

@@ -70,6 +70,81 @@ fn a_user_is_known_by_its_key_and_a_role_by_its_longest_session() {
     assert_eq!(between(&session, "AssumedRoleId"), format!("{id}:me"));
 }
 
+/// What AWS answered to session tags (recorded in 2024) and to documents and tags of roles (recorded in 2026).
+#[test]
+fn tags_and_trust_policies_are_refused_in_awss_words() {
+    let mut universe = universe();
+    let mut ask = |operation: &str, key: &str, input: serde_json::Value| ask(&mut universe, NOW, key, operation, input);
+    let trust = |action: &str, rest: &str| {
+        format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"ec2.amazonaws.com"}},"Action":"{action}"{rest}}}]}}"#
+        )
+    };
+    let role = |trust: String, tags: serde_json::Value| json!({"RoleName": "r", "AssumeRolePolicyDocument": trust, "Tags": tags});
+    let plain = || trust("sts:AssumeRole", "");
+    let assume = |tags: serde_json::Value, transitive: serde_json::Value| {
+        let arn = "arn:aws:iam::123456789012:role/r";
+        json!({"RoleArn": arn, "RoleSessionName": "me", "Tags": tags, "TransitiveTagKeys": transitive})
+    };
+    let twins = json!([{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]);
+    let one = || json!([{"Key": "a", "Value": "1"}]);
+    let duplicate = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+    let key = between(&ask("AssumeRole", "test", assume(one(), json!(["a"]))), "AccessKeyId").to_string();
+    for (operation, key, input, code, text) in [
+        (
+            "CreateRole",
+            "test",
+            role(trust("sts:InvalidAction", ""), json!([])),
+            "MalformedPolicyDocument",
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            "CreateRole",
+            "test",
+            role(trust("sts:AssumeRole", r#","Resource":"*""#), json!([])),
+            "MalformedPolicyDocument",
+            "Has prohibited field Resource",
+        ),
+        ("CreateRole", "test", role(plain(), twins.clone()), "InvalidInput", duplicate),
+        (
+            "CreateRole",
+            "test",
+            role(plain(), json!([{"Key": "invalid^", "Value": "1"}])),
+            "ValidationError",
+            "1 validation error detected: Value at 'tags.1.member.key' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+",
+        ),
+        (
+            "CreateRole",
+            "test",
+            role(plain(), json!([{"Key": "k", "Value": "v".repeat(257)}])),
+            "ValidationError",
+            "1 validation error detected: Value at 'tags.1.member.value' failed to satisfy constraint: Member must have \
+             length less than or equal to 256",
+        ),
+        ("AssumeRole", "test", assume(twins, json!([])), "InvalidParameterValue", duplicate),
+        (
+            "AssumeRole",
+            "test",
+            assume(one(), json!(["b"])),
+            "InvalidParameterValue",
+            "The specified transitive tag key must be included in the requested tags.",
+        ),
+        (
+            "AssumeRole",
+            &key,
+            assume(json!([{"Key": "A", "Value": "2"}]), json!([])),
+            "InvalidParameterValue",
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from \
+             the calling session.",
+        ),
+    ] {
+        let answer = ask(operation, key, input);
+        let message = between(&answer, "Message").replace("&apos;", "'").replace("&#39;", "'");
+        assert_eq!((between(&answer, "Code"), message.as_str()), (code, text));
+    }
+}
+
 #[test]
 fn a_token_that_is_none_is_refused() {
     let mut universe = universe();
