@@ -136,7 +136,7 @@ impl World {
                 }
                 Outcome::Requests { target_groups, at, count } => {
                     let data = self.load_balancers.measure(now, &target_groups, count);
-                    data.into_iter().for_each(|(key, sample)| self.store(now, key, at, sample, Resolution::Standard));
+                    data.into_iter().for_each(|(key, sample)| self.store(now, &key, at, sample, Resolution::Standard));
                 }
                 Outcome::Deregister { target_group, instance } => {
                     let target = (instance.to_string(), None);

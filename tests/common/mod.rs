@@ -163,6 +163,11 @@ impl Provider {
         pinned.ok_or_else(|| format!("AWS provider {} is not on this machine; run scripts/setup", Self::PINNED))
     }
 
+    /// All but the pinned one.
+    pub fn others() -> Result<Vec<Self>, String> {
+        Ok(Self::all()?.into_iter().filter(|provider| provider.version != Self::PINNED).collect())
+    }
+
     /// The same provider under the terraform that the set-up fetched, if that is another one.
     pub fn under_second_terraform(&self) -> Result<Self, String> {
         let second = tools().join("bin/terraform");
