@@ -143,12 +143,15 @@ def test_every_operation_takes_the_smallest_valid_input_or_refuses_it_as_aws_wou
 
 
 READ = re.compile("(Describe|List|Get)[A-Z]")
-# What reads need that their models do not ask for, or ask for by a name that means something else elsewhere.
+# What reads need that their models do not ask for, or ask for by a name that means something else elsewhere; what is only
+# known once it is made stands there by its name.
 MORE = {
     "cloudwatch:DescribeAlarms": {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
     "cloudwatch:GetMetricStatistics": {"Statistics": ["Maximum"], "Period": 60},
     "ec2:DescribeLaunchTemplateVersions": {"LaunchTemplateName": "few"},
     "ec2:DescribeNetworkInterfaceAttribute": {"Attribute": "description"},
+    "elbv2:DescribeListeners": "LoadBalancerArn",
+    "elbv2:DescribeRules": "ListenerArn",
     "iam:GetUser": {"UserName": "few-0"},
     "iam:ListAccessKeys": {"UserName": "few-0"},
     "ssm:GetParameter": {"Name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"},
@@ -157,7 +160,10 @@ MORE = {
 
 def wanted(client, service, operation, world):
     """What a read of the world asks for."""
-    return arguments(model_of(client, operation), world.values) | MORE.get(f"{service}:{operation}", {})
+    more = MORE.get(f"{service}:{operation}", {})
+    if isinstance(more, str):
+        more = {more: world.values[more]}
+    return arguments(model_of(client, operation), world.values) | more
 
 
 def test_every_read_of_what_exists_answers(peopled, served):
@@ -220,6 +226,13 @@ WAITERS = {
         "alarm_mute_rule_exists": {"AlarmMuteRuleName": "few-0"},
         "composite_alarm_exists": {"AlarmNames": ["few-any-0"], "AlarmTypes": ["CompositeAlarm"]},
     },
+    "elbv2": {
+        "load_balancer_available": {"Names": ["few-0"]},
+        "load_balancer_exists": {"Names": ["few-0"]},
+        "load_balancers_deleted": {"Names": ["gone"]},
+        "target_deregistered": {"Targets": [{"Id": "i-0123456789abcdef0"}]},
+        "target_in_service": {},
+    },
     "iam": {
         "instance_profile_exists": {"InstanceProfileName": "few-0"},
         "policy_exists": {},
@@ -247,6 +260,8 @@ LISTS = {
     "autoscaling": "describe-auto-scaling-groups --page-size 1 --query length(AutoScalingGroups)",
     "cloudwatch": "describe-alarms --page-size 1 --query length(MetricAlarms)",
     "ec2": "describe-subnets --page-size 5 --query length(Subnets)",
+    # Here the size of a page is the operation's own argument, and whoever gives it gets one page.
+    "elbv2": "describe-target-groups --query length(TargetGroups)",
     "iam": "list-users --page-size 1 --query length(Users)",
     "kms": "list-keys --page-size 1 --query length(Keys)",
     "sns": "list-sms-sandbox-phone-numbers --page-size 1 --query length(PhoneNumbers)",
@@ -257,6 +272,7 @@ LISTS = {
 WAITS = [
     "cloudwatch wait alarm-exists --alarm-names few-0",
     "ec2 wait vpc-available --filters Name=cidr,Values=10.0.0.0/16",
+    "elbv2 wait load-balancer-available --names few-0",
     "iam wait role-exists --role-name few-0",
 ]
 

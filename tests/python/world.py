@@ -3,7 +3,7 @@
 import datetime
 import json
 
-ZONE = "ap-northeast-2a"
+ZONE, OTHER_ZONE = "ap-northeast-2a", "ap-northeast-2c"
 REGION = "ap-northeast-2"
 ACCOUNT = "123456789012"
 TRUST = json.dumps(
@@ -23,10 +23,11 @@ class World:
     """`values` has what exists, by the name that requests give it: `{"VpcId": "vpc-...", ...}`."""
 
     def __init__(self, sandbox):
-        names = ["autoscaling", "cloudwatch", "ec2", "iam", "kms", "sns", "sqs"]
+        names = ["autoscaling", "cloudwatch", "ec2", "elbv2", "iam", "kms", "sns", "sqs"]
         self.clients = {name: sandbox.client(name) for name in names}
         self.values = {"Path": "/aws/service/ami-amazon-linux-latest"}
-        for make in [self.network, self.group, self.alarms, self.identities, self.keys, self.messages]:
+        makers = [self.network, self.group, self.balancers, self.alarms, self.identities, self.keys, self.messages]
+        for make in makers:
             made = make(**{name: self.clients[name] for name in make.__code__.co_varnames if name in self.clients})
             self.values.update(made)
 
@@ -79,6 +80,32 @@ class World:
             )
         autoscaling.put_warm_pool(AutoScalingGroupName="few-0", MinSize=FEW)
         return {"AutoScalingGroupName": "few-0"}
+
+    def balancers(self, ec2, elbv2):
+        """The first of them listens and has rules; the instance is a target of its group."""
+        vpc, one = self.values["VpcId"], self.values["SubnetId"]
+        other = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone=OTHER_ZONE)["Subnet"]["SubnetId"]
+        refuse = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+        arns, groups = [], []
+        for at in range(FEW):
+            balancer = elbv2.create_load_balancer(Name=f"few-{at}", Subnets=[one, other], Scheme="internal")
+            arns.append(balancer["LoadBalancers"][0]["LoadBalancerArn"])
+            group = elbv2.create_target_group(Name=f"few-{at}", Protocol="HTTP", Port=80, VpcId=vpc)
+            groups.append(group["TargetGroups"][0]["TargetGroupArn"])
+        forward = [{"Type": "forward", "TargetGroupArn": groups[0]}]
+        for at in range(FEW):
+            made = elbv2.create_listener(LoadBalancerArn=arns[0], Protocol="HTTP", Port=80 + at, DefaultActions=forward)
+        listener = made["Listeners"][0]["ListenerArn"]
+        for at in range(FEW):
+            path = [{"Field": "path-pattern", "Values": [f"/{at}"]}]
+            elbv2.create_rule(ListenerArn=listener, Priority=at + 1, Conditions=path, Actions=refuse)
+        elbv2.register_targets(TargetGroupArn=groups[0], Targets=[{"Id": self.values["InstanceId"]}])
+        return {
+            "LoadBalancerArn": arns[0],
+            "TargetGroupArn": groups[0],
+            "ListenerArn": listener,
+            "ResourceArns": arns,
+        }
 
     def alarms(self, cloudwatch):
         now = datetime.datetime.now(datetime.timezone.utc).replace(second=0, microsecond=0)
