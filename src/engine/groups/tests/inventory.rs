@@ -31,9 +31,11 @@ fn stage() -> Stage {
     stage
 }
 
+type Change = fn(&mut Inventory);
+
 /// Texts of the User Guide, "Troubleshoot Amazon EC2 Auto Scaling: EC2 instance launch failures" and "AMI issues"; the
 /// image's and the key pair's as activities and refusals that users published have them.
-const CASES: &[(&str, fn(&mut Inventory), &str)] = &[
+const CASES: &[(&str, Change, &str)] = &[
     ("key pair", |it| it.key_pairs.clear(), "The key pair 'my-key' does not exist"),
     ("security group", |it| it.security_groups.clear(), "The security group 'sg-1' does not exist"),
     ("image", |it| it.images_gone = set(&["ami-1"]), "The image id '[ami-1]' does not exist"),
