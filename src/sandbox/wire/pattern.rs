@@ -1,4 +1,4 @@
-//! The regular expressions of the service models: whether a whole text matches one. Start at [`matches`].
+//! The regular expressions of the service models: whether a whole text matches one. Start at [`matches()`].
 //!
 //! The models' are Java's. `regex-lite` runs them in time that is linear in the text. What only Java has is read as something
 //! wider, so that nothing is refused that AWS takes.
