@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 
 import boto3
@@ -64,6 +65,14 @@ def program():
     if not found:
         pytest.skip("SCALEPROOF does not name the program under test")
     return found
+
+
+def eventually(probe, patience=120):
+    """Asks until the answer is yes. The one way to wait."""
+    deadline = time.monotonic() + patience
+    while not probe():
+        assert time.monotonic() < deadline, f"not within {patience} s"
+        time.sleep(0.2)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import Sandbox, running
+from conftest import Sandbox, eventually, running
 
 GROUP = "web"
 
@@ -37,10 +37,9 @@ def held(program):
         yield Held(url)
 
 
-@pytest.fixture
-def queue(held):
-    """The queue's URL; a group of one to three with a step policy out, a simple one in, and notices into the queue."""
-    autoscaling, cloudwatch, sns, sqs = map(held.client, ("autoscaling", "cloudwatch", "sns", "sqs"))
+def group_with_notices(held):
+    """A group of one to three whose launches and terminations arrive in a queue: the topic's ARN and the queue's URL."""
+    autoscaling, sns, sqs = map(held.client, ("autoscaling", "sns", "sqs"))
     topic = sns.create_topic(Name="ops")["TopicArn"]
     url = sqs.create_queue(QueueName="ops")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -66,6 +65,14 @@ def queue(held):
     )
     kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
     autoscaling.put_notification_configuration(AutoScalingGroupName=GROUP, TopicARN=topic, NotificationTypes=kinds)
+    return topic, url
+
+
+@pytest.fixture
+def queue(held):
+    """The queue's URL; the group has a step policy out and a simple one in, by the CPU of its instances."""
+    topic, url = group_with_notices(held)
+    autoscaling, cloudwatch = held.client("autoscaling"), held.client("cloudwatch")
     scale_out = autoscaling.put_scaling_policy(
         AutoScalingGroupName=GROUP,
         PolicyName="out",
@@ -141,6 +148,51 @@ def test_a_forced_alarm_scales_by_itself(held, queue):
     cloudwatch.set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="a drill", StateReasonData=data)
     held.advance("50s")
     assert capacity(held) == (2, 2)
+
+
+@pytest.mark.parametrize("speed", ["real", "60x"])
+def test_the_loop_closes_while_the_clock_runs(program, speed):
+    """Alarms that look every ten seconds at a metric that somebody puts; nothing pushes the sandbox on."""
+    with running(program, "--clock", speed, "--instances", "instant") as (url, _):
+        sandbox = Held(url)
+        topic, queue = group_with_notices(sandbox)
+        autoscaling, cloudwatch = sandbox.client("autoscaling"), sandbox.client("cloudwatch")
+        steps = {
+            "GreaterThanThreshold": (60, {"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}),
+            "LessThanThreshold": (20, {"MetricIntervalUpperBound": 0, "ScalingAdjustment": -1}),
+        }
+        for comparison, (threshold, step) in steps.items():
+            policy = autoscaling.put_scaling_policy(
+                AutoScalingGroupName=GROUP,
+                PolicyName=comparison,
+                PolicyType="StepScaling",
+                AdjustmentType="ChangeInCapacity",
+                EstimatedInstanceWarmup=1,
+                StepAdjustments=[step],
+            )
+            cloudwatch.put_metric_alarm(
+                AlarmName=comparison,
+                Namespace="Loop",
+                MetricName="depth",
+                Statistic="Maximum",
+                Period=10,
+                EvaluationPeriods=1,
+                Threshold=threshold,
+                ComparisonOperator=comparison,
+                AlarmActions=[policy["PolicyARN"], topic],
+            )
+        seen = []
+
+        def shows(depth, instances, subject):
+            datum = {"MetricName": "depth", "Value": depth, "StorageResolution": 1}
+            cloudwatch.put_metric_data(Namespace="Loop", MetricData=[datum])
+            seen.extend(sandbox.notices(queue))
+            return capacity(sandbox) == (instances, instances) and f'Auto Scaling: {subject} for group "{GROUP}"' in seen
+
+        eventually(lambda: capacity(sandbox) == (1, 1))
+        eventually(lambda: shows(90, 2, "launch"))
+        assert any(subject.startswith('ALARM: "GreaterThanThreshold"') for subject in seen)
+        eventually(lambda: shows(5, 1, "termination"))
 
 
 def test_a_load_that_makes_no_sense_is_refused_with_its_reason(held, queue):
