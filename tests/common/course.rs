@@ -7,6 +7,7 @@ use std::time::Duration;
 use scaleproof::aws::names::{AlarmName, GroupName, TopicArn};
 use scaleproof::aws::{AlarmState, Clients, StaticCredentials, Target};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::{Endpoint, Provider, REGION, Workplace, eventually, leave_out};
 
@@ -133,6 +134,8 @@ async fn force(clients: &Clients, alarm: &str) {
 struct Queue<'a> {
     clients: &'a Clients,
     url: String,
+    /// All that was received: what is looked for later may come together with what is looked for now.
+    seen: Mutex<Vec<String>>,
 }
 
 impl<'a> Queue<'a> {
@@ -153,7 +156,7 @@ impl<'a> Queue<'a> {
         let attributes = BTreeMap::from([("Policy".to_string(), policy.to_string())]);
         let url = clients.sqs.create_queue(NAME, &attributes, &BTreeMap::new()).await.expect("the queue is made");
         clients.sns.subscribe(topic, "sqs", &arn).await.expect("the queue is subscribed");
-        Self { clients, url }
+        Self { clients, url, seen: Mutex::default() }
     }
 
     async fn receive_notice_of(&self, alarm: &str) {
@@ -161,10 +164,10 @@ impl<'a> Queue<'a> {
         self.receive(&format!("the notice of {alarm}"), is_ours).await;
     }
 
-    /// Takes messages until one carries what is looked for.
+    /// Takes messages until one carries what is looked for, whatever was looked for when it came.
     async fn receive(&self, what: &str, is_it: impl Fn(&Value) -> bool) {
-        let mut seen = Vec::new();
         let probe = async || {
+            let mut seen = self.seen.lock().await;
             for message in self.clients.sqs.receive_message(&self.url).await.expect("messages are received") {
                 self.clients
                     .sqs
