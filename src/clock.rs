@@ -8,6 +8,7 @@ use std::ops::{Add, Sub};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in milliseconds since 1970-01-01T00:00:00Z.
@@ -45,17 +46,26 @@ impl Timestamp {
 
     /// `2026-09-14T11:18:52Z`, as Auto Scaling writes it in causes.
     pub fn iso_secs(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%SZ")
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+        PRINTER.timestamp_to_string(&self.jiff())
     }
 
     /// `2026-09-14T11:18:52.123Z`, as the Query protocol and SNS write it.
     pub fn iso_millis(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S.%3fZ")
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        PRINTER.timestamp_to_string(&self.jiff())
     }
 
     /// `2026-09-14T11:18:52.123+0000`, as CloudWatch writes it in alarm messages and state data.
     pub fn cloudwatch_millis(self) -> String {
         self.format("%Y-%m-%dT%H:%M:%S.%3f+0000")
+    }
+
+    /// `Mon, 14 Sep 2026 11:18:52 GMT`, as HTTP writes it.
+    pub fn http_date(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        // Years that HTTP cannot write are thousands of years away.
+        printer.timestamp_to_rfc9110_string(&self.jiff()).unwrap_or_default()
     }
 
     /// Formats in UTC with strftime directives.
@@ -216,6 +226,8 @@ mod tests {
         let at = Timestamp::parse("2026-09-14T11:18:52.123Z").unwrap();
         assert_eq!(at.iso_secs(), "2026-09-14T11:18:52Z");
         assert_eq!(at.iso_millis(), "2026-09-14T11:18:52.123Z");
+        assert_eq!(at.iso_secs(), "2026-09-14T11:18:52Z");
+        assert_eq!(at.http_date(), "Mon, 14 Sep 2026 11:18:52 GMT");
         assert_eq!(at.cloudwatch_millis(), "2026-09-14T11:18:52.123+0000");
         assert_eq!(Timestamp::parse("2026-09-14T11:18:52.123+0000"), Some(at));
     }

@@ -330,7 +330,7 @@ macro_rules! structure {
 
         impl IntoValue for $name {
             fn into_value(self) -> Value {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity([$($wire),+].len());
                 $(if let Some(value) = self.$field {
                     members.push(($wire, value.into_value()));
                 })+

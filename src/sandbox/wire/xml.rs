@@ -1,5 +1,8 @@
 //! Query and EC2 Query output: a value as XML, by shape.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::shape::{Kind, OperationShape, Protocol, Service, Shape};
 use super::value::Value;
 use crate::engine::Refusal;
@@ -13,25 +16,30 @@ pub fn answer(
     value: &Value,
     request_id: &str,
 ) -> String {
-    let mut out = String::with_capacity(1024);
+    let mut out = String::with_capacity(4096);
     let name = operation.name;
-    out.push_str(&format!("<{name}Response xmlns=\"{}\">", service.xml_namespace));
+    // Whole pieces instead of `format!`: an answer has hundreds of elements.
+    push(&mut out, &["<", name, "Response xmlns=\"", service.xml_namespace, "\">"]);
     if protocol == Protocol::Ec2 {
-        out.push_str(&format!("<requestId>{request_id}</requestId>"));
+        push(&mut out, &["<requestId>", request_id, "</requestId>"]);
         members(&mut out, operation.output, value);
     } else {
         let wrapper = operation.result_wrapper;
         if !wrapper.is_empty() {
-            out.push_str(&format!("<{wrapper}>"));
+            push(&mut out, &["<", wrapper, ">"]);
         }
         members(&mut out, operation.output, value);
         if !wrapper.is_empty() {
-            out.push_str(&format!("</{wrapper}>"));
+            push(&mut out, &["</", wrapper, ">"]);
         }
-        out.push_str(&format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"));
+        push(&mut out, &["<ResponseMetadata><RequestId>", request_id, "</RequestId></ResponseMetadata>"]);
     }
-    out.push_str(&format!("</{name}Response>"));
+    push(&mut out, &["</", name, "Response>"]);
     out
+}
+
+fn push(out: &mut String, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| out.push_str(piece));
 }
 
 pub fn refusal(namespace: &str, protocol: Protocol, refusal: &Refusal, request_id: &str) -> String {
@@ -50,9 +58,14 @@ pub fn refusal(namespace: &str, protocol: Protocol, refusal: &Refusal, request_i
 
 fn members(out: &mut String, shape: &Shape, value: &Value) {
     let Value::Structure(found) = value else { return };
+    let known = shape.members();
+    // Values come in the order of their model, so that each is found a few steps after the last one.
+    let mut next = 0;
     for (name, value) in found {
-        if let Some(member) = shape.member(name) {
-            element(out, member.xml_name(), member.shape, value);
+        let mut onwards = (next..known.len()).chain(0..next);
+        if let Some(nth) = onwards.find(|nth| known[*nth].name == *name) {
+            element(out, known[nth].xml_name(), known[nth].shape, value);
+            next = nth + 1;
         }
     }
 }
@@ -71,9 +84,9 @@ fn element(out: &mut String, name: &str, shape: &Shape, value: &Value) {
         }
         (_, Value::Null) => {}
         _ => {
-            out.push_str(&format!("<{name}>"));
+            push(out, &["<", name, ">"]);
             content(out, shape, value);
-            out.push_str(&format!("</{name}>"));
+            push(out, &["</", name, ">"]);
         }
     }
 }
@@ -90,8 +103,8 @@ fn content(out: &mut String, shape: &Shape, value: &Value) {
             }
         }
         (_, Value::Bool(yes)) => out.push_str(if *yes { "true" } else { "false" }),
-        (_, Value::Integer(number)) => out.push_str(&number.to_string()),
-        (_, Value::Double(number)) => out.push_str(&format!("{number:?}")),
+        (_, Value::Integer(number)) => write(out, format_args!("{number}")),
+        (_, Value::Double(number)) => write(out, format_args!("{number:?}")),
         (_, Value::String(text)) => out.push_str(&escape(text)),
         (_, Value::Blob(bytes)) => out.push_str(&base64::engine::general_purpose::STANDARD.encode(bytes)),
         (_, Value::Timestamp(at)) => out.push_str(&at.iso_millis()),
@@ -100,13 +113,22 @@ fn content(out: &mut String, shape: &Shape, value: &Value) {
 }
 
 fn entry(out: &mut String, name: &str, (key_name, key): (&str, &str), (value_name, of, value): (&str, &Shape, &Value)) {
-    out.push_str(&format!("<{name}><{key_name}>{}</{key_name}>", escape(key)));
+    push(out, &["<", name, "><", key_name, ">", &escape(key), "</", key_name, ">"]);
     element(out, value_name, of, value);
-    out.push_str(&format!("</{name}>"));
+    push(out, &["</", name, ">"]);
 }
 
-/// Escapes text; characters that XML 1.0 cannot hold become the replacement character.
-fn escape(text: &str) -> String {
+fn write(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // A string takes any text.
+    let _ = out.write_fmt(text);
+}
+
+/// Escapes text; most has nothing to escape. Characters that XML 1.0 cannot hold become the replacement character.
+fn escape(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte >= b' ' && byte != 0xef && !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    if text.bytes().all(is_plain) {
+        return text.into();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -120,7 +142,7 @@ fn escape(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    out.into()
 }
 
 #[cfg(test)]
