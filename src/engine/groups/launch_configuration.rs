@@ -38,7 +38,7 @@ impl Groups {
             );
             return Err(Refusal::new("AlreadyExists", 400, text));
         }
-        if self.launch_configurations.len() >= MAX_LAUNCH_CONFIGURATIONS {
+        if self.has_default_quotas && self.launch_configurations.len() >= MAX_LAUNCH_CONFIGURATIONS {
             return Err(limit_exceeded("launch configurations", MAX_LAUNCH_CONFIGURATIONS));
         }
         if let Some(inventory) = &self.inventory {

@@ -41,7 +41,7 @@ impl Groups {
                 format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists");
             return Err(Refusal::new("AlreadyExists", 400, text));
         }
-        if self.groups.len() >= MAX_GROUPS {
+        if self.has_default_quotas && self.groups.len() >= MAX_GROUPS {
             return Err(limit_exceeded("AutoScalingGroups", MAX_GROUPS));
         }
         let desired = spec.desired_capacity.unwrap_or(spec.limits.min);

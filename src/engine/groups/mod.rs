@@ -132,6 +132,9 @@ pub struct Groups {
     /// to look at turns them off: every instance that ever ran would leave a series behind.
     #[serde(default = "yes")]
     pub measures_instances: bool,
+    /// Whether the quotas hold that an account can have raised: those on groups and launch configurations.
+    #[serde(default = "yes")]
+    pub has_default_quotas: bool,
     /// Groups with an instance refresh that goes on.
     refreshing: BTreeSet<GroupName>,
     /// How long target groups drain an instance that leaves; nothing of one that is deleted.
@@ -183,6 +186,7 @@ impl Groups {
             agenda: Agenda::default(),
             minute_due: None,
             measures_instances: true,
+            has_default_quotas: true,
             refreshing: BTreeSet::new(),
             target_groups: BTreeMap::new(),
             faults: Plan::default(),
