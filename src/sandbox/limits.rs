@@ -163,6 +163,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    pub(super) fn are_enforced(&self) -> bool {
+        self.enforced
+    }
+
     /// Nothing is held back.
     pub fn off() -> Self {
         Self::default()

@@ -83,6 +83,8 @@ type Handler = Box<dyn Fn(&mut Region, &Call, Value) -> Result<Value, Refusal> +
 /// One operation as the table holds it.
 pub struct Operation {
     pub handler: Handler,
+    /// Whether its answer depends on nothing but the input and the region's state.
+    pub is_view: bool,
     /// The top-level input members that have an effect. Any other member that a caller sends is refused by name.
     pub takes: &'static [&'static str],
     /// One sentence for `docs/sandbox-operations.md`.
@@ -109,7 +111,27 @@ impl Operations {
     {
         let handler: Handler =
             Box::new(move |region, call, input| Ok(handler(region, call, I::from_value(input))?.into_value()));
-        let twice = self.table.insert(name, Operation { handler, takes, does });
+        self.insert(name, Operation { handler, is_view: false, takes, does });
+    }
+
+    /// Registers a read that neither changes anything nor knows what time it is or who asks.
+    pub fn view<I, O>(
+        &mut self,
+        name: &'static str,
+        does: &'static str,
+        takes: &'static [&'static str],
+        handler: fn(&Region, I) -> Result<O, Refusal>,
+    ) where
+        I: FromValue + 'static,
+        O: IntoValue + 'static,
+    {
+        let handler: Handler =
+            Box::new(move |region, _, input| Ok(handler(region, I::from_value(input))?.into_value()));
+        self.insert(name, Operation { handler, is_view: true, takes, does });
+    }
+
+    fn insert(&mut self, name: &'static str, operation: Operation) {
+        let twice = self.table.insert(name, operation);
         assert!(twice.is_none(), "{name} is registered twice; this is a bug in scaleproof");
     }
 

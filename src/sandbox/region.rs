@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use crate::clock::Timestamp;
 use crate::engine::ids::Ids;
 use crate::engine::names::Place;
@@ -24,6 +25,9 @@ pub struct Region {
     /// Messages for queues of other regions and accounts, which the universe carries.
     #[serde(skip)]
     pub leaving: Vec<Delivery>,
+    /// To be forgotten by whoever changes something.
+    #[serde(skip)]
+    pub(super) answers: Answers,
 }
 
 impl Region {
@@ -40,6 +44,7 @@ impl Region {
             world: World::new(place, here, timing),
             mailbox: Vec::new(),
             leaving: Vec::new(),
+            answers: Answers::default(),
         };
         region.ec2.tell_inventory(&mut region.world.groups);
         region
@@ -47,6 +52,9 @@ impl Region {
 
     /// Lets everything happen that is due by `now`, each at its own instant, and hands messages to their receivers then.
     pub fn advance(&mut self, now: Timestamp) {
+        if self.world.next_due().is_some_and(|due| due <= now) {
+            self.answers.forget();
+        }
         while let Some(due) = self.world.next_due().filter(|due| *due < now) {
             self.step(due);
         }
@@ -56,6 +64,7 @@ impl Region {
 
     /// Takes in what became of a message that was carried elsewhere.
     pub fn report(&mut self, at: Timestamp, delivery: DeliveryId, outcome: DeliveryOutcome) {
+        self.answers.forget();
         self.take_in(at, Event::Delivered { delivery, outcome });
     }
 
@@ -66,6 +75,7 @@ impl Region {
     fn take_in(&mut self, now: Timestamp, event: Event) {
         let mut effects = self.world.step(now, event);
         while !effects.is_empty() {
+            self.answers.forget();
             let reports: Vec<Event> = effects.drain(..).filter_map(|effect| self.perform(effect)).collect();
             for report in reports {
                 effects.extend(self.world.step(now, report));

@@ -157,8 +157,7 @@ async fn answer_in_time(request: &Request, base_url: &str, strike: &Strike, shar
     let (mut deadline, mut waited) = (None, Duration::ZERO);
     loop {
         let now = shared.clock.now();
-        let reply = guarded(|| shared.universe().answer(request, now, base_url, strike));
-        shared.changed.notify_one();
+        let reply = guarded(|| shared.answer(request, now, base_url, strike));
         match reply {
             Ok(Reply::Now(answer)) => return kept(request, base_url, now, answer, shared),
             Ok(Reply::Later { answer, until }) => {
@@ -189,7 +188,7 @@ fn write(answer: Answer, now: Timestamp) -> Response<Full<Bytes>> {
     let mut response = Response::builder()
         .status(answer.status)
         .header("content-type", answer.content_type)
-        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT"));
+        .header("date", now.http_date());
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,11 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
 use super::control;
+use super::faults::Strike;
 use super::limits::Limits;
 use super::respond::{guarded, respond};
 use super::restore::restore;
 use super::store::{Change, Store, StoreError, What};
-use super::universe::Universe;
+use super::universe::{Reply, Universe};
+use super::wire::request::Request;
 use crate::clock::{Clock, Speed, SystemClock, Timestamp, VirtualClock};
 use crate::engine::groups::Timing;
 use crate::engine::topics::Delivery;
@@ -85,12 +88,25 @@ pub(super) struct Shared {
     pub secret: Option<String>,
     /// Rung when something may have become due earlier than the loop thinks.
     pub changed: Notify,
+    /// What the loop waits for, in milliseconds since the epoch; `i64::MAX` where nothing is due.
+    awaited: AtomicI64,
 }
 
 impl Shared {
     pub fn new(clock: VirtualClock, universe: Universe, store: Option<Store>, secret: Option<String>) -> Self {
         let (universe, store, changed) = (Mutex::new(universe), store.map(Mutex::new), Notify::new());
-        Self { clock, universe, store, secret, changed }
+        Self { clock, universe, store, secret, changed, awaited: AtomicI64::new(i64::MAX) }
+    }
+
+    /// Runs one call, and rings the loop if something is due earlier now.
+    pub fn answer(&self, request: &Request, now: Timestamp, base_url: &str, strike: &Strike) -> Reply {
+        let mut universe = self.universe();
+        let reply = universe.answer(request, now, base_url, strike);
+        let due = universe.next_due().map_or(i64::MAX, Timestamp::as_millis);
+        if due < self.awaited.load(Ordering::Relaxed) {
+            self.changed.notify_one();
+        }
+        reply
     }
 
     pub fn into_universe(self) -> Universe {
@@ -230,7 +246,9 @@ async fn keep_time(shared: &Shared) {
         let due = guarded(|| {
             let mut universe = shared.universe();
             universe.advance(shared.clock.now());
-            universe.next_due()
+            let due = universe.next_due();
+            shared.awaited.store(due.map_or(i64::MAX, Timestamp::as_millis), Ordering::Relaxed);
+            due
         });
         // The panic has been printed. What is broken may stay so; the calls that do not need it are still answered.
         let due = due.unwrap_or(None);

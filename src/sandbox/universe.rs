@@ -78,9 +78,11 @@ impl Universe {
         (&self.default_account, self.seed, self.timing)
     }
 
-    /// The same universe with these request quotas.
+    /// The same universe with these request quotas. Without any, the account's quotas on groups have been raised as well.
     #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        let enforced = limits.are_enforced();
+        self.all_regions().for_each(|region| region.world.groups.has_default_quotas = enforced);
         Self { limits, ..self }
     }
 
@@ -88,7 +90,15 @@ impl Universe {
         self.regions.values().flat_map(BTreeMap::values)
     }
 
+    /// Every region, to be changed.
     pub fn regions_mut(&mut self) -> impl Iterator<Item = &mut Region> {
+        self.all_regions().map(|region| {
+            region.answers.forget();
+            region
+        })
+    }
+
+    fn all_regions(&mut self) -> impl Iterator<Item = &mut Region> {
         self.regions.values_mut().flat_map(BTreeMap::values_mut)
     }
 
@@ -133,21 +143,18 @@ impl Universe {
 
     /// Lets everything happen that is due by `now`.
     pub fn advance(&mut self, now: Timestamp) {
-        self.regions_mut().for_each(|region| region.advance(now));
+        self.all_regions().for_each(|region| region.advance(now));
         self.carry(now);
     }
 
     /// Carries messages between regions and accounts until none is left on its way.
     fn carry(&mut self, now: Timestamp) {
-        loop {
+        while self.regions().any(|region| !region.leaving.is_empty()) {
             let out = |region: &mut Region| {
                 let place = region.world.place.clone();
                 std::mem::take(&mut region.leaving).into_iter().map(move |delivery| (place.clone(), delivery))
             };
-            let leaving: Vec<(Place, Delivery)> = self.regions_mut().flat_map(out).collect();
-            if leaving.is_empty() {
-                return;
-            }
+            let leaving: Vec<(Place, Delivery)> = self.all_regions().flat_map(out).collect();
             for (from, delivery) in leaving {
                 let outcome = self.hand_over(&delivery);
                 let sender = self.region(&from.account, &from.region);
@@ -162,18 +169,29 @@ impl Universe {
         let mut parts = delivery.endpoint.split(':').skip(3);
         let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         match self.regions.get_mut(account).and_then(|regions| regions.get_mut(region)) {
-            Some(region) => region.sqs.receive_from_topic(delivery, &region.world.keys),
+            Some(region) => {
+                region.answers.forget();
+                region.sqs.receive_from_topic(delivery, &region.world.keys)
+            }
             None => DeliveryOutcome::Refused { because: "the queue does not exist".into() },
         }
     }
 
-    /// The region of one account, made on first use.
+    /// The region of one account, to be changed, made on first use.
     pub fn region(&mut self, account: &str, name: &str) -> &mut Region {
-        let (seed, timing) = (self.seed, self.timing);
+        let region = self.visit(account, name);
+        region.answers.forget();
+        region
+    }
+
+    /// The region of one account, made on first use.
+    fn visit(&mut self, account: &str, name: &str) -> &mut Region {
+        let (seed, timing, enforced) = (self.seed, self.timing, self.limits.are_enforced());
         let regions = self.regions.entry(account.to_string()).or_default();
         regions.entry(name.to_string()).or_insert_with(|| {
             let place = Place::new(name, account);
             let mut region = Region::new(place.clone(), seed, timing);
+            region.world.groups.has_default_quotas = enforced;
             self.faults.of_world(&place).for_each(|planned| region.world.add_fault(planned));
             region
         })
@@ -224,6 +242,10 @@ impl Universe {
     /// Runs one call at `now`.
     pub fn answer(&mut self, request: &Request, now: Timestamp, base_url: &str, strike: &Strike) -> Reply {
         let request_id = self.request_id();
+        let plain = *strike == Strike::default() && !self.limits.are_enforced();
+        if let Some(answer) = plain.then(|| self.answered_before(request, now, &request_id)).flatten() {
+            return Reply::Now(answer);
+        }
         let mut call = Call::new(now, request_id, base_url.to_string());
         let result = request.call.clone().and_then(|(operation, input)| {
             let output = self.run(request, operation, input, &mut call, strike)?;
@@ -231,12 +253,37 @@ impl Universe {
         });
         let (service, protocol) = (request.service, request.protocol);
         let answer = match result {
-            Ok((operation, output)) => answer::output(service, operation, protocol, output, &call.request_id),
+            Ok((operation, output)) => {
+                let answer = answer::output(service, operation, protocol, output, &call.request_id);
+                if plain {
+                    self.remember(request, &call, &answer);
+                }
+                answer
+            }
             Err(refusal) => answer::refusal(service, protocol, &refusal, &call.request_id),
         };
         match call.waits_until() {
             Some(until) if until > now => Reply::Later { answer, until },
             _ => Reply::Now(answer),
+        }
+    }
+
+    /// The answer to a view, if nothing has happened since it was asked for last.
+    fn answered_before(&mut self, request: &Request, now: Timestamp, request_id: &str) -> Option<Answer> {
+        let (shape, input) = request.call.as_ref().ok()?;
+        let account = self.caller(&request.access_key, now).ok()?.account;
+        let region = self.regions.get_mut(&account)?.get_mut(place_of(request, shape))?;
+        region.advance(now);
+        region.answers.find(shape, request.protocol, input, request_id)
+    }
+
+    /// Keeps the answer to a view.
+    fn remember(&mut self, request: &Request, call: &Call, answer: &Answer) {
+        let Ok((shape, input)) = &request.call else { return };
+        let operation = OPERATIONS.get(request.service.name).and_then(|table| table.get(shape.name));
+        if operation.is_some_and(|operation| operation.is_view) {
+            let region = self.visit(&call.caller.account, place_of(request, shape));
+            region.answers.keep(shape, request.protocol, input.clone(), answer, &call.request_id);
         }
     }
 
@@ -284,11 +331,8 @@ impl Universe {
         {
             call.bring(elsewhere.ec2.clone());
         }
-        let place = match is_global(request.service, shape.name) {
-            true => home(&request.region),
-            false => &request.region,
-        };
-        self.region(&account, place).advance(call.now);
+        let place = place_of(request, shape);
+        self.visit(&account, place).advance(call.now);
         if let Some(mut earlier) = self.earlier(&account, place, call.now, strike.stale_by) {
             return (operation.handler)(&mut earlier, call, input);
         }
@@ -297,7 +341,10 @@ impl Universe {
         {
             self.faults.remember(call.now, region);
         }
-        let region = self.region(&account, place);
+        let region = self.visit(&account, place);
+        if !operation.is_view {
+            region.answers.forget();
+        }
         let output = (operation.handler)(region, call, input);
         if request.service.name == "ec2" && !is_read(shape.name) {
             region.ec2.tell_inventory(&mut region.world.groups);
@@ -333,6 +380,11 @@ fn with_page(mut input: Value, takes: &[&str], size: Option<i64>) -> Value {
         }
     }
     input
+}
+
+/// The region that keeps what a call is about.
+fn place_of<'a>(request: &'a Request, shape: &OperationShape) -> &'a str {
+    if is_global(request.service, shape.name) { home(&request.region) } else { &request.region }
 }
 
 /// Users, roles, the credentials they were given, and dashboards are one for all regions of a partition. Source: IAM User
@@ -412,5 +464,67 @@ mod tests {
         assert_eq!(check("AmazonProvidedIpv6CidrBlock", Value::Bool(true)), Err(text.into()));
         let text = "The argument Ipv4IpamPoolId of CreateVpc is not reproduced by scaleproof's sandbox";
         assert_eq!(check("Ipv4IpamPoolId", Value::String("ipam-pool-1".into())), Err(text.into()));
+    }
+
+    fn body_of(reply: Reply) -> String {
+        match reply {
+            Reply::Now(answer) | Reply::Later { answer, .. } => String::from_utf8(answer.body).unwrap(),
+        }
+    }
+
+    fn without_id(body: &str) -> String {
+        let (before, rest) = body.split_once("<RequestId>").unwrap();
+        format!("{before}{}", rest.split_once("</RequestId>").unwrap().1)
+    }
+
+    #[test]
+    fn a_view_is_told_again_under_an_id_of_its_own_until_something_happens() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut now = Timestamp::from_secs(1_800_000_000);
+        let ask = |universe: &mut Universe, now: Timestamp, form: &str| {
+            let (parts, ()) = http::Request::post("/").body(()).unwrap().into_parts();
+            let request = Request::read(&parts, format!("Version=2010-08-01&{form}").as_bytes()).unwrap();
+            body_of(universe.answer(&request, now, "http://127.0.0.1", &Strike::default()))
+        };
+        let describe = "Action=DescribeAlarms";
+        let put = "Action=PutMetricAlarm&AlarmName=a&Namespace=n&MetricName=m&Period=10&EvaluationPeriods=1\
+            &ComparisonOperator=LessThanThreshold&Statistic=Sum&TreatMissingData=breaching&Threshold=";
+        ask(&mut universe, now, &format!("{put}1"));
+        let first = ask(&mut universe, now, describe);
+        let second = ask(&mut universe, now, describe);
+        assert_ne!(first, second, "each has its own id");
+        assert_eq!(without_id(&first), without_id(&second));
+        // Other input is another question.
+        assert!(!ask(&mut universe, now, "Action=DescribeAlarms&AlarmNamePrefix=b").contains("<AlarmName>"));
+        // A call that changes something.
+        ask(&mut universe, now, &format!("{put}2"));
+        assert!(ask(&mut universe, now, describe).contains("<Threshold>2.0</Threshold>"));
+        // What happens by itself.
+        now = now + Duration::from_secs(120);
+        assert!(ask(&mut universe, now, describe).contains("<StateValue>ALARM</StateValue>"));
+        // What the control surface does.
+        universe.reset();
+        assert!(!ask(&mut universe, now, describe).contains("<AlarmName>"));
+    }
+
+    #[test]
+    fn an_account_without_limits_has_had_its_quota_of_groups_raised() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        for (limits, expected) in [(Limits::off(), None), (Limits::aws(), Some("LimitExceeded".to_string()))] {
+            let mut universe = Universe::new("123456789012", 1, Timing::Instant).with_limits(limits);
+            let mut call = |operation: &str, input| universe.call(now, "us-east-1", "autoscaling", operation, input);
+            let launch = serde_json::json!({
+                "LaunchConfigurationName": "web", "ImageId": "ami-03cf127a", "InstanceType": "t2.nano",
+            });
+            call("CreateLaunchConfiguration", launch).unwrap();
+            let mut refusals = (0..501).filter_map(|nth| {
+                let group = serde_json::json!({
+                    "AutoScalingGroupName": format!("web-{nth}"), "LaunchConfigurationName": "web",
+                    "MinSize": 0, "MaxSize": 0, "AvailabilityZones": ["us-east-1a"],
+                });
+                call("CreateAutoScalingGroup", group).err().map(|refusal| refusal.code)
+            });
+            assert_eq!(refusals.next(), expected);
+        }
     }
 }

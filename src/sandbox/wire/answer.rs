@@ -6,7 +6,7 @@ use super::{cbor, json, xml};
 use crate::engine::Refusal;
 
 /// What goes back, save the headers that every answer has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
     pub content_type: &'static str,

@@ -83,7 +83,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "ForceDelete"],
         delete,
     );
-    operations.on(
+    operations.view(
         "DescribeAutoScalingGroups",
         "Lists groups with their instances, by name or by tag.",
         &["AutoScalingGroupNames", "IncludeInstances", "NextToken", "MaxRecords", "Filters"],
@@ -95,7 +95,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "DesiredCapacity", "HonorCooldown"],
         set_desired_capacity,
     );
-    operations.on("DescribeAccountLimits", "Says how many groups there may be.", &[], limits);
+    operations.view("DescribeAccountLimits", "Says how many groups there may be.", &[], limits);
 }
 
 /// The arguments that CreateAutoScalingGroup and UpdateAutoScalingGroup have in common, checked and taken out of either.
@@ -216,8 +216,7 @@ fn delete(
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeAutoScalingGroupsInput,
 ) -> Result<model::DescribeAutoScalingGroupsOutput, Refusal> {
     let filters = input.filters.unwrap_or_default();
@@ -268,8 +267,7 @@ fn set_desired_capacity(
 }
 
 fn limits(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     _input: model::DescribeAccountLimitsInput,
 ) -> Result<model::DescribeAccountLimitsOutput, Refusal> {
     use crate::engine::groups::group::{MAX_GROUPS, MAX_LAUNCH_CONFIGURATIONS};

@@ -23,7 +23,7 @@ pub fn register(operations: &mut Operations) {
         ],
         put,
     );
-    operations.on(
+    operations.view(
         "DescribeLifecycleHooks",
         "Lists a group's hooks.",
         &["AutoScalingGroupName", "LifecycleHookNames"],
@@ -47,7 +47,7 @@ pub fn register(operations: &mut Operations) {
         &["LifecycleHookName", "AutoScalingGroupName", "LifecycleActionToken", "InstanceId"],
         heartbeat,
     );
-    operations.on("DescribeLifecycleHookTypes", "Lists the transitions with hooks.", &[], types);
+    operations.view("DescribeLifecycleHookTypes", "Lists the transitions with hooks.", &[], types);
 }
 
 /// A hook as a request writes it.
@@ -125,8 +125,7 @@ fn put(
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeLifecycleHooksInput,
 ) -> Result<model::DescribeLifecycleHooksOutput, Refusal> {
     let group = existing(region, input.auto_scaling_group_name.as_deref())?;
@@ -191,8 +190,7 @@ fn heartbeat(
 }
 
 fn types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeLifecycleHookTypesInput,
 ) -> Result<model::DescribeLifecycleHookTypesOutput, Refusal> {
     let types = [Transition::Launching, Transition::Terminating].map(|transition| transition.name().to_string());

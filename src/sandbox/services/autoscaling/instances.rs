@@ -10,7 +10,7 @@ use crate::sandbox::region::Region;
 const INSTANCES_PER_PAGE: usize = 50;
 
 pub fn register(operations: &mut Operations) {
-    operations.on(
+    operations.view(
         "DescribeAutoScalingInstances",
         "Lists the instances of all groups.",
         &["InstanceIds", "MaxRecords", "NextToken"],
@@ -37,8 +37,7 @@ pub fn register(operations: &mut Operations) {
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeAutoScalingInstancesInput,
 ) -> Result<model::DescribeAutoScalingInstancesOutput, Refusal> {
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, INSTANCES_PER_PAGE)?;

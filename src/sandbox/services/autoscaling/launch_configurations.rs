@@ -33,7 +33,7 @@ pub fn register(operations: &mut Operations) {
         ],
         create,
     );
-    operations.on(
+    operations.view(
         "DescribeLaunchConfigurations",
         "Lists launch configurations.",
         &["LaunchConfigurationNames", "NextToken", "MaxRecords"],
@@ -167,8 +167,7 @@ fn device(mapping: &model::BlockDeviceMapping) -> Value {
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeLaunchConfigurationsInput,
 ) -> Result<model::DescribeLaunchConfigurationsOutput, Refusal> {
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, CONFIGURATIONS_PER_PAGE)?;

@@ -18,7 +18,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "TopicARN", "NotificationTypes"],
         put,
     );
-    operations.on(
+    operations.view(
         "DescribeNotificationConfigurations",
         "Lists topics with what they hear of.",
         &["AutoScalingGroupNames", "NextToken", "MaxRecords"],
@@ -30,7 +30,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "TopicARN"],
         delete,
     );
-    operations.on("DescribeAutoScalingNotificationTypes", "Lists what topics can hear of.", &[], types);
+    operations.view("DescribeAutoScalingNotificationTypes", "Lists what topics can hear of.", &[], types);
 }
 
 fn put(
@@ -51,8 +51,7 @@ fn put(
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeNotificationConfigurationsInput,
 ) -> Result<model::DescribeNotificationConfigurationsOutput, Refusal> {
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, CONFIGURATIONS_PER_PAGE)?;
@@ -83,8 +82,7 @@ fn delete(
 }
 
 fn types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeAutoScalingNotificationTypesInput,
 ) -> Result<model::DescribeAutoScalingNotificationTypesOutput, Refusal> {
     let types = NotificationType::ALL.iter().map(|kind| kind.name().to_string()).collect();

@@ -41,7 +41,7 @@ pub fn register(operations: &mut Operations) {
         ],
         put,
     );
-    operations.on(
+    operations.view(
         "DescribePolicies",
         "Lists policies with the alarms that invoke them.",
         &["AutoScalingGroupName", "PolicyNames", "PolicyTypes", "NextToken", "MaxRecords"],
@@ -59,7 +59,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "PolicyName", "HonorCooldown", "MetricValue", "BreachThreshold"],
         execute,
     );
-    operations.on("DescribeAdjustmentTypes", "Lists how adjustments can be read.", &[], adjustment_types);
+    operations.view("DescribeAdjustmentTypes", "Lists how adjustments can be read.", &[], adjustment_types);
 }
 
 fn put(
@@ -212,11 +212,7 @@ fn refuse_members(members: &[(&str, bool)], kind: &str) -> Result<(), Refusal> {
     }
 }
 
-fn describe(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribePoliciesInput,
-) -> Result<model::DescribePoliciesOutput, Refusal> {
+fn describe(region: &Region, input: model::DescribePoliciesInput) -> Result<model::DescribePoliciesOutput, Refusal> {
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, POLICIES_PER_PAGE)?;
     let names = input.policy_names.as_deref();
     let one_group = input.auto_scaling_group_name.as_deref();
@@ -377,8 +373,7 @@ fn execute(
 }
 
 fn adjustment_types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeAdjustmentTypesInput,
 ) -> Result<model::DescribeAdjustmentTypesOutput, Refusal> {
     let kind = |kind: &AdjustmentType| model::AdjustmentType { adjustment_type: Some(kind.name().into()) };

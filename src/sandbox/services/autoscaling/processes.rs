@@ -15,7 +15,7 @@ pub fn register(operations: &mut Operations) {
     let processes = &["AutoScalingGroupName", "ScalingProcesses"];
     operations.on("SuspendProcesses", "Suspends processes of a group.", processes, suspend);
     operations.on("ResumeProcesses", "Resumes processes of a group.", processes, resume);
-    operations.on("DescribeScalingProcessTypes", "Lists the processes.", &[], process_types);
+    operations.view("DescribeScalingProcessTypes", "Lists the processes.", &[], process_types);
     operations.on(
         "EnableMetricsCollection",
         "Collects a group's metrics each minute.",
@@ -28,8 +28,8 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "Metrics"],
         disable_metrics,
     );
-    operations.on("DescribeMetricCollectionTypes", "Lists the metrics of groups.", &[], metric_types);
-    operations.on("DescribeTerminationPolicyTypes", "Lists the termination policies.", &[], termination_policy_types);
+    operations.view("DescribeMetricCollectionTypes", "Lists the metrics of groups.", &[], metric_types);
+    operations.view("DescribeTerminationPolicyTypes", "Lists the termination policies.", &[], termination_policy_types);
 }
 
 /// The processes that a request names: all of them if it names none, which is not the same as naming one that is ignored.
@@ -73,8 +73,7 @@ fn resume(
 }
 
 fn process_types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeScalingProcessTypesInput,
 ) -> Result<model::DescribeScalingProcessTypesOutput, Refusal> {
     let process = |process: &Process| model::ProcessType { process_name: Some(process.name().into()) };
@@ -107,8 +106,7 @@ fn disable_metrics(
 }
 
 fn metric_types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeMetricCollectionTypesInput,
 ) -> Result<model::DescribeMetricCollectionTypesOutput, Refusal> {
     let metric = |name: &&str| model::MetricCollectionType { metric: Some((*name).into()) };
@@ -120,8 +118,7 @@ fn metric_types(
 }
 
 fn termination_policy_types(
-    _region: &mut Region,
-    _call: &Call,
+    _region: &Region,
     _input: model::DescribeTerminationPolicyTypesInput,
 ) -> Result<model::DescribeTerminationPolicyTypesOutput, Refusal> {
     let types = TerminationPolicy::ALL.iter().map(|policy| policy.name().to_string()).collect();

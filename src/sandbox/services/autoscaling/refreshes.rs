@@ -30,7 +30,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName"],
         rollback,
     );
-    operations.on(
+    operations.view(
         "DescribeInstanceRefreshes",
         "Lists a group's instance refreshes of the last six weeks, newest first.",
         &["AutoScalingGroupName", "InstanceRefreshIds", "NextToken", "MaxRecords"],
@@ -144,8 +144,7 @@ fn rollback(
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeInstanceRefreshesInput,
 ) -> Result<model::DescribeInstanceRefreshesOutput, Refusal> {
     let group = existing(region, input.auto_scaling_group_name.as_deref())?;

@@ -37,7 +37,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "ScheduledUpdateGroupActions"],
         batch_put,
     );
-    operations.on(
+    operations.view(
         "DescribeScheduledActions",
         "Lists the scheduled actions that have yet to run.",
         &["AutoScalingGroupName", "ScheduledActionNames", "StartTime", "EndTime", "NextToken", "MaxRecords"],
@@ -135,8 +135,7 @@ fn failure(name: String, refusal: Refusal) -> model::FailedScheduledUpdateGroupA
 }
 
 fn describe(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeScheduledActionsInput,
 ) -> Result<model::DescribeScheduledActionsOutput, Refusal> {
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, ACTIONS_PER_PAGE)?;

@@ -14,7 +14,7 @@ const TAGS_PER_PAGE: usize = 50;
 pub fn register(operations: &mut Operations) {
     operations.on("CreateOrUpdateTags", "Puts tags on groups.", &["Tags"], put);
     operations.on("DeleteTags", "Takes tags off groups.", &["Tags"], delete);
-    operations.on("DescribeTags", "Lists tags of groups.", &["Filters", "NextToken", "MaxRecords"], describe);
+    operations.view("DescribeTags", "Lists tags of groups.", &["Filters", "NextToken", "MaxRecords"], describe);
 }
 
 /// A tag's key and the rest of it.
@@ -62,11 +62,7 @@ fn delete(region: &mut Region, call: &Call, input: model::DeleteTagsInput) -> Re
     Ok(model::DeleteTagsOutput {})
 }
 
-fn describe(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeTagsInput,
-) -> Result<model::DescribeTagsOutput, Refusal> {
+fn describe(region: &Region, input: model::DescribeTagsInput) -> Result<model::DescribeTagsOutput, Refusal> {
     let filters = input.filters.unwrap_or_default();
     let page = PageRequest::new(input.next_token.as_deref(), input.max_records, TAGS_PER_PAGE)?;
     let names = ["auto-scaling-group", "key", "value", "propagate-at-launch"];

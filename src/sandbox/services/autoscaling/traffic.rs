@@ -64,7 +64,7 @@ pub fn register(operations: &mut Operations) {
         names,
         detach_load_balancers,
     );
-    operations.on("DescribeLoadBalancers", "Lists a group's Classic Load Balancers: none.", of_group, load_balancers);
+    operations.view("DescribeLoadBalancers", "Lists a group's Classic Load Balancers: none.", of_group, load_balancers);
 }
 
 /// What CreateAutoScalingGroup names, in any of the three ways.
@@ -253,8 +253,7 @@ fn detach_load_balancers(
 }
 
 fn load_balancers(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeLoadBalancersInput,
 ) -> Result<model::DescribeLoadBalancersOutput, Refusal> {
     existing(region, input.auto_scaling_group_name.as_deref())?;

@@ -25,7 +25,7 @@ pub fn register(operations: &mut Operations) {
         &["AutoScalingGroupName", "ForceDelete"],
         delete,
     );
-    operations.on(
+    operations.view(
         "DescribeWarmPool",
         "Shows a group's warm pool and the instances in it.",
         &["AutoScalingGroupName", "NextToken", "MaxRecords"],
@@ -60,11 +60,7 @@ fn delete(
     Ok(model::DeleteWarmPoolOutput {})
 }
 
-fn describe(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeWarmPoolInput,
-) -> Result<model::DescribeWarmPoolOutput, Refusal> {
+fn describe(region: &Region, input: model::DescribeWarmPoolInput) -> Result<model::DescribeWarmPoolOutput, Refusal> {
     let group = existing(region, input.auto_scaling_group_name.as_deref())?;
     let most = input.max_records.unwrap_or(INSTANCES_PER_PAGE).min(INSTANCES_PER_PAGE);
     let page = PageRequest::new(input.next_token.as_deref(), Some(most), 0)?;

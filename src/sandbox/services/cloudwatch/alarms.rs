@@ -47,7 +47,7 @@ pub fn register(operations: &mut Operations) {
         ],
         put_metric_alarm,
     );
-    operations.on(
+    operations.view(
         "DescribeAlarms",
         "Lists alarms by names, prefix, type, state, action, parent or child, in the order of their names.",
         &[
@@ -63,7 +63,7 @@ pub fn register(operations: &mut Operations) {
         ],
         describe_alarms,
     );
-    operations.on(
+    operations.view(
         "DescribeAlarmsForMetric",
         "Lists the alarms on one metric.",
         &["MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit"],
@@ -178,11 +178,7 @@ fn all<'a>(region: &'a Region, first: &str) -> impl Iterator<Item = Either<'a>> 
     })
 }
 
-fn describe_alarms(
-    region: &mut Region,
-    _call: &Call,
-    input: model::DescribeAlarmsInput,
-) -> Result<model::DescribeAlarmsOutput, Refusal> {
+fn describe_alarms(region: &Region, input: model::DescribeAlarmsInput) -> Result<model::DescribeAlarmsOutput, Refusal> {
     if input.children_of_alarm_name.is_some() || input.parents_of_alarm_name.is_some() {
         return describe_relatives(region, input);
     }
@@ -328,8 +324,7 @@ fn evaluation_window(window: &EvaluationWindow) -> Option<model::EvaluationWindo
 }
 
 fn describe_alarms_for_metric(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeAlarmsForMetricInput,
 ) -> Result<model::DescribeAlarmsForMetricOutput, Refusal> {
     let key = MetricKey {

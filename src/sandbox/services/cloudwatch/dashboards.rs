@@ -26,8 +26,8 @@ pub fn register(operations: &mut Operations) {
         &["DashboardName", "DashboardBody"],
         put_dashboard,
     );
-    operations.on("GetDashboard", "Returns a dashboard's body.", &["DashboardName"], get_dashboard);
-    operations.on(
+    operations.view("GetDashboard", "Returns a dashboard's body.", &["DashboardName"], get_dashboard);
+    operations.view(
         "ListDashboards",
         "Lists dashboards by prefix.",
         &["DashboardNamePrefix", "NextToken"],
@@ -74,11 +74,7 @@ fn put_dashboard(
     Ok(model::PutDashboardOutput { dashboard_validation_messages: Some(messages) })
 }
 
-fn get_dashboard(
-    region: &mut Region,
-    _call: &Call,
-    input: model::GetDashboardInput,
-) -> Result<model::GetDashboardOutput, Refusal> {
+fn get_dashboard(region: &Region, input: model::GetDashboardInput) -> Result<model::GetDashboardOutput, Refusal> {
     let name = input.dashboard_name.unwrap_or_default();
     let dashboard = region.cloudwatch.dashboards.get(&name).ok_or_else(|| not_found(&name))?;
     Ok(model::GetDashboardOutput {
@@ -88,11 +84,7 @@ fn get_dashboard(
     })
 }
 
-fn list_dashboards(
-    region: &mut Region,
-    _call: &Call,
-    input: model::ListDashboardsInput,
-) -> Result<model::ListDashboardsOutput, Refusal> {
+fn list_dashboards(region: &Region, input: model::ListDashboardsInput) -> Result<model::ListDashboardsOutput, Refusal> {
     let prefix = input.dashboard_name_prefix.unwrap_or_default();
     let wanted = region.cloudwatch.dashboards.iter().filter(|(name, _)| name.starts_with(&prefix));
     let entries = wanted.map(|(name, dashboard)| model::DashboardEntry {

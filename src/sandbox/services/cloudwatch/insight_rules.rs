@@ -26,7 +26,7 @@ pub fn register(operations: &mut Operations) {
         &["RuleName", "RuleState", "RuleDefinition", "Tags"],
         put_insight_rule,
     );
-    operations.on("DescribeInsightRules", "Lists rules.", &["NextToken", "MaxResults"], describe_insight_rules);
+    operations.view("DescribeInsightRules", "Lists rules.", &["NextToken", "MaxResults"], describe_insight_rules);
     operations.on(
         "DeleteInsightRules",
         "Deletes rules and says which are not there.",
@@ -79,8 +79,7 @@ fn put_insight_rule(
 }
 
 fn describe_insight_rules(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::DescribeInsightRulesInput,
 ) -> Result<model::DescribeInsightRulesOutput, Refusal> {
     let shown = |(name, rule): (&String, &InsightRule)| model::InsightRule {

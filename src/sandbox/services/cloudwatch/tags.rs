@@ -20,7 +20,7 @@ pub fn register(operations: &mut Operations) {
         &["ResourceARN", "TagKeys"],
         untag_resource,
     );
-    operations.on(
+    operations.view(
         "ListTagsForResource",
         "Lists the tags of an alarm or an insight rule.",
         &["ResourceARN"],
@@ -28,10 +28,15 @@ pub fn register(operations: &mut Operations) {
     );
 }
 
+/// What the insight rule of this ARN is called.
+fn rule_name<'a>(region: &Region, arn: &'a str) -> Option<&'a str> {
+    arn.strip_prefix(&region.world.place.arn("cloudwatch", "insight-rule/"))
+}
+
 /// The insight rule of this ARN.
 fn rule<'a>(region: &'a mut Region, arn: &str) -> Option<&'a mut InsightRule> {
-    let prefix = region.world.place.arn("cloudwatch", "insight-rule/");
-    region.cloudwatch.insight_rules.get_mut(arn.strip_prefix(&prefix)?)
+    let name = rule_name(region, arn)?;
+    region.cloudwatch.insight_rules.get_mut(name)
 }
 
 fn tag_resource(
@@ -66,12 +71,12 @@ fn untag_resource(
 }
 
 fn list_tags_for_resource(
-    region: &mut Region,
-    _call: &Call,
+    region: &Region,
     input: model::ListTagsForResourceInput,
 ) -> Result<model::ListTagsForResourceOutput, Refusal> {
     let arn = input.resource_arn.unwrap_or_default();
-    let tags: Tags = match rule(region, &arn) {
+    let rule = rule_name(region, &arn).and_then(|name| region.cloudwatch.insight_rules.get(name));
+    let tags: Tags = match rule {
         Some(rule) => rule.tags.clone(),
         None => region.world.alarm_tags(&arn)?.clone(),
     };
