@@ -93,6 +93,32 @@ impl Scene {
         self.world.groups.get(&web()).unwrap()
     }
 
+    /// The ends of the ARNs of the load balancer and the target group, as metrics and resource labels have them.
+    fn names(&self) -> (&str, &str) {
+        let balancers = &self.world.load_balancers;
+        let balancer = balancers.balancers().next().unwrap();
+        (balancer.full_name(), balancers.target_group(&self.target_group).unwrap().full_name())
+    }
+
+    /// So many requests a second reach the group, of which a machine can serve 100.
+    fn ask_per_second(&mut self, requests: f64) {
+        let workload = Workload {
+            requests_per_sec: 100.0,
+            base_cpu: 2.0,
+            boot: workload::Spread::fixed(Duration::ZERO),
+            service_ms: 10.0,
+            latency_cap_ms: 1000.0,
+            credits: None,
+            metric_delay: Duration::ZERO,
+            metric_loss_percent: 0.0,
+            seed: 7,
+        };
+        self.call(|groups, now| {
+            groups.set_workload(now, &web(), workload).unwrap();
+            groups.set_load(now, &web(), Load::Requests(requests)).unwrap();
+        });
+    }
+
     fn members(&self) -> Vec<InstanceId> {
         self.group().members.iter().cloned().collect()
     }
@@ -244,26 +270,10 @@ fn with_instant_timing_a_group_is_behind_its_load_balancer_within_the_call() {
 #[test]
 fn requests_to_the_group_are_counted_per_healthy_target() {
     let mut scene = Scene::new(Timing::Realistic, 2, 290);
-    let workload = Workload {
-        requests_per_sec: 100.0,
-        base_cpu: 2.0,
-        boot: workload::Spread::fixed(Duration::ZERO),
-        service_ms: 10.0,
-        latency_cap_ms: 1000.0,
-        credits: None,
-        metric_delay: Duration::ZERO,
-        metric_loss_percent: 0.0,
-        seed: 7,
-    };
-    scene.call(|groups, now| {
-        groups.set_workload(now, &web(), workload).unwrap();
-        groups.set_load(now, &web(), Load::Requests(50.0)).unwrap();
-    });
+    scene.ask_per_second(50.0);
     scene.run_for(130);
-    let balancers = &scene.world.load_balancers;
-    let (balancer, group) =
-        (balancers.balancers().next().unwrap(), balancers.target_group(&scene.target_group).unwrap());
-    let dimensions = [("TargetGroup", group.full_name()), ("LoadBalancer", balancer.full_name())];
+    let (balancer, group) = scene.names();
+    let dimensions = [("TargetGroup", group), ("LoadBalancer", balancer)];
     for used in [&dimensions[..1], &dimensions[..]] {
         let key = crate::engine::metrics::MetricKey {
             namespace: "AWS/ApplicationELB".into(),
@@ -277,6 +287,31 @@ fn requests_to_the_group_are_counted_per_healthy_target() {
         // Fifty a second, sixty seconds, two targets.
         assert_eq!(newest, Some(1500.0), "{used:?}");
     }
+}
+
+/// Source: Amazon EC2 Auto Scaling user guide, "Target tracking scaling policies": the resource label is the ends of the two
+/// ARNs, and the group keeps the requests of a minute per target near the target value.
+#[test]
+fn a_policy_tracks_the_requests_of_each_target() {
+    let mut scene = Scene::new(Timing::Realistic, 2, 290);
+    scene.ask_per_second(50.0);
+    let (balancer, group) = scene.names();
+    let kind = PredefinedMetric::ALBRequestCountPerTarget;
+    let metric = TrackedMetric::Predefined { kind, resource_label: Some(format!("{balancer}/{group}")) };
+    // 50 a second are 3,000 a minute: four targets have 750 each.
+    let tracked = TargetTracking { metric, target: 750.0, ..tracking(kind) };
+    let policy = Policy {
+        name: "requests".into(),
+        arn: PolicyArn::default(),
+        enabled: true,
+        adjustment_type: AdjustmentType::ChangeInCapacity,
+        min_adjustment_magnitude: None,
+        kind: PolicyKind::TargetTracking(tracked),
+        last: None,
+    };
+    scene.call(|groups, now| groups.put_policy(&web(), policy)).unwrap();
+    (0..60).for_each(|_| scene.run_for(10));
+    assert_eq!(scene.group().desired_capacity, 4);
 }
 
 fn stat_of_alarm() -> MetricStat {
