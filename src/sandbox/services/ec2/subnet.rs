@@ -11,9 +11,10 @@ use super::register::{ask, operation, operation_without_dry_run};
 use super::select::{Kind, each, one};
 use super::tag::new_tags;
 use super::vpc::{PREFIXES, read_cidr};
-use super::vpc_cidr::CidrAssociation;
+use super::vpc_cidr::{CidrAssociation, Disassociated, remember, still_shown};
 use super::zone::{zone_id, zones};
 use super::{Ec2, error};
+use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::{SubnetId, VpcId, Zone};
 use crate::sandbox::models::ec2 as model;
@@ -35,6 +36,9 @@ pub struct Subnet {
     pub default_for_az: bool,
     pub map_public_ip_on_launch: bool,
     pub ipv6: Option<CidrAssociation>,
+    /// The IPv6 blocks that it had, for a while.
+    #[serde(default)]
+    pub gone_ipv6: Vec<Disassociated>,
     /// Interfaces made here get an IPv6 address unless they ask otherwise.
     #[serde(default)]
     pub assign_ipv6: bool,
@@ -82,6 +86,7 @@ impl Ec2 {
             default_for_az: false,
             map_public_ip_on_launch: false,
             ipv6: None,
+            gone_ipv6: Vec::new(),
             assign_ipv6: false,
             dns64: false,
             names: LaunchNames::default(),
@@ -179,7 +184,9 @@ impl Ec2 {
         }
     }
 
-    fn show_subnet(&self, id: &SubnetId, subnet: &Subnet, used: u64) -> model::Subnet {
+    fn show_subnet(&self, id: &SubnetId, subnet: &Subnet, used: u64, now: Timestamp) -> model::Subnet {
+        let gone = still_shown(&subnet.gone_ipv6, now).map(|gone| show_ipv6(gone, "disassociated"));
+        let ipv6 = subnet.ipv6.iter().map(|own| show_ipv6(own, "associated"));
         let free = subnet.cidr.size().saturating_sub(RESERVED_ADDRESSES).saturating_sub(used);
         model::Subnet {
             subnet_id: Some(id.to_string()),
@@ -190,7 +197,7 @@ impl Ec2 {
             availability_zone: Some(subnet.zone.to_string()),
             availability_zone_id: zone_id(&self.place.region, &subnet.zone),
             cidr_block: Some(subnet.cidr.to_string()),
-            ipv6_cidr_block_association_set: Some(subnet.ipv6.iter().map(show_ipv6).collect()),
+            ipv6_cidr_block_association_set: Some(gone.chain(ipv6).collect()),
             available_ip_address_count: i64::try_from(free).ok(),
             default_for_az: Some(subnet.default_for_az),
             map_public_ip_on_launch: Some(subnet.map_public_ip_on_launch),
@@ -209,11 +216,11 @@ impl Ec2 {
     }
 }
 
-fn show_ipv6(association: &CidrAssociation) -> SubnetIpv6CidrBlockAssociation {
+fn show_ipv6(association: &CidrAssociation, state: &str) -> SubnetIpv6CidrBlockAssociation {
     SubnetIpv6CidrBlockAssociation {
         association_id: Some(association.id.clone()),
         ipv6_cidr_block: Some(association.block.clone()),
-        ipv6_cidr_block_state: Some(SubnetCidrBlockState { state: Some("associated".into()), ..Default::default() }),
+        ipv6_cidr_block_state: Some(SubnetCidrBlockState { state: Some(state.into()), ..Default::default() }),
         ip_source: Some("amazon".into()),
         ipv6_address_attribute: Some("public".into()),
     }
@@ -262,9 +269,9 @@ const SUBNETS: Kind<model::Subnet> = Kind {
     ],
 };
 
-fn show(region: &Region, id: &SubnetId) -> Result<model::Subnet, Refusal> {
+fn show(region: &Region, id: &SubnetId, now: Timestamp) -> Result<model::Subnet, Refusal> {
     let subnet = region.ec2.subnet(id.as_str())?;
-    Ok(region.ec2.show_subnet(id, subnet, used(&interfaces(region), id)))
+    Ok(region.ec2.show_subnet(id, subnet, used(&interfaces(region), id), now))
 }
 
 /// How many addresses of a subnet its interfaces have.
@@ -278,7 +285,7 @@ fn named(zone: Option<String>) -> Option<String> {
     zone.filter(|zone| !zone.is_empty())
 }
 
-fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<CreateSubnetOutput, Refusal> {
+fn create(region: &mut Region, call: &Call, input: CreateSubnetInput) -> Result<CreateSubnetOutput, Refusal> {
     let tags = new_tags(input.tag_specifications, "subnet")?;
     let ec2 = &mut region.ec2;
     let vpc = VpcId(required(input.vpc_id, "vpcId")?);
@@ -297,7 +304,7 @@ fn create(region: &mut Region, _: &Call, input: CreateSubnetInput) -> Result<Cre
         }
     }
     ec2.tags.put(id.as_str(), tags);
-    Ok(CreateSubnetOutput { subnet: Some(show(region, &id)?) })
+    Ok(CreateSubnetOutput { subnet: Some(show(region, &id, call.now)?) })
 }
 
 /// Subnets without IPv4 are not reproduced; what AWS refuses about them is.
@@ -316,7 +323,7 @@ fn ipv6_only(ipv4: &Option<String>, ipv6: &Option<String>) -> Refusal {
 
 fn create_default(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: CreateDefaultSubnetInput,
 ) -> Result<CreateDefaultSubnetOutput, Refusal> {
     let ec2 = &mut region.ec2;
@@ -334,7 +341,7 @@ fn create_default(
         .find(|block| !ec2.subnets.values().any(|other| other.vpc == vpc && other.cidr.overlaps(*block)));
     let block = free.ok_or_else(|| refuse("InvalidSubnet.Conflict", "No block is free for a default subnet"))?;
     let id = ec2.create_default_subnet(&vpc, &zone, block);
-    Ok(CreateDefaultSubnetOutput { subnet: Some(show(region, &id)?) })
+    Ok(CreateDefaultSubnetOutput { subnet: Some(show(region, &id, call.now)?) })
 }
 
 fn delete(region: &mut Region, _: &Call, input: DeleteSubnetInput) -> Result<DeleteSubnetOutput, Refusal> {
@@ -353,10 +360,10 @@ fn delete(region: &mut Region, _: &Call, input: DeleteSubnetInput) -> Result<Del
     Ok(DeleteSubnetOutput::default())
 }
 
-fn describe(region: &mut Region, _: &Call, input: DescribeSubnetsInput) -> Result<DescribeSubnetsOutput, Refusal> {
+fn describe(region: &mut Region, call: &Call, input: DescribeSubnetsInput) -> Result<DescribeSubnetsOutput, Refusal> {
     let taken = interfaces(region);
     let ec2 = &region.ec2;
-    let all = ec2.subnets.iter().map(|(id, subnet)| ec2.show_subnet(id, subnet, used(&taken, id))).collect();
+    let all = ec2.subnets.iter().map(|(id, subnet)| ec2.show_subnet(id, subnet, used(&taken, id), call.now)).collect();
     let (subnets, next_token) = SUBNETS.select(all, ask!(input.subnet_ids))?.set();
     Ok(DescribeSubnetsOutput { subnets, next_token })
 }
@@ -406,9 +413,7 @@ fn associate_block(
     }
     let block = ec2.check_ipv6_block(&subnet.vpc.clone(), &text)?;
     let association = CidrAssociation { id: ec2.ids.ec2("subnet-cidr-assoc"), block };
-    let mut shown = show_ipv6(&association);
-    shown.ipv6_cidr_block_state =
-        Some(SubnetCidrBlockState { state: Some("associating".into()), ..Default::default() });
+    let shown = show_ipv6(&association, "associating");
     if let Some(subnet) = ec2.subnets.get_mut(id.as_str()) {
         subnet.ipv6 = Some(association);
     }
@@ -417,7 +422,7 @@ fn associate_block(
 
 fn disassociate_block(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DisassociateSubnetCidrBlockInput,
 ) -> Result<DisassociateSubnetCidrBlockOutput, Refusal> {
     let association = required(input.association_id, "associationId")?;
@@ -436,9 +441,8 @@ fn disassociate_block(
     let subnet = region.ec2.subnets.get_mut(&id).ok_or_else(|| missing(&[id.as_str()]))?;
     let Some(kept) = subnet.ipv6.take() else { return Ok(DisassociateSubnetCidrBlockOutput::default()) };
     subnet.assign_ipv6 = false;
-    let mut shown = show_ipv6(&kept);
-    shown.ipv6_cidr_block_state =
-        Some(SubnetCidrBlockState { state: Some("disassociating".into()), ..Default::default() });
+    let shown = show_ipv6(&kept, "disassociating");
+    remember(&mut subnet.gone_ipv6, kept, call.now);
     Ok(DisassociateSubnetCidrBlockOutput { ipv6_cidr_block_association: Some(shown), subnet_id: Some(id.0) })
 }
 

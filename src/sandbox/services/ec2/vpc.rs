@@ -7,8 +7,9 @@ use super::error::{dependency, invalid_value, missing_ids, refuse, required};
 use super::register::{ask, operation, operation_without_dry_run};
 use super::select::{Ask, Kind, each, one};
 use super::tag::new_tags;
-use super::vpc_cidr::CidrAssociation;
+use super::vpc_cidr::{CidrAssociation, Disassociated, still_shown};
 use super::{Ec2, error};
+use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::VpcId;
 use crate::sandbox::models::ec2 as model;
@@ -28,6 +29,9 @@ pub struct Vpc {
     pub cidr_association: String,
     pub more_cidrs: Vec<CidrAssociation>,
     pub ipv6: Option<CidrAssociation>,
+    /// Those that there were besides the first, for a while.
+    #[serde(default)]
+    pub gone_cidrs: Vec<Disassociated>,
     pub is_default: bool,
     pub tenancy: String,
     pub dns_support: bool,
@@ -69,6 +73,7 @@ impl Ec2 {
             cidr_association: self.ids.ec2("vpc-cidr-assoc"),
             more_cidrs: Vec::new(),
             ipv6: None,
+            gone_cidrs: Vec::new(),
             is_default,
             tenancy: tenancy.to_string(),
             dns_support: true,
@@ -121,17 +126,23 @@ impl Ec2 {
         Ok(())
     }
 
-    fn show_vpc(&self, id: &VpcId, vpc: &Vpc) -> model::Vpc {
+    fn show_vpc(&self, id: &VpcId, vpc: &Vpc, now: Timestamp) -> model::Vpc {
         let first = CidrAssociation { id: vpc.cidr_association.clone(), block: vpc.cidr.to_string() };
-        let associations = std::iter::once(&first).chain(&vpc.more_cidrs).map(|own| own.show("associated"));
-        let ipv6 = vpc.ipv6.iter().map(|own| own.show_ipv6("associated", &self.place.region));
+        let region = &self.place.region;
+        let (gone_ipv6, gone): (Vec<_>, Vec<_>) =
+            still_shown(&vpc.gone_cidrs, now).partition(|association| association.block.contains(':'));
+        let gone = gone.into_iter().map(|gone| gone.show("disassociated"));
+        let more = vpc.more_cidrs.iter().map(|own| own.show("associated"));
+        let associations = std::iter::once(first.show("associated")).chain(gone).chain(more);
+        let gone_ipv6 = gone_ipv6.into_iter().map(|gone| gone.show_ipv6("disassociated", region));
+        let ipv6: Vec<_> = gone_ipv6.chain(vpc.ipv6.iter().map(|own| own.show_ipv6("associated", region))).collect();
         model::Vpc {
             vpc_id: Some(id.to_string()),
             owner_id: Some(self.place.account.clone()),
             state: Some("available".into()),
             cidr_block: Some(vpc.cidr.to_string()),
             cidr_block_association_set: Some(associations.collect()),
-            ipv6_cidr_block_association_set: vpc.ipv6.is_some().then(|| ipv6.collect()),
+            ipv6_cidr_block_association_set: Some(ipv6).filter(|list| !list.is_empty()),
             dhcp_options_id: Some(vpc.dhcp_options_id.clone()),
             instance_tenancy: Some(vpc.tenancy.clone()),
             is_default: Some(vpc.is_default),
@@ -140,8 +151,8 @@ impl Ec2 {
         }
     }
 
-    fn shown_vpcs(&self) -> Vec<model::Vpc> {
-        self.vpcs.iter().map(|(id, vpc)| self.show_vpc(id, vpc)).collect()
+    fn shown_vpcs(&self, now: Timestamp) -> Vec<model::Vpc> {
+        self.vpcs.iter().map(|(id, vpc)| self.show_vpc(id, vpc, now)).collect()
     }
 }
 
@@ -189,7 +200,7 @@ pub fn read_cidr(text: &str, parameter: &str) -> Result<Cidr, Refusal> {
     Cidr::parse(text).ok_or_else(|| invalid_value(text, parameter, "This is not a valid CIDR block."))
 }
 
-fn create(region: &mut Region, _: &Call, input: CreateVpcInput) -> Result<CreateVpcOutput, Refusal> {
+fn create(region: &mut Region, call: &Call, input: CreateVpcInput) -> Result<CreateVpcOutput, Refusal> {
     let text = required(input.cidr_block, "cidrBlock")?;
     let cidr = read_cidr(&text, "cidrBlock")?;
     if !PREFIXES.contains(&cidr.prefix()) {
@@ -202,7 +213,7 @@ fn create(region: &mut Region, _: &Call, input: CreateVpcInput) -> Result<Create
     if input.amazon_provided_ipv6_cidr_block == Some(true) {
         ec2.associate_ipv6(&id)?;
     }
-    let mut shown = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc))?;
+    let mut shown = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc, call.now))?;
     shown.state = Some("pending".into());
     // The answer lists blocks that there are none of, and leaves tags out (recorded).
     shown.ipv6_cidr_block_association_set.get_or_insert_default();
@@ -210,14 +221,18 @@ fn create(region: &mut Region, _: &Call, input: CreateVpcInput) -> Result<Create
     Ok(CreateVpcOutput { vpc: Some(shown) })
 }
 
-fn create_default(region: &mut Region, _: &Call, _: CreateDefaultVpcInput) -> Result<CreateDefaultVpcOutput, Refusal> {
+fn create_default(
+    region: &mut Region,
+    call: &Call,
+    _: CreateDefaultVpcInput,
+) -> Result<CreateDefaultVpcOutput, Refusal> {
     let ec2 = &mut region.ec2;
     if ec2.default_vpc().is_some() {
         let message = "A Default VPC already exists for this account in this region.";
         return Err(refuse("DefaultVpcAlreadyExists", message));
     }
     let id = ec2.create_default_network();
-    let vpc = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc))?;
+    let vpc = ec2.vpc(id.as_str()).map(|vpc| ec2.show_vpc(&id, vpc, call.now))?;
     Ok(CreateDefaultVpcOutput { vpc: Some(vpc) })
 }
 
@@ -227,8 +242,8 @@ fn delete(region: &mut Region, _: &Call, input: DeleteVpcInput) -> Result<Delete
     Ok(DeleteVpcOutput::default())
 }
 
-fn describe(region: &mut Region, _: &Call, input: DescribeVpcsInput) -> Result<DescribeVpcsOutput, Refusal> {
-    let (vpcs, next_token) = VPCS.select(region.ec2.shown_vpcs(), ask!(input.vpc_ids))?.set();
+fn describe(region: &mut Region, call: &Call, input: DescribeVpcsInput) -> Result<DescribeVpcsOutput, Refusal> {
+    let (vpcs, next_token) = VPCS.select(region.ec2.shown_vpcs(call.now), ask!(input.vpc_ids))?.set();
     Ok(DescribeVpcsOutput { vpcs, next_token })
 }
 
@@ -298,10 +313,10 @@ const CLASSIC_LINKS: Kind<VpcClassicLink> = Kind {
 /// ClassicLink is retired; AWS provider 3.39 still asks. Every VPC answers that it has none.
 fn describe_classic_link(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DescribeVpcClassicLinkInput,
 ) -> Result<DescribeVpcClassicLinkOutput, Refusal> {
-    let all = region.ec2.shown_vpcs().into_iter().map(|vpc| VpcClassicLink {
+    let all = region.ec2.shown_vpcs(call.now).into_iter().map(|vpc| VpcClassicLink {
         classic_link_enabled: Some(false),
         tags: vpc.tags,
         vpc_id: vpc.vpc_id,
@@ -312,12 +327,12 @@ fn describe_classic_link(
 
 fn describe_classic_link_dns_support(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DescribeVpcClassicLinkDnsSupportInput,
 ) -> Result<DescribeVpcClassicLinkDnsSupportOutput, Refusal> {
     let ask =
         Ask { ids: input.vpc_ids, max_results: input.max_results, next_token: input.next_token, ..Ask::default() };
-    let page = VPCS.select(region.ec2.shown_vpcs(), ask)?;
+    let page = VPCS.select(region.ec2.shown_vpcs(call.now), ask)?;
     let vpcs = page
         .items
         .into_iter()

@@ -1,5 +1,7 @@
 //! The further blocks of a VPC: more IPv4 blocks, and one IPv6 block of Amazon's. Start at [`CidrAssociation`].
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Ec2;
@@ -7,6 +9,7 @@ use super::error::{combination, missing_parameter, refuse, required};
 use super::register::operation_without_dry_run;
 use super::route::{Origin, Route, Target};
 use super::vpc::{PREFIXES, missing, read_cidr};
+use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::names::VpcId;
 use crate::sandbox::models::ec2::{
@@ -22,6 +25,27 @@ pub struct CidrAssociation {
     pub id: String,
     /// IPv4 or IPv6, in canonical form.
     pub block: String,
+}
+
+/// A block that its VPC or subnet had. Describe calls go on showing it as `disassociated`, and clients wait until they do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disassociated {
+    pub association: CidrAssociation,
+    pub at: Timestamp,
+}
+
+/// AWS does not say how long it shows them: people report half an hour, and more than an hour.
+const SHOWN_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Those that are still shown.
+pub fn still_shown(gone: &[Disassociated], now: Timestamp) -> impl Iterator<Item = &CidrAssociation> {
+    gone.iter().filter(move |gone| now < gone.at + SHOWN_FOR).map(|gone| &gone.association)
+}
+
+/// Keeps what was just taken away, and nothing that is no longer shown.
+pub fn remember(gone: &mut Vec<Disassociated>, association: CidrAssociation, now: Timestamp) {
+    gone.retain(|gone| now < gone.at + SHOWN_FOR);
+    gone.push(Disassociated { association, at: now });
 }
 
 /// "IPv4 CIDR blocks per VPC: 5", "IPv6 CIDR blocks per VPC: 1" of Amazon's. Source: VPC quotas.
@@ -148,7 +172,7 @@ fn associate(
 
 fn disassociate(
     region: &mut Region,
-    _: &Call,
+    call: &Call,
     input: DisassociateVpcCidrBlockInput,
 ) -> Result<DisassociateVpcCidrBlockOutput, Refusal> {
     let id = required(input.association_id, "associationId")?;
@@ -175,6 +199,7 @@ fn disassociate(
     if let Some(kept) = ec2.vpcs.get_mut(&vpc) {
         kept.more_cidrs.retain(|own| own.id != id);
         kept.ipv6.take_if(|own| own.id == id);
+        remember(&mut kept.gone_cidrs, association.clone(), call.now);
     }
     ec2.remove_local_route(&vpc, &association.block);
     let is_ipv6 = association.block.contains(':');
@@ -199,8 +224,51 @@ pub fn register(operations: &mut Operations) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
     use crate::sandbox::services::ec2::cidr::Cidr;
     use crate::sandbox::services::ec2::testing::region;
+    use crate::sandbox::universe::Universe;
+
+    /// The states in which the blocks of a list are shown.
+    fn states<'a>(list: &'a Value, member: &str) -> Vec<&'a str> {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter().map(|association| association[member]["State"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_block_that_was_taken_away_is_shown_for_a_while_before_the_next_one() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let start = Timestamp::from_secs(1_800_000_000);
+        let mut call = |minutes: u64, operation: &str, input: Value| {
+            let now = start + Duration::from_secs(minutes * 60);
+            universe.call(now, "eu-west-1", "ec2", operation, input).unwrap()
+        };
+        let block = json!({"CidrBlock": "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock": true});
+        let vpc = call(0, "CreateVpc", block)["Vpc"].clone();
+        let association = &vpc["Ipv6CidrBlockAssociationSet"][0];
+        let text = association["Ipv6CidrBlock"].as_str().unwrap().replace("/56", "/64");
+        let subnet = json!({"VpcId": vpc["VpcId"], "CidrBlock": "10.0.0.0/24", "Ipv6CidrBlock": text});
+        let subnet = call(0, "CreateSubnet", subnet)["Subnet"].clone();
+        let taken = json!({"AssociationId": subnet["Ipv6CidrBlockAssociationSet"][0]["AssociationId"]});
+        call(0, "DisassociateSubnetCidrBlock", taken);
+        call(0, "DisassociateVpcCidrBlock", json!({"AssociationId": association["AssociationId"]}));
+        call(1, "AssociateVpcCidrBlock", json!({"VpcId": vpc["VpcId"], "AmazonProvidedIpv6CidrBlock": true}));
+        for (minutes, of_vpc, of_subnet) in
+            [(2, vec!["disassociated", "associated"], vec!["disassociated"]), (61, vec!["associated"], vec![])]
+        {
+            let shown = call(minutes, "DescribeVpcs", json!({"VpcIds": [vpc["VpcId"]]}));
+            let blocks = &shown["Vpcs"][0]["Ipv6CidrBlockAssociationSet"];
+            assert_eq!(states(blocks, "Ipv6CidrBlockState"), of_vpc, "after {minutes} minutes");
+            let shown = call(minutes, "DescribeSubnets", json!({"SubnetIds": [subnet["SubnetId"]]}));
+            let blocks = &shown["Subnets"][0]["Ipv6CidrBlockAssociationSet"];
+            assert_eq!(states(blocks, "Ipv6CidrBlockState"), of_subnet, "after {minutes} minutes");
+        }
+    }
 
     #[test]
     fn a_vpc_has_five_blocks_at_most_and_a_route_to_each() {
