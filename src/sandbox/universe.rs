@@ -436,11 +436,13 @@ fn refuse_unknown_arguments(
     ))
 }
 
-/// What clients write out where leaving it out means the same: terraform's provider sends every flag of a call. A flag
-/// that AWS takes for true when it is absent has to be among an operation's `takes`.
+/// What clients write out where leaving it out means the same: terraform's provider sends every flag of a call, and
+/// empty texts for what its configuration does not have. A flag that AWS takes for true when it is absent has to be
+/// among an operation's `takes`.
 fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
         Value::List(items) => items.is_empty(),
         _ => false,
     }
@@ -460,6 +462,7 @@ mod tests {
         };
         assert_eq!(check("AmazonProvidedIpv6CidrBlock", Value::Bool(false)), Ok(()));
         assert_eq!(check("TagSpecifications", Value::List(Vec::new())), Ok(()));
+        assert_eq!(check("Ipv6Pool", Value::String(String::new())), Ok(()));
         let text = "The argument AmazonProvidedIpv6CidrBlock of CreateVpc is not reproduced by scaleproof's sandbox";
         assert_eq!(check("AmazonProvidedIpv6CidrBlock", Value::Bool(true)), Err(text.into()));
         let text = "The argument Ipv4IpamPoolId of CreateVpc is not reproduced by scaleproof's sandbox";

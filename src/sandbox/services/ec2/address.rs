@@ -161,9 +161,11 @@ struct Mapped {
     vpc: String,
 }
 
-/// The interface that a call names, itself or by its instance.
+/// The interface that a call names, itself or by its instance. Terraform's provider sends an empty text for what its
+/// configuration leaves out.
 fn target(region: &Region, input: &AssociateAddressInput) -> Result<Mapped, Refusal> {
-    let id = match (&input.network_interface_id, &input.instance_id) {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let id = match (&given(&input.network_interface_id), &given(&input.instance_id)) {
         (Some(id), _) => id.clone(),
         (None, Some(named)) => first_interface(region, named)?,
         (None, None) => {
@@ -175,7 +177,7 @@ fn target(region: &Region, input: &AssociateAddressInput) -> Result<Mapped, Refu
     if kept.is_of_service() {
         return Err(not_yours());
     }
-    let private_ip = match &input.private_ip_address {
+    let private_ip = match &given(&input.private_ip_address) {
         Some(given) if !kept.addresses.contains(given) => {
             let message = format!("The private IP address {given} is not assigned to the interface {id}");
             return Err(refuse("InvalidParameterValue", message));
@@ -457,6 +459,9 @@ mod tests {
         let input = AssociateAddressInput {
             allocation_id: Some(allocation.into()),
             instance_id: Some(instance.to_string()),
+            // As terraform's provider sends them.
+            network_interface_id: Some(String::new()),
+            private_ip_address: Some(String::new()),
             allow_reassociation: again,
             ..Default::default()
         };
