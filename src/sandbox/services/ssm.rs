@@ -24,9 +24,11 @@ const UBUNTU_LINES: [(&str, [&str; 2], &str); 3] = [
     ("ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-", ["22.04", "jammy"], "ebs-gp2"),
     ("ubuntu/images/hvm-ssd/ubuntu-focal-20.04-", ["20.04", "focal"], "ebs-gp2"),
 ];
-const AMAZON_LINES: [(&str, &[&str]); 5] = [
+const AMAZON_LINES: [(&str, &[&str]); 7] = [
     ("al2023-ami-2023.", &["al2023-ami-kernel-default-{arch}", "al2023-ami-kernel-6.1-{arch}"]),
+    ("al2023-ami-minimal-2023.", &["al2023-ami-minimal-kernel-default-{arch}", "al2023-ami-minimal-kernel-6.1-{arch}"]),
     ("amzn2-ami-hvm-2.0.", &["amzn2-ami-hvm-{arch}-gp2"]),
+    ("amzn2-ami-minimal-hvm-2.0.", &["amzn2-ami-minimal-hvm-{arch}-ebs"]),
     ("amzn2-ami-kernel-5.10-hvm-", &["amzn2-ami-kernel-5.10-hvm-{arch}-gp2"]),
     ("amzn-ami-hvm-", &["amzn-ami-hvm-{arch}-gp2"]),
     ("amzn-ami-minimal-hvm-", &["amzn-ami-minimal-hvm-{arch}-ebs"]),
@@ -178,6 +180,7 @@ mod tests {
                 "20250516",
             ),
             ("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64", "al2023-ami-2023.8.", "x86_64"),
+            ("/aws/service/ami-amazon-linux-latest/amzn2-ami-minimal-hvm-arm64-ebs", "amzn2-ami-minimal-", "arm64-ebs"),
             ("/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2", "amzn2-ami-hvm-2.0.20250818.", "gp2"),
         ] {
             let image = &catalogue[name].image;

@@ -1,4 +1,5 @@
-//! The public images of a region: Canonical's LTS releases of Ubuntu, Amazon Linux, and three old ones for tests. Start at [`Line`].
+//! The public images of a region: Canonical's LTS releases of Ubuntu, Amazon Linux, Windows Server, and three old ones
+//! for tests. Start at [`Line`].
 //! Identifiers follow from region and name, so they are the same in every run and differ between regions, as on AWS.
 
 use crate::engine::ids::Ids;
@@ -269,6 +270,54 @@ static LINES: &[Line] = &[
         releases: &[("20181129", "2018-11-29")],
         architectures: X86,
     },
+    Line {
+        name: "al2023-ami-minimal-2023.{release}-kernel-6.1-{arch}",
+        description: "Amazon Linux 2023 AMI 2023.{release} {arch} Minimal HVM kernel-6.1",
+        fixed_id: None,
+        distribution: Distribution::AmazonLinux,
+        volume_type: "gp3",
+        volume_gib: 2,
+        imds_v2: true,
+        boot_mode: Some("uefi-preferred"),
+        releases: &[("7.20250609.0", "2025-06-09"), ("8.20250818.0", "2025-08-18")],
+        architectures: BOTH,
+    },
+    Line {
+        name: "amzn2-ami-minimal-hvm-2.0.{release}-{arch}-ebs",
+        description: "Amazon Linux 2 AMI 2.0.{release} {arch} Minimal HVM ebs",
+        fixed_id: None,
+        distribution: Distribution::AmazonLinux,
+        volume_type: "standard",
+        volume_gib: 2,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("20250610.0", "2025-06-10"), ("20250818.2", "2025-08-18")],
+        architectures: BOTH,
+    },
+    Line {
+        name: "Windows_Server-2019-English-Full-Base-{release}",
+        description: "Microsoft Windows Server 2019 with Desktop Experience Locale English AMI provided by Amazon",
+        fixed_id: None,
+        distribution: Distribution::Windows,
+        volume_type: "gp2",
+        volume_gib: 30,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("2025.07.09", "2025-07-09"), ("2025.08.13", "2025-08-13")],
+        architectures: X86,
+    },
+    Line {
+        name: "Windows_Server-2022-English-Full-Base-{release}",
+        description: "Microsoft Windows Server 2022 Full Locale English AMI provided by Amazon",
+        fixed_id: None,
+        distribution: Distribution::Windows,
+        volume_type: "gp2",
+        volume_gib: 30,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("2025.07.09", "2025-07-09"), ("2025.08.13", "2025-08-13")],
+        architectures: X86,
+    },
     // Old images that the tests of other emulators launch from, in whichever region they are.
     Line {
         name: "Windows_Server-2008-R2_SP1-English-64Bit-Base-{release}",
@@ -340,6 +389,9 @@ mod tests {
             "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-arm64-server-20250516",
             "al2023-ami-2023.7.20250609.0-kernel-6.1-x86_64",
             "amzn2-ami-hvm-2.0.20250610.0-x86_64-gp2",
+            "amzn2-ami-minimal-hvm-2.0.20250610.0-arm64-ebs",
+            "al2023-ami-minimal-2023.8.20250818.0-kernel-6.1-x86_64",
+            "Windows_Server-2022-English-Full-Base-2025.08.13",
         ] {
             assert!(names.iter().any(|known| known == name), "{name} in {names:#?}");
         }
