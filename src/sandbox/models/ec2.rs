@@ -22,6 +22,11 @@ pub static SERVICE: Service = Service {
         op("AssignPrivateIpAddresses", &ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST, &ASSIGN_PRIVATE_IP_ADDRESSES_RESULT),
         op("AssociateAddress", &ASSOCIATE_ADDRESS_REQUEST, &ASSOCIATE_ADDRESS_RESULT),
         op("AssociateDhcpOptions", &ASSOCIATE_DHCP_OPTIONS_REQUEST, &ASSOCIATE_DHCP_OPTIONS_RESPONSE),
+        op(
+            "AssociateIamInstanceProfile",
+            &ASSOCIATE_IAM_INSTANCE_PROFILE_REQUEST,
+            &ASSOCIATE_IAM_INSTANCE_PROFILE_RESULT,
+        ),
         op("AssociateRouteTable", &ASSOCIATE_ROUTE_TABLE_REQUEST, &ASSOCIATE_ROUTE_TABLE_RESULT),
         op("AssociateSubnetCidrBlock", &ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST, &ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT),
         op("AssociateVpcCidrBlock", &ASSOCIATE_VPC_CIDR_BLOCK_REQUEST, &ASSOCIATE_VPC_CIDR_BLOCK_RESULT),
@@ -221,6 +226,11 @@ pub static SERVICE: Service = Service {
             &DISABLE_EBS_ENCRYPTION_BY_DEFAULT_RESULT,
         ),
         op("DisassociateAddress", &DISASSOCIATE_ADDRESS_REQUEST, &DISASSOCIATE_ADDRESS_RESPONSE),
+        op(
+            "DisassociateIamInstanceProfile",
+            &DISASSOCIATE_IAM_INSTANCE_PROFILE_REQUEST,
+            &DISASSOCIATE_IAM_INSTANCE_PROFILE_RESULT,
+        ),
         op("DisassociateRouteTable", &DISASSOCIATE_ROUTE_TABLE_REQUEST, &DISASSOCIATE_ROUTE_TABLE_RESPONSE),
         op(
             "DisassociateSubnetCidrBlock",
@@ -247,6 +257,11 @@ pub static SERVICE: Service = Service {
         op("ImportKeyPair", &IMPORT_KEY_PAIR_REQUEST, &IMPORT_KEY_PAIR_RESULT),
         op("ModifyImageAttribute", &MODIFY_IMAGE_ATTRIBUTE_REQUEST, &MODIFY_IMAGE_ATTRIBUTE_RESPONSE),
         op("ModifyInstanceAttribute", &MODIFY_INSTANCE_ATTRIBUTE_REQUEST, &MODIFY_INSTANCE_ATTRIBUTE_RESPONSE),
+        op(
+            "ModifyInstanceCreditSpecification",
+            &MODIFY_INSTANCE_CREDIT_SPECIFICATION_REQUEST,
+            &MODIFY_INSTANCE_CREDIT_SPECIFICATION_RESULT,
+        ),
         op(
             "ModifyInstanceMetadataOptions",
             &MODIFY_INSTANCE_METADATA_OPTIONS_REQUEST,
@@ -278,6 +293,11 @@ pub static SERVICE: Service = Service {
         op("RegisterImage", &REGISTER_IMAGE_REQUEST, &REGISTER_IMAGE_RESULT),
         op("RejectVpcPeeringConnection", &REJECT_VPC_PEERING_CONNECTION_REQUEST, &REJECT_VPC_PEERING_CONNECTION_RESULT),
         op("ReleaseAddress", &RELEASE_ADDRESS_REQUEST, &RELEASE_ADDRESS_RESPONSE),
+        op(
+            "ReplaceIamInstanceProfileAssociation",
+            &REPLACE_IAM_INSTANCE_PROFILE_ASSOCIATION_REQUEST,
+            &REPLACE_IAM_INSTANCE_PROFILE_ASSOCIATION_RESULT,
+        ),
         op(
             "ReplaceNetworkAclAssociation",
             &REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST,
@@ -333,6 +353,8 @@ pub type AssociateAddressOutput = AssociateAddressResult;
 pub type AssociateDhcpOptionsInput = AssociateDhcpOptionsRequest;
 structure! { AssociateDhcpOptionsResponse ASSOCIATE_DHCP_OPTIONS_RESPONSE {} }
 pub type AssociateDhcpOptionsOutput = AssociateDhcpOptionsResponse;
+pub type AssociateIamInstanceProfileInput = AssociateIamInstanceProfileRequest;
+pub type AssociateIamInstanceProfileOutput = AssociateIamInstanceProfileResult;
 pub type AssociateRouteTableInput = AssociateRouteTableRequest;
 pub type AssociateRouteTableOutput = AssociateRouteTableResult;
 pub type AssociateSubnetCidrBlockInput = AssociateSubnetCidrBlockRequest;
@@ -582,6 +604,8 @@ pub type DisableEbsEncryptionByDefaultOutput = DisableEbsEncryptionByDefaultResu
 pub type DisassociateAddressInput = DisassociateAddressRequest;
 structure! { DisassociateAddressResponse DISASSOCIATE_ADDRESS_RESPONSE {} }
 pub type DisassociateAddressOutput = DisassociateAddressResponse;
+pub type DisassociateIamInstanceProfileInput = DisassociateIamInstanceProfileRequest;
+pub type DisassociateIamInstanceProfileOutput = DisassociateIamInstanceProfileResult;
 pub type DisassociateRouteTableInput = DisassociateRouteTableRequest;
 structure! { DisassociateRouteTableResponse DISASSOCIATE_ROUTE_TABLE_RESPONSE {} }
 pub type DisassociateRouteTableOutput = DisassociateRouteTableResponse;
@@ -613,6 +637,8 @@ pub type ModifyImageAttributeOutput = ModifyImageAttributeResponse;
 pub type ModifyInstanceAttributeInput = ModifyInstanceAttributeRequest;
 structure! { ModifyInstanceAttributeResponse MODIFY_INSTANCE_ATTRIBUTE_RESPONSE {} }
 pub type ModifyInstanceAttributeOutput = ModifyInstanceAttributeResponse;
+pub type ModifyInstanceCreditSpecificationInput = ModifyInstanceCreditSpecificationRequest;
+pub type ModifyInstanceCreditSpecificationOutput = ModifyInstanceCreditSpecificationResult;
 pub type ModifyInstanceMetadataOptionsInput = ModifyInstanceMetadataOptionsRequest;
 pub type ModifyInstanceMetadataOptionsOutput = ModifyInstanceMetadataOptionsResult;
 pub type ModifyLaunchTemplateInput = ModifyLaunchTemplateRequest;
@@ -658,6 +684,8 @@ pub type RejectVpcPeeringConnectionOutput = RejectVpcPeeringConnectionResult;
 pub type ReleaseAddressInput = ReleaseAddressRequest;
 structure! { ReleaseAddressResponse RELEASE_ADDRESS_RESPONSE {} }
 pub type ReleaseAddressOutput = ReleaseAddressResponse;
+pub type ReplaceIamInstanceProfileAssociationInput = ReplaceIamInstanceProfileAssociationRequest;
+pub type ReplaceIamInstanceProfileAssociationOutput = ReplaceIamInstanceProfileAssociationResult;
 pub type ReplaceNetworkAclAssociationInput = ReplaceNetworkAclAssociationRequest;
 pub type ReplaceNetworkAclAssociationOutput = ReplaceNetworkAclAssociationResult;
 pub type ReplaceNetworkAclEntryInput = ReplaceNetworkAclEntryRequest;
@@ -929,6 +957,15 @@ structure! { AssociateDhcpOptionsRequest ASSOCIATE_DHCP_OPTIONS_REQUEST {
     dhcp_options_id: String = "DhcpOptionsId" m(&STRING).required();
     vpc_id: String = "VpcId" m(&STRING).required();
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
+} }
+
+structure! { AssociateIamInstanceProfileRequest ASSOCIATE_IAM_INSTANCE_PROFILE_REQUEST {
+    iam_instance_profile: IamInstanceProfileSpecification = "IamInstanceProfile" m(&IAM_INSTANCE_PROFILE_SPECIFICATION).required();
+    instance_id: String = "InstanceId" m(&STRING).required();
+} }
+
+structure! { AssociateIamInstanceProfileResult ASSOCIATE_IAM_INSTANCE_PROFILE_RESULT {
+    iam_instance_profile_association: IamInstanceProfileAssociation = "IamInstanceProfileAssociation" m(&IAM_INSTANCE_PROFILE_ASSOCIATION).answered("iamInstanceProfileAssociation");
 } }
 
 structure! { AssociateRouteTableRequest ASSOCIATE_ROUTE_TABLE_REQUEST {
@@ -2682,6 +2719,14 @@ structure! { DisassociateAddressRequest DISASSOCIATE_ADDRESS_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
 } }
 
+structure! { DisassociateIamInstanceProfileRequest DISASSOCIATE_IAM_INSTANCE_PROFILE_REQUEST {
+    association_id: String = "AssociationId" m(&STRING).required();
+} }
+
+structure! { DisassociateIamInstanceProfileResult DISASSOCIATE_IAM_INSTANCE_PROFILE_RESULT {
+    iam_instance_profile_association: IamInstanceProfileAssociation = "IamInstanceProfileAssociation" m(&IAM_INSTANCE_PROFILE_ASSOCIATION).answered("iamInstanceProfileAssociation");
+} }
+
 structure! { DisassociateRouteTableRequest DISASSOCIATE_ROUTE_TABLE_REQUEST {
     dry_run: bool = "DryRun" m(&BOOLEAN).answered("dryRun");
     association_id: String = "AssociationId" m(&STRING).required().answered("associationId");
@@ -3384,6 +3429,14 @@ structure! { InstanceCreditSpecification INSTANCE_CREDIT_SPECIFICATION {
 
 pub static INSTANCE_CREDIT_SPECIFICATION_LIST: Shape =
     Shape::list("InstanceCreditSpecificationList", &INSTANCE_CREDIT_SPECIFICATION).item("item");
+
+pub static INSTANCE_CREDIT_SPECIFICATION_LIST_REQUEST: Shape =
+    Shape::list("InstanceCreditSpecificationListRequest", &INSTANCE_CREDIT_SPECIFICATION_REQUEST).item("item");
+
+structure! { InstanceCreditSpecificationRequest INSTANCE_CREDIT_SPECIFICATION_REQUEST {
+    instance_id: String = "InstanceId" m(&STRING).required();
+    cpu_credits: String = "CpuCredits" m(&STRING);
+} }
 
 pub static INSTANCE_GENERATION: Shape = Shape::new("InstanceGeneration", Kind::String).values(&["current", "previous"]);
 
@@ -4502,6 +4555,17 @@ structure! { ModifyInstanceAttributeRequest MODIFY_INSTANCE_ATTRIBUTE_REQUEST {
     ena_support: AttributeBooleanValue = "EnaSupport" m(&ATTRIBUTE_BOOLEAN_VALUE).answered("enaSupport");
 } }
 
+structure! { ModifyInstanceCreditSpecificationRequest MODIFY_INSTANCE_CREDIT_SPECIFICATION_REQUEST {
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+    client_token: String = "ClientToken" m(&STRING);
+    instance_credit_specifications: Vec<InstanceCreditSpecificationRequest> = "InstanceCreditSpecifications" m(&INSTANCE_CREDIT_SPECIFICATION_LIST_REQUEST).required().sent("InstanceCreditSpecification").answered("InstanceCreditSpecification");
+} }
+
+structure! { ModifyInstanceCreditSpecificationResult MODIFY_INSTANCE_CREDIT_SPECIFICATION_RESULT {
+    successful_instance_credit_specifications: Vec<SuccessfulInstanceCreditSpecificationItem> = "SuccessfulInstanceCreditSpecifications" m(&SUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET).sent("SuccessfulInstanceCreditSpecificationSet").answered("successfulInstanceCreditSpecificationSet");
+    unsuccessful_instance_credit_specifications: Vec<UnsuccessfulInstanceCreditSpecificationItem> = "UnsuccessfulInstanceCreditSpecifications" m(&UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET).sent("UnsuccessfulInstanceCreditSpecificationSet").answered("unsuccessfulInstanceCreditSpecificationSet");
+} }
+
 structure! { ModifyInstanceMetadataOptionsRequest MODIFY_INSTANCE_METADATA_OPTIONS_REQUEST {
     instance_id: String = "InstanceId" m(&STRING).required();
     http_tokens: String = "HttpTokens" m(&HTTP_TOKENS_STATE);
@@ -5268,6 +5332,15 @@ pub static REMOVE_PREFIX_LIST_ENTRIES: Shape =
 
 structure! { RemovePrefixListEntry REMOVE_PREFIX_LIST_ENTRY {
     cidr: String = "Cidr" m(&STRING).required();
+} }
+
+structure! { ReplaceIamInstanceProfileAssociationRequest REPLACE_IAM_INSTANCE_PROFILE_ASSOCIATION_REQUEST {
+    iam_instance_profile: IamInstanceProfileSpecification = "IamInstanceProfile" m(&IAM_INSTANCE_PROFILE_SPECIFICATION).required();
+    association_id: String = "AssociationId" m(&STRING).required();
+} }
+
+structure! { ReplaceIamInstanceProfileAssociationResult REPLACE_IAM_INSTANCE_PROFILE_ASSOCIATION_RESULT {
+    iam_instance_profile_association: IamInstanceProfileAssociation = "IamInstanceProfileAssociation" m(&IAM_INSTANCE_PROFILE_ASSOCIATION).answered("iamInstanceProfileAssociation");
 } }
 
 structure! { ReplaceNetworkAclAssociationRequest REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST {
@@ -6094,6 +6167,14 @@ pub static SUBNET_IPV6_CIDR_BLOCK_ASSOCIATION_SET: Shape =
 
 pub static SUBNET_LIST: Shape = Shape::list("SubnetList", &SUBNET).item("item");
 
+structure! { SuccessfulInstanceCreditSpecificationItem SUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM {
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+} }
+
+pub static SUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET: Shape =
+    Shape::list("SuccessfulInstanceCreditSpecificationSet", &SUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM)
+        .item("item");
+
 pub static SUPPORTED_ADDITIONAL_PROCESSOR_FEATURE_LIST: Shape =
     Shape::list("SupportedAdditionalProcessorFeatureList", &STRING).item("item");
 
@@ -6180,6 +6261,20 @@ structure! { UnmonitorInstancesRequest UNMONITOR_INSTANCES_REQUEST {
 structure! { UnmonitorInstancesResult UNMONITOR_INSTANCES_RESULT {
     instance_monitorings: Vec<InstanceMonitoring> = "InstanceMonitorings" m(&INSTANCE_MONITORING_LIST).sent("InstancesSet").answered("instancesSet");
 } }
+
+structure! { UnsuccessfulInstanceCreditSpecificationItem UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM {
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+    error: UnsuccessfulInstanceCreditSpecificationItemError = "Error" m(&UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM_ERROR).answered("error");
+} }
+
+structure! { UnsuccessfulInstanceCreditSpecificationItemError UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM_ERROR {
+    code: String = "Code" m(&STRING).answered("code");
+    message: String = "Message" m(&STRING).answered("message");
+} }
+
+pub static UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET: Shape =
+    Shape::list("UnsuccessfulInstanceCreditSpecificationSet", &UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_ITEM)
+        .item("item");
 
 structure! { UnsuccessfulItem UNSUCCESSFUL_ITEM {
     error: UnsuccessfulItemError = "Error" m(&UNSUCCESSFUL_ITEM_ERROR).answered("error");

@@ -136,7 +136,7 @@ fn show_volumes(region: &Region, instance: &Instance) -> Vec<InstanceBlockDevice
     devices(region, instance).into_iter().map(show_volume).collect()
 }
 
-fn show_profile(region: &Region, instance: &Instance) -> Option<IamInstanceProfile> {
+pub fn show_profile(region: &Region, instance: &Instance) -> Option<IamInstanceProfile> {
     let given = &instance.launch_data["IamInstanceProfile"];
     let place = &region.world.place;
     let arn = given["Arn"].as_str().map(str::to_string).or_else(|| {

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use super::error::missing_ids;
-use super::instance::{check_ids, missing, show_state};
+use super::error::{invalid_value, missing_ids, refuse, required};
+use super::instance::{check_ids, instance, missing, show_state};
 use super::register::{ask, operation};
 use super::select::{Kind, one};
 use super::zone::zone_id;
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::engine::groups::{Ec2State, Instance};
+use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2::{
     DescribeInstanceCreditSpecificationsInput, DescribeInstanceCreditSpecificationsOutput, DescribeInstanceStatusInput,
-    DescribeInstanceStatusOutput, EbsStatusDetails, EbsStatusSummary, InstanceCreditSpecification, InstanceStatus,
-    InstanceStatusDetails, InstanceStatusSummary,
+    DescribeInstanceStatusOutput, EbsStatusDetails, EbsStatusSummary, InstanceCreditSpecification,
+    InstanceCreditSpecificationRequest, InstanceStatus, InstanceStatusDetails, InstanceStatusSummary,
+    ModifyInstanceCreditSpecificationInput, ModifyInstanceCreditSpecificationOutput,
+    SuccessfulInstanceCreditSpecificationItem, UnsuccessfulInstanceCreditSpecificationItem,
+    UnsuccessfulInstanceCreditSpecificationItemError,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -157,6 +161,56 @@ fn describe_credits(
     Ok(DescribeInstanceCreditSpecificationsOutput { instance_credit_specifications, next_token })
 }
 
+/// Why an instance cannot get these credits. Source: UnsuccessfulInstanceCreditSpecificationItemError, which lists the
+/// codes.
+fn check_credits(region: &Region, wanted: &InstanceCreditSpecificationRequest) -> Result<InstanceId, Refusal> {
+    let id = wanted.instance_id.as_deref().unwrap_or_default();
+    let kept = instance(region, id)?;
+    if cpu_credits(kept).is_none() {
+        let message = format!("The instance type {} does not support CPU credits.", kept.instance_type);
+        return Err(refuse("InstanceCreditSpecification.NotSupported", message));
+    }
+    if matches!(kept.state, Ec2State::ShuttingDown | Ec2State::Terminated) {
+        let message = format!("The instance '{id}' is not in a valid state for this operation.");
+        return Err(refuse("IncorrectInstanceState", message));
+    }
+    Ok(kept.id.clone())
+}
+
+fn modify_credits(
+    region: &mut Region,
+    _: &Call,
+    input: ModifyInstanceCreditSpecificationInput,
+) -> Result<ModifyInstanceCreditSpecificationOutput, Refusal> {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for wanted in input.instance_credit_specifications.unwrap_or_default() {
+        let credits = required(wanted.cpu_credits.clone(), "cpuCredits")?;
+        if !matches!(credits.as_str(), "standard" | "unlimited") {
+            return Err(invalid_value(credits, "cpuCredits", "Expecting standard or unlimited."));
+        }
+        let instance_id = wanted.instance_id.clone();
+        match check_credits(region, &wanted) {
+            Ok(id) => {
+                if let Some(kept) = region.world.groups.instance_mut(&id) {
+                    kept.launch_data["CreditSpecification"]["CpuCredits"] = credits.into();
+                }
+                done.push(SuccessfulInstanceCreditSpecificationItem { instance_id });
+            }
+            Err(refusal) => failed.push(UnsuccessfulInstanceCreditSpecificationItem {
+                instance_id,
+                error: Some(UnsuccessfulInstanceCreditSpecificationItemError {
+                    code: Some(refusal.code),
+                    message: Some(refusal.message),
+                }),
+            }),
+        }
+    }
+    Ok(ModifyInstanceCreditSpecificationOutput {
+        successful_instance_credit_specifications: Some(done),
+        unsuccessful_instance_credit_specifications: Some(failed),
+    })
+}
+
 pub fn register(operations: &mut Operations) {
     operation!(operations, describe, DescribeInstanceStatusInput "DescribeInstanceStatus":
         "Shows status checks, which pass two minutes after the start.",
@@ -168,4 +222,45 @@ pub fn register(operations: &mut Operations) {
         "Shows how burstable instances pay for credits.",
         takes InstanceIds Filters MaxResults NextToken
     );
+    operation!(operations, modify_credits, ModifyInstanceCreditSpecificationInput "ModifyInstanceCreditSpecification":
+        "Changes how burstable instances pay for credits.",
+        takes ClientToken InstanceCreditSpecifications
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
+    use crate::sandbox::universe::Universe;
+
+    /// Launches an instance of a type, asks for credits and returns what it has then, or the code of the refusal.
+    fn check(instance_type: &str, credits: &str, expected: &str) {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |operation: &str, input: Value| {
+            universe.call(Timestamp::from_secs(1_800_000_000), "eu-west-1", "ec2", operation, input).unwrap()
+        };
+        let image = json!({"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1, "InstanceType": instance_type});
+        let id = call("RunInstances", image)["Instances"][0]["InstanceId"].clone();
+        let wanted = json!({"InstanceCreditSpecifications": [{"InstanceId": id, "CpuCredits": credits}]});
+        let answer = call("ModifyInstanceCreditSpecification", wanted);
+        let failed = &answer["UnsuccessfulInstanceCreditSpecifications"];
+        let found = match failed[0]["Error"]["Code"].as_str() {
+            Some(code) => code.to_string(),
+            None => {
+                let shown = call("DescribeInstanceCreditSpecifications", json!({"InstanceIds": [id]}));
+                shown["InstanceCreditSpecifications"][0]["CpuCredits"].as_str().unwrap().to_string()
+            }
+        };
+        assert_eq!(found, expected, "{credits} for {instance_type}");
+    }
+
+    #[test]
+    fn credits_of_burstable_instances_change_and_others_have_none() {
+        check("t2.micro", "unlimited", "unlimited");
+        check("t3.micro", "standard", "standard");
+        check("m5.large", "unlimited", "InstanceCreditSpecification.NotSupported");
+    }
 }

@@ -1,16 +1,16 @@
-//! Instance types: what a machine of each has, and in which zones it is offered. Start at [`InstanceType`].
-//! Leaves out most of AWS's eight hundred types: here are the burstable ones and the common general, compute and memory
-//! families.
+//! Instance types: what a machine of each has, and in which zones it is offered. Start at [`InstanceType`]; the families
+//! are in `instance_families.rs`. Left out: clock speeds, bandwidths of EBS, and what only the newest families have.
 
 use super::error::{invalid_value, refuse};
+use super::instance_families::{FAMILIES, Family, Platform, Processor};
 use super::register::{ask, operation};
 use super::select::{Kind, one};
 use super::zone::{ZoneFacts, is_opt_in, zones};
 use crate::engine::Refusal;
 use crate::sandbox::models::ec2::{
     DescribeInstanceTypeOfferingsInput, DescribeInstanceTypeOfferingsOutput, DescribeInstanceTypesInput,
-    DescribeInstanceTypesOutput, EbsInfo, InstanceTypeInfo, InstanceTypeOffering, MemoryInfo, NetworkInfo,
-    PlacementGroupInfo, ProcessorInfo, VCpuInfo,
+    DescribeInstanceTypesOutput, DiskInfo, EbsInfo, GpuDeviceInfo, GpuDeviceMemoryInfo, GpuInfo, InstanceStorageInfo,
+    InstanceTypeInfo, InstanceTypeOffering, MemoryInfo, NetworkInfo, PlacementGroupInfo, ProcessorInfo, VCpuInfo,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -25,150 +25,26 @@ pub struct InstanceType {
     pub memory_mib: i64,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Family {
-    name: &'static str,
-    processor: Processor,
-    burstable: bool,
-    network: &'static str,
-    /// Size, vCPUs and memory in MiB.
-    sizes: Sizes,
+fn of_family(family: &'static Family) -> impl Iterator<Item = InstanceType> {
+    family.sizes.list().into_iter().map(move |(size, vcpus, memory_mib)| InstanceType {
+        name: format!("{}.{size}", family.name),
+        family,
+        size,
+        vcpus,
+        memory_mib,
+    })
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Processor {
-    /// x86 under the Xen hypervisor; also the only family here from before Nitro.
-    IntelXen,
-    Intel,
-    Amd,
-    Graviton,
-}
-
-type Sizes = &'static [(&'static str, i64, i64)];
-
-const fn family(name: &'static str, processor: Processor, network: &'static str, sizes: Sizes) -> Family {
-    Family { name, processor, burstable: false, network, sizes }
-}
-
-const fn burstable(name: &'static str, processor: Processor, network: &'static str, sizes: Sizes) -> Family {
-    Family { name, processor, burstable: true, network, sizes }
-}
-
-const GIB: i64 = 1024;
-
-const T2: Sizes = &[
-    ("nano", 1, 512),
-    ("micro", 1, GIB),
-    ("small", 1, 2 * GIB),
-    ("medium", 2, 4 * GIB),
-    ("large", 2, 8 * GIB),
-    ("xlarge", 4, 16 * GIB),
-    ("2xlarge", 8, 32 * GIB),
-];
-const T3: Sizes = &[
-    ("nano", 2, 512),
-    ("micro", 2, GIB),
-    ("small", 2, 2 * GIB),
-    ("medium", 2, 4 * GIB),
-    ("large", 2, 8 * GIB),
-    ("xlarge", 4, 16 * GIB),
-    ("2xlarge", 8, 32 * GIB),
-];
-const C5: Sizes = &[
-    ("large", 2, 4 * GIB),
-    ("xlarge", 4, 8 * GIB),
-    ("2xlarge", 8, 16 * GIB),
-    ("4xlarge", 16, 32 * GIB),
-    ("9xlarge", 36, 72 * GIB),
-    ("12xlarge", 48, 96 * GIB),
-    ("18xlarge", 72, 144 * GIB),
-    ("24xlarge", 96, 192 * GIB),
-];
-
-const fn rung(size: &'static str, vcpus: i64, gib_per_vcpu: i64) -> (&'static str, i64, i64) {
-    (size, vcpus, vcpus * gib_per_vcpu * GIB)
-}
-
-/// The regular sizes with so many GiB per vCPU.
-const fn ladder(per: i64) -> [(&'static str, i64, i64); 8] {
-    [
-        rung("large", 2, per),
-        rung("xlarge", 4, per),
-        rung("2xlarge", 8, per),
-        rung("4xlarge", 16, per),
-        rung("8xlarge", 32, per),
-        rung("12xlarge", 48, per),
-        rung("16xlarge", 64, per),
-        rung("24xlarge", 96, per),
-    ]
-}
-
-const fn graviton_ladder(per: i64) -> [(&'static str, i64, i64); 8] {
-    [
-        rung("medium", 1, per),
-        rung("large", 2, per),
-        rung("xlarge", 4, per),
-        rung("2xlarge", 8, per),
-        rung("4xlarge", 16, per),
-        rung("8xlarge", 32, per),
-        rung("12xlarge", 48, per),
-        rung("16xlarge", 64, per),
-    ]
-}
-
-const GENERAL: Sizes = &ladder(4);
-const COMPUTE: Sizes = &ladder(2);
-const MEMORY: Sizes = &ladder(8);
-const GRAVITON_GENERAL: Sizes = &graviton_ladder(4);
-const GRAVITON_COMPUTE: Sizes = &graviton_ladder(2);
-const GRAVITON_MEMORY: Sizes = &graviton_ladder(8);
-
-const UP_TO_5: &str = "Up to 5 Gigabit";
-const UP_TO_10: &str = "Up to 10 Gigabit";
-const UP_TO_12: &str = "Up to 12.5 Gigabit";
-
-static FAMILIES: &[Family] = &[
-    family("c5", Processor::Intel, UP_TO_10, C5),
-    family("c5a", Processor::Amd, UP_TO_10, COMPUTE),
-    family("c6a", Processor::Amd, UP_TO_12, COMPUTE),
-    family("c6g", Processor::Graviton, UP_TO_10, GRAVITON_COMPUTE),
-    family("c6i", Processor::Intel, UP_TO_12, COMPUTE),
-    family("c7g", Processor::Graviton, UP_TO_12, GRAVITON_COMPUTE),
-    family("c7i", Processor::Intel, UP_TO_12, COMPUTE),
-    family("m5", Processor::Intel, UP_TO_10, GENERAL),
-    family("m5a", Processor::Amd, UP_TO_10, GENERAL),
-    family("m6a", Processor::Amd, UP_TO_12, GENERAL),
-    family("m6g", Processor::Graviton, UP_TO_10, GRAVITON_GENERAL),
-    family("m6i", Processor::Intel, UP_TO_12, GENERAL),
-    family("m7g", Processor::Graviton, UP_TO_12, GRAVITON_GENERAL),
-    family("m7i", Processor::Intel, UP_TO_12, GENERAL),
-    family("r5", Processor::Intel, UP_TO_10, MEMORY),
-    family("r5a", Processor::Amd, UP_TO_10, MEMORY),
-    family("r6g", Processor::Graviton, UP_TO_10, GRAVITON_MEMORY),
-    family("r6i", Processor::Intel, UP_TO_12, MEMORY),
-    family("r7g", Processor::Graviton, UP_TO_12, GRAVITON_MEMORY),
-    burstable("t2", Processor::IntelXen, "Low to Moderate", T2),
-    burstable("t3", Processor::Intel, UP_TO_5, T3),
-    burstable("t3a", Processor::Amd, UP_TO_5, T3),
-    burstable("t4g", Processor::Graviton, UP_TO_5, T3),
-];
 
 /// Every type, whether the region has it or not.
 fn all() -> impl Iterator<Item = InstanceType> {
-    FAMILIES.iter().flat_map(|family| {
-        family.sizes.iter().map(move |(size, vcpus, memory_mib)| InstanceType {
-            name: format!("{}.{size}", family.name),
-            family,
-            size,
-            vcpus: *vcpus,
-            memory_mib: *memory_mib,
-        })
-    })
+    FAMILIES.iter().flat_map(of_family)
 }
 
 /// The type of this name.
 pub fn instance_type(name: &str) -> Option<InstanceType> {
-    all().find(|kind| kind.name == name)
+    let (family, _) = name.split_once('.')?;
+    let family = FAMILIES.iter().find(|known| known.name == family)?;
+    of_family(family).find(|kind| kind.name == name)
 }
 
 /// Whether machines of this type can be launched in a zone. Types that the table does not know can.
@@ -181,7 +57,7 @@ pub fn names_not_offered_in(region: &str, zone: &ZoneFacts) -> impl Iterator<Ite
     all().filter(move |kind| !kind.is_offered_in(region, zone)).map(|kind| kind.name)
 }
 
-/// The zones in which AWS refuses t2, from its own refusals as people report them ("Your requested instance type
+/// The zones in which AWS refuses t2, and so what is as old, from its own refusals as people report them ("Your requested instance type
 /// (t2.micro) is not supported in your requested Availability Zone (ap-northeast-2b). Please retry ... choosing
 /// ap-northeast-2a, ap-northeast-2c").
 const ZONES_WITHOUT_T2: &[&str] = &["ap-northeast-2b", "ap-northeast-2d", "ca-central-1d", "sa-east-1b", "us-west-2d"];
@@ -194,28 +70,33 @@ const ZONE_ID_WITHOUT_NITRO: &str = "use1-az3";
 
 impl InstanceType {
     pub fn is_offered_in(&self, region: &str, zone: &ZoneFacts) -> bool {
-        match self.family.processor {
-            Processor::IntelXen => {
+        match self.family.platform {
+            Platform::Nitro => zone.id != ZONE_ID_WITHOUT_NITRO,
+            Platform::Xen | Platform::Previous => {
                 !is_opt_in(region)
                     && !REGIONS_WITHOUT_T2.contains(&region)
                     && !ZONES_WITHOUT_T2.contains(&zone.name.as_str())
             }
-            _ => zone.id != ZONE_ID_WITHOUT_NITRO,
         }
     }
 
     fn architectures(&self) -> &'static [&'static str] {
-        match (self.family.processor, self.size) {
-            (Processor::Graviton, _) => &["arm64"],
-            (Processor::IntelXen, "nano" | "micro" | "small" | "medium") => &["i386", "x86_64"],
+        match (self.family.processor, self.family.platform, self.size) {
+            (Processor::Graviton, ..) => &["arm64"],
+            (_, Platform::Xen | Platform::Previous, "nano" | "micro" | "small" | "medium") => &["i386", "x86_64"],
             _ => &["x86_64"],
         }
     }
 
+    fn is_metal(&self) -> bool {
+        self.size.starts_with("metal")
+    }
+
     pub fn threads_per_core(&self) -> i64 {
         match self.family.processor {
-            Processor::IntelXen | Processor::Graviton => 1,
-            Processor::Intel | Processor::Amd => 2,
+            Processor::Graviton | Processor::AmdWholeCores => 1,
+            _ if self.family.name == "t2" || self.vcpus == 1 => 1,
+            _ => 2,
         }
     }
 
@@ -228,54 +109,56 @@ impl InstanceType {
             ("medium", false) => (2, 4),
             ("large", true) => (3, 12),
             ("large", false) => (3, 10),
-            ("xlarge" | "2xlarge", _) if self.family.processor == Processor::IntelXen => (3, 15),
+            ("xlarge" | "2xlarge", _) if self.family.name == "t2" => (3, 15),
             ("xlarge" | "2xlarge", _) => (4, 15),
-            ("4xlarge" | "8xlarge" | "9xlarge" | "12xlarge", _) => (8, 30),
+            ("3xlarge" | "4xlarge" | "6xlarge" | "8xlarge" | "9xlarge" | "10xlarge" | "12xlarge", _) => (8, 30),
+            ("metal", _) if self.family.name == "a1" => (8, 30),
             _ => (15, 50),
         }
     }
 
     fn show(&self) -> InstanceTypeInfo {
-        let nitro = self.family.processor != Processor::IntelXen;
         let texts = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect());
-        let (threads, (interfaces, addresses)) = (self.threads_per_core(), self.interfaces());
-        let usage: &[&str] = &["on-demand", "spot"];
+        let nitro = self.family.platform == Platform::Nitro;
+        let current = self.family.platform != Platform::Previous;
+        let disks = self.family.disks.iter().find(|disks| disks.size == self.size);
         InstanceTypeInfo {
             instance_type: Some(self.name.clone()),
-            current_generation: Some(true),
+            current_generation: Some(current),
             free_tier_eligible: Some(matches!(self.name.as_str(), "t2.micro" | "t3.micro")),
-            supported_usage_classes: texts(usage),
-            supported_root_device_types: texts(&["ebs"]),
-            supported_virtualization_types: texts(&["hvm"]),
-            bare_metal: Some(false),
-            hypervisor: Some(if nitro { "nitro" } else { "xen" }.into()),
-            processor_info: Some(self.show_processor()),
-            v_cpu_info: Some(VCpuInfo {
-                default_v_cpus: Some(self.vcpus),
-                default_cores: Some((self.vcpus / threads).max(1)),
-                default_threads_per_core: Some(threads),
-                ..Default::default()
+            supported_usage_classes: texts(&["on-demand", "spot"]),
+            supported_root_device_types: texts(match self.family.platform {
+                Platform::Previous => &["ebs", "instance-store"],
+                _ => &["ebs"],
             }),
+            supported_virtualization_types: texts(match self.family.platform {
+                Platform::Previous => &["hvm", "paravirtual"],
+                _ => &["hvm"],
+            }),
+            bare_metal: Some(self.is_metal()),
+            hypervisor: (!self.is_metal()).then(|| if nitro { "nitro" } else { "xen" }.into()),
+            processor_info: Some(self.show_processor()),
+            v_cpu_info: Some(self.show_vcpus()),
             memory_info: Some(MemoryInfo { size_in_mi_b: Some(self.memory_mib) }),
-            instance_storage_supported: Some(false),
+            instance_storage_supported: Some(disks.is_some()),
+            instance_storage_info: disks.map(|disks| InstanceStorageInfo {
+                total_size_in_gb: Some(disks.count * disks.gb),
+                disks: Some(vec![DiskInfo {
+                    count: Some(disks.count),
+                    size_in_gb: Some(disks.gb),
+                    r#type: Some(disks.kind.into()),
+                }]),
+                nvme_support: Some(if nitro || self.family.name == "i3" { "required" } else { "unsupported" }.into()),
+                encryption_support: Some(if nitro { "required" } else { "unsupported" }.into()),
+            }),
             ebs_info: Some(EbsInfo {
-                ebs_optimized_support: Some(if nitro { "default" } else { "unsupported" }.into()),
+                ebs_optimized_support: Some(self.ebs_optimized().into()),
                 encryption_support: Some("supported".into()),
                 nvme_support: Some(if nitro { "required" } else { "unsupported" }.into()),
                 ..Default::default()
             }),
-            network_info: Some(NetworkInfo {
-                network_performance: Some(self.family.network.into()),
-                maximum_network_interfaces: Some(interfaces),
-                maximum_network_cards: Some(1),
-                default_network_card_index: Some(0),
-                ipv4_addresses_per_interface: Some(addresses),
-                ipv6_addresses_per_interface: Some(addresses),
-                ipv6_supported: Some(true),
-                ena_support: Some(if nitro { "required" } else { "unsupported" }.into()),
-                efa_supported: Some(false),
-                ..Default::default()
-            }),
+            network_info: Some(self.show_network()),
+            gpu_info: self.show_gpus(),
             placement_group_info: Some(PlacementGroupInfo {
                 supported_strategies: texts(if self.family.burstable {
                     &["partition", "spread"]
@@ -284,20 +167,86 @@ impl InstanceType {
                 }),
             }),
             burstable_performance_supported: Some(self.family.burstable),
-            auto_recovery_supported: Some(true),
-            supported_boot_modes: texts(match self.family.processor {
-                Processor::IntelXen => &["legacy-bios"],
-                Processor::Graviton => &["uefi"],
-                _ => &["legacy-bios", "uefi"],
+            auto_recovery_supported: Some(disks.is_none() && !self.is_metal()),
+            dedicated_hosts_supported: Some(!self.family.burstable || matches!(self.family.name, "t3")),
+            supported_boot_modes: texts(match (self.family.processor, nitro) {
+                (Processor::Graviton, _) => &["uefi"],
+                (_, true) if !self.is_metal() => &["legacy-bios", "uefi"],
+                _ => &["legacy-bios"],
             }),
             ..Default::default()
         }
     }
 
+    fn show_vcpus(&self) -> VCpuInfo {
+        let threads = self.threads_per_core();
+        VCpuInfo {
+            default_v_cpus: Some(self.vcpus),
+            default_cores: Some((self.vcpus / threads).max(1)),
+            default_threads_per_core: Some(threads),
+            ..Default::default()
+        }
+    }
+
+    /// Whether it has a connection of its own to its volumes. Source: EC2 User Guide, "EBS optimization by default" and
+    /// "EBS optimization supported".
+    fn ebs_optimized(&self) -> &'static str {
+        match (self.family.platform, self.family.name, self.size) {
+            (Platform::Nitro, ..) => "default",
+            (_, "t2", _) => "unsupported",
+            (Platform::Xen, ..) => "default",
+            (_, "m1" | "m2" | "m3" | "c1" | "c3" | "r3" | "i2" | "g2", "large" | "xlarge" | "2xlarge" | "4xlarge") => {
+                match (self.family.name, self.size) {
+                    ("c3" | "r3" | "m3", "large") | ("m2", "xlarge") => "unsupported",
+                    _ => "supported",
+                }
+            }
+            _ => "unsupported",
+        }
+    }
+
+    fn show_network(&self) -> NetworkInfo {
+        let (interfaces, addresses) = self.interfaces();
+        let previous = matches!(self.family.name, "t1" | "m1" | "m2" | "m3" | "c1");
+        let ena = match (self.family.platform, self.family.name, self.size) {
+            (Platform::Nitro, ..) => "required",
+            (Platform::Xen, "i3" | "p2" | "p3" | "r4" | "x1" | "x1e" | "g3" | "g3s" | "h1" | "f1", _) => "supported",
+            (Platform::Xen, "m4", "16xlarge") => "supported",
+            _ => "unsupported",
+        };
+        NetworkInfo {
+            network_performance: Some(self.family.network.into()),
+            maximum_network_interfaces: Some(interfaces),
+            maximum_network_cards: Some(1),
+            default_network_card_index: Some(0),
+            ipv4_addresses_per_interface: Some(addresses),
+            ipv6_addresses_per_interface: Some(if previous { 0 } else { addresses }),
+            ipv6_supported: Some(!previous),
+            ena_support: Some(ena.into()),
+            efa_supported: Some(false),
+            ..Default::default()
+        }
+    }
+
+    fn show_gpus(&self) -> Option<GpuInfo> {
+        let gpu = self.family.gpu.as_ref()?;
+        let (_, count) = gpu.counts.iter().find(|(size, _)| *size == self.size)?;
+        Some(GpuInfo {
+            gpus: Some(vec![GpuDeviceInfo {
+                name: Some(gpu.name.into()),
+                manufacturer: Some("NVIDIA".into()),
+                count: Some(*count),
+                memory_info: Some(GpuDeviceMemoryInfo { size_in_mi_b: Some(gpu.memory_mib) }),
+                ..Default::default()
+            }]),
+            total_gpu_memory_in_mi_b: Some(gpu.memory_mib * count),
+        })
+    }
+
     fn show_processor(&self) -> ProcessorInfo {
         let manufacturer = match self.family.processor {
-            Processor::IntelXen | Processor::Intel => "Intel",
-            Processor::Amd => "AMD",
+            Processor::Intel => "Intel",
+            Processor::Amd | Processor::AmdWholeCores => "AMD",
             Processor::Graviton => "AWS",
         };
         ProcessorInfo {
@@ -325,6 +274,11 @@ macro_rules! inner_list {
     };
 }
 
+fn disks(kind: &InstanceTypeInfo, of: fn(&DiskInfo) -> Option<i64>) -> Vec<String> {
+    let disks = kind.instance_storage_info.iter().flat_map(|storage| storage.disks.iter().flatten());
+    disks.filter_map(of).map(|value| value.to_string()).collect()
+}
+
 const TYPES: Kind<InstanceTypeInfo> = Kind {
     id: |t| &t.instance_type,
     id_parameter: "instanceType",
@@ -341,6 +295,9 @@ const TYPES: Kind<InstanceTypeInfo> = Kind {
         ("free-tier-eligible", |t| one(&t.free_tier_eligible)),
         ("hypervisor", |t| one(&t.hypervisor)),
         ("instance-storage-supported", |t| one(&t.instance_storage_supported)),
+        ("instance-storage-info.disk.count", |t| disks(t, |disk| disk.count)),
+        ("instance-storage-info.disk.size-in-gb", |t| disks(t, |disk| disk.size_in_gb)),
+        ("instance-storage-info.total-size-in-gb", |t| inner!(t.instance_storage_info.total_size_in_gb)),
         ("instance-type", |t| one(&t.instance_type)),
         ("memory-info.size-in-mib", |t| inner!(t.memory_info.size_in_mi_b)),
         ("network-info.ena-support", |t| inner!(t.network_info.ena_support)),
@@ -461,10 +418,35 @@ mod tests {
             ("c5.9xlarge", 36, 73_728),
             ("r5.24xlarge", 96, 786_432),
             ("m6g.medium", 1, 4096),
+            ("m3.medium", 1, 3840),
+            ("c4.8xlarge", 36, 61_440),
+            ("m4.10xlarge", 40, 163_840),
+            ("r4.16xlarge", 64, 499_712),
+            ("i3.metal", 72, 524_288),
+            ("i3en.metal", 96, 786_432),
+            ("c5n.18xlarge", 72, 196_608),
+            ("p3.8xlarge", 32, 249_856),
+            ("x1e.32xlarge", 128, 3_997_696),
+            ("m7i.metal-24xl", 96, 393_216),
+            ("c6a.metal", 192, 393_216),
         ] {
             let kind = instance_type(name).unwrap();
             assert_eq!((kind.vcpus, kind.memory_mib), (vcpus, memory_mib), "{name}");
         }
         assert_eq!(instance_type("t9.nano"), None);
+        assert_eq!(instance_type("m5.medium"), None);
+    }
+
+    /// Source: EC2 instance types, "Storage optimized" and "Accelerated computing".
+    #[test]
+    fn disks_and_gpus_are_those_of_the_size() {
+        let dense = instance_type("i3en.metal").unwrap().show();
+        assert_eq!((dense.bare_metal, dense.hypervisor), (Some(true), None));
+        assert_eq!(dense.instance_storage_info.unwrap().total_size_in_gb, Some(60_000));
+        let drawing = instance_type("g4dn.12xlarge").unwrap().show().gpu_info.unwrap();
+        assert_eq!(drawing.total_gpu_memory_in_mi_b, Some(4 * 16_384));
+        let plain = instance_type("m5.large").unwrap().show();
+        assert_eq!((plain.instance_storage_supported, plain.gpu_info), (Some(false), None));
+        assert_eq!(instance_type("m1.small").unwrap().show().current_generation, Some(false));
     }
 }

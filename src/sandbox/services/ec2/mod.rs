@@ -28,6 +28,8 @@ mod image_attribute;
 pub mod image_catalogue;
 mod instance;
 mod instance_attribute;
+mod instance_families;
+mod instance_profile;
 mod instance_state;
 mod instance_status;
 mod instance_type;
@@ -88,6 +90,7 @@ use dhcp_options::DhcpSet;
 use egress_only_gateway::EgressOnlyGateway;
 use endpoint::Endpoint;
 use gateway::InternetGateway;
+use instance_profile::ProfileAssociation;
 pub use instance_type::is_offered;
 use key_pair::KeyPair;
 use nat_gateway::NatGateway;
@@ -137,6 +140,9 @@ pub struct Ec2 {
     volumes: BTreeMap<String, Volume>,
     /// The volumes, by device, of the instances whose volumes are kept here.
     disks: BTreeMap<InstanceId, BTreeMap<String, String>>,
+    /// The ids of instance profile associations that were made after the launch.
+    #[serde(default)]
+    profile_associations: BTreeMap<InstanceId, ProfileAssociation>,
     encrypts_by_default: bool,
     snapshots: BTreeMap<String, Snapshot>,
     images: BTreeMap<String, OwnImage>,
@@ -176,6 +182,7 @@ impl Ec2 {
             interfaces: BTreeMap::new(),
             volumes: BTreeMap::new(),
             disks: BTreeMap::new(),
+            profile_associations: BTreeMap::new(),
             encrypts_by_default: false,
             snapshots: BTreeMap::new(),
             images: BTreeMap::new(),
@@ -223,6 +230,7 @@ impl Ec2 {
     pub fn part_with_terminated(&mut self, groups: &mut Groups) {
         self.part_volumes(groups);
         self.part_interfaces(groups);
+        self.part_profiles(groups);
     }
 
     /// A subnet as whoever launches instances needs to know it.
@@ -296,6 +304,7 @@ pub fn operations() -> Operations {
     launch_template::register(&mut operations);
     instance::register(&mut operations);
     instance_attribute::register(&mut operations);
+    instance_profile::register(&mut operations);
     instance_state::register(&mut operations);
     run_instances::register(&mut operations);
     instance_status::register(&mut operations);
