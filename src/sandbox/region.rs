@@ -59,6 +59,7 @@ impl Region {
             self.step(due);
         }
         self.step(now);
+        self.sqs.advance(now);
         self.ec2.part_with_terminated(&mut self.world.groups);
     }
 

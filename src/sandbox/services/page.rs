@@ -1,7 +1,7 @@
 //! Lists given a page at a time: a token says after which name the next page begins, opaque to the caller.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::engine::Refusal;
 
@@ -18,13 +18,13 @@ pub fn after<T>(
     size: usize,
     invalid: impl Fn() -> Refusal,
 ) -> Result<Page<T>, Refusal> {
-    let after = token.map(|token| URL_SAFE_NO_PAD.decode(token)).transpose().map_err(|_| invalid())?;
+    let after = token.map(|token| STANDARD.decode(token)).transpose().map_err(|_| invalid())?;
     let after = after.map(String::from_utf8).transpose().map_err(|_| invalid())?;
     let rest = items.filter(|(name, _)| after.as_ref().is_none_or(|after| name > after));
     let mut page: Vec<(String, T)> = rest.take(size + 1).collect();
     let more = page.len() > size;
     page.truncate(size);
-    let next = page.last().filter(|_| more).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
+    let next = page.last().filter(|_| more).map(|(name, _)| STANDARD.encode(name));
     Ok((page, next))
 }
 

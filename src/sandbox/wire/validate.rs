@@ -24,6 +24,10 @@ pub fn check(service: &Service, shape: &'static Shape, input: &Value) -> Result<
                 format!("Invalid parameter: {} Reason: no value for required parameter", name_of(shape, &first.at));
             Refusal::new("InvalidParameter", 400, text)
         }
+        "sqs" if matches!(first.constraint, Constraint::NotNull) && !first.at.contains('.') => {
+            let text = format!("The request must contain the parameter {}.", name_of(shape, &first.at));
+            Refusal::new("MissingParameter", 400, text)
+        }
         name => {
             let word = if found.len() == 1 { "error" } else { "errors" };
             let list: Vec<String> = found.iter().map(|broken| broken.sentence(name)).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::invalid_value;
 use super::queue::Queue;
@@ -57,6 +57,11 @@ impl Queue {
 
     pub(super) fn deduplicates_by_content(&self) -> bool {
         self.attributes.get("ContentBasedDeduplication").is_some_and(|value| value == "true")
+    }
+
+    /// Whether messages of different groups are different ones, whatever their deduplication ids.
+    pub(super) fn tells_groups_apart(&self) -> bool {
+        self.attributes.get("DeduplicationScope").is_some_and(|scope| scope == "messageGroup")
     }
 
     pub(super) fn policy(&self) -> Option<Policy> {
@@ -113,8 +118,8 @@ impl Queue {
                 self.attributes.remove(name);
             } else {
                 let stored = match name.as_str() {
-                    "Policy" => compact(value),
-                    "RedrivePolicy" => with_number(value),
+                    "Policy" | "RedriveAllowPolicy" => compact(value),
+                    "RedrivePolicy" => redrive_text(value),
                     _ => value.clone(),
                 };
                 self.attributes.insert(name.clone(), stored);
@@ -247,16 +252,13 @@ fn check_redrive_policy(text: &str) -> Result<(), String> {
     Err(format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."))
 }
 
-/// AWS gives the count of a redrive policy back as a number, even where it was set as a text.
-fn with_number(text: &str) -> String {
-    let Ok(mut policy) = serde_json::from_str::<Value>(text) else { return text.to_string() };
-    match policy["maxReceiveCount"].as_str().and_then(|count| count.parse::<u64>().ok()) {
-        Some(count) => {
-            policy["maxReceiveCount"] = Value::from(count);
-            policy.to_string()
-        }
-        None => text.to_string(),
-    }
+/// AWS gives a redrive policy back in its own order, without white space, and with the count as a number even where it
+/// was set as a text. Source: the example of GetQueueAttributes in the AWS CLI reference.
+fn redrive_text(text: &str) -> String {
+    let Ok(policy) = serde_json::from_str::<Value>(text) else { return text.to_string() };
+    let count = &policy["maxReceiveCount"];
+    let count = count.as_str().and_then(|count| count.parse::<u64>().ok()).map_or_else(|| count.clone(), Value::from);
+    json!({"deadLetterTargetArn": policy["deadLetterTargetArn"], "maxReceiveCount": count}).to_string()
 }
 
 /// AWS gives a policy back without white space.

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::attributes::{MESSAGE_ATTRIBUTES, check_names};
 use super::checksum::{md5_of, md5_of_attributes};
-use super::queue::{Incoming, Received, Stored};
+use super::queue::{Incoming, Received, Stored, is_text};
 use super::{invalid_value, missing};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -81,7 +81,15 @@ impl Entry {
             id.as_deref().map_or(Ok(()), |id| check_id(parameter, id))?;
         }
         let delay = self.delay_seconds.map(|secs| seconds("DelaySeconds", secs, MAX_DELAY)).transpose()?;
-        let attributes = self.attributes.unwrap_or_default().into_iter();
+        let attributes = self.attributes.unwrap_or_default();
+        if attributes.len() > MAX_ATTRIBUTES {
+            let text = format!(
+                "Number of message attributes [{}] exceeds the allowed maximum [{MAX_ATTRIBUTES}].",
+                attributes.len()
+            );
+            return Err(Refusal::new("InvalidParameterValue", 400, text));
+        }
+        let attributes = attributes.into_iter();
         let attributes = attributes.map(|(name, value)| attribute(name, value)).collect::<Result<_, _>>()?;
         let trace = self.system.unwrap_or_default().swap_remove("AWSTraceHeader").and_then(|value| value.string_value);
         Ok(Incoming {
@@ -113,15 +121,32 @@ fn seconds(parameter: &str, value: i64, most: i64) -> Result<Duration, Refusal> 
     }
 }
 
+/// Of AWS: attributes of a message. Source: SQS Developer Guide, "Amazon SQS message metadata".
+pub(super) const MAX_ATTRIBUTES: usize = 10;
+/// Of AWS: characters of an attribute's name and of its type.
+const MAX_ATTRIBUTE_NAME: usize = 256;
+
+/// Letters of any script are letters to AWS (recorded in LocalStack's tests).
+fn is_attribute_name(name: &str) -> bool {
+    let lowered = name.to_lowercase();
+    let reserved = ["aws.", "amazon."].iter().any(|prefix| lowered.starts_with(prefix));
+    let allowed = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+    let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");
+    (1..=MAX_ATTRIBUTE_NAME).contains(&name.len()) && name.chars().all(allowed) && !dots && !reserved
+}
+
 fn attribute(name: String, value: model::MessageAttributeValue) -> Result<(String, MessageAttribute), Refusal> {
     let refused = |text: String| Err(Refusal::new("InvalidParameterValue", 400, text));
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+    if !is_attribute_name(&name) {
         return refused(format!(
             "The message attribute name '{name}' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), \
              hyphen (-), and period (.) characters."
         ));
     }
     let data_type = value.data_type.unwrap_or_default();
+    if data_type.len() > MAX_ATTRIBUTE_NAME {
+        return refused(format!("Length of message attribute type must be less than {MAX_ATTRIBUTE_NAME} bytes."));
+    }
     let text = match data_type.split('.').next() {
         Some("Binary") => value.binary_value.map(|bytes| STANDARD.encode(bytes)),
         Some("String" | "Number") => value.string_value,
@@ -133,6 +158,9 @@ fn attribute(name: String, value: model::MessageAttributeValue) -> Result<(Strin
         }
     };
     match text.filter(|text| !text.is_empty()) {
+        Some(value) if !data_type.starts_with("Binary") && !value.chars().all(is_text) => {
+            refused(format!("Message (user) attribute '{name}' value contains invalid characters."))
+        }
         Some(value) => Ok((name, MessageAttribute { data_type, value })),
         None => {
             refused(format!("Message (user) attribute '{name}' must contain a non-empty value of type '{data_type}'."))

@@ -1,14 +1,14 @@
 //! SQS: queues, and the messages in them, by the sandbox's clock.
 //!
 //! Standard and FIFO queues, visibility, delay, retention, long polling, dead-letter queues, and the queue policy that
-//! lets topics deliver. Left out: moving messages back from dead-letter queues, encryption (a queue under the key that
-//! AWS manages is closed to topics, as at AWS), and the minute during which AWS does not give a deleted queue's name
-//! again. Start at [`Sqs`].
+//! lets topics deliver. Left out: encryption (a queue under the key that AWS manages is closed to topics, as at AWS), and
+//! the minute during which AWS does not give a deleted queue's name again. Start at [`Sqs`].
 
 mod attributes;
 mod batch;
 mod checksum;
 mod messages;
+mod moves;
 mod queue;
 mod queues;
 
@@ -25,6 +25,7 @@ use crate::engine::topics::policy::{Caller, Policy, Request, Verdict};
 use crate::engine::topics::{Delivery, DeliveryOutcome};
 use crate::sandbox::operations::{Call, Operations};
 pub use checksum::md5_of_attributes;
+use queue::Letter;
 pub use queue::{Incoming, Queue, Stored};
 
 /// The queues of one account in one region.
@@ -33,6 +34,9 @@ pub struct Sqs {
     place: Place,
     /// By name.
     queues: BTreeMap<String, Queue>,
+    /// In the order they were started.
+    #[serde(default)]
+    moves: Vec<moves::MoveTask>,
     ids: Ids,
 }
 
@@ -41,12 +45,13 @@ pub fn operations() -> Operations {
     queues::register(&mut operations);
     messages::register(&mut operations);
     batch::register(&mut operations);
+    moves::register(&mut operations);
     operations
 }
 
 impl Sqs {
     pub fn new(place: &Place, seed: u64) -> Self {
-        Self { place: place.clone(), queues: BTreeMap::new(), ids: Ids::new(seed, "sqs") }
+        Self { place: place.clone(), queues: BTreeMap::new(), moves: Vec::new(), ids: Ids::new(seed, "sqs") }
     }
 
     pub fn queue_count(&self) -> usize {
@@ -70,6 +75,10 @@ impl Sqs {
         if queue.key().is_some_and(|key| !keys.lets_in(key, Caller::Service("sns.amazonaws.com"), &about)) {
             return refused("the queue is encrypted with a key that topics cannot use");
         }
+        // Source: Amazon SNS Developer Guide, "Amazon SNS raw message delivery".
+        if delivery.attributes.len() > messages::MAX_ATTRIBUTES {
+            return refused("a queue takes messages with ten attributes at most");
+        }
         let order = delivery.order.as_ref();
         let incoming = Incoming {
             body: delivery.body.to_string(),
@@ -89,9 +98,9 @@ impl Sqs {
 
     /// Puts a message into a queue that exists.
     fn send(&mut self, now: Timestamp, name: &str, incoming: Incoming) -> Result<Stored, Refusal> {
-        let id = self.ids.uuid();
+        let letter = Letter { id: self.ids.uuid(), sent: None, incoming };
         let queue = self.queues.get_mut(name).ok_or_else(no_such_queue)?;
-        queue.send(now, id, incoming)
+        queue.send(now, letter)
     }
 
     /// The queue of a URL, for an action that its policy must not deny.
@@ -128,7 +137,7 @@ impl Sqs {
         let target = target.rsplit(':').next().unwrap_or_default().to_string();
         for letter in letters {
             // AWS drops what the dead-letter queue does not take.
-            let _ = self.send(now, &target, letter);
+            let _ = self.queues.get_mut(&target).map(|queue| queue.send(now, letter));
         }
     }
 }

@@ -33,8 +33,20 @@ pub struct Queue {
     messages: BTreeMap<u64, Message>,
     sent: u64,
     purged: Option<Timestamp>,
-    /// By deduplication id: when, and what the sender was told.
+    /// By what makes a message the same as another: when, and what the sender was told.
     recent: BTreeMap<String, (Timestamp, Stored)>,
+    /// Of a FIFO queue: when each group that has messages is next, in the order of these numbers.
+    turns: BTreeMap<String, u64>,
+    last_turn: u64,
+}
+
+/// A message that receivers failed with, on its way to the dead-letter queue: it stays the same message.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    pub id: String,
+    /// A FIFO queue counts the time that it keeps a message from when it came in.
+    pub sent: Option<Timestamp>,
+    pub incoming: Incoming,
 }
 
 /// A message that is to be put into a queue.
@@ -95,18 +107,20 @@ impl Queue {
             sent: 0,
             purged: None,
             recent: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            last_turn: 0,
         }
     }
 
-    pub(super) fn send(&mut self, now: Timestamp, id: String, mut incoming: Incoming) -> Result<Stored, Refusal> {
+    pub(super) fn send(&mut self, now: Timestamp, letter: Letter) -> Result<Stored, Refusal> {
+        let Letter { id, sent, mut incoming } = letter;
         self.check(&incoming)?;
         if self.is_fifo() {
-            let deduplication_id = self.deduplication_id(&incoming)?;
+            incoming.deduplication_id = Some(self.deduplication_id(&incoming)?);
             self.recent.retain(|_, (at, _)| now.since(*at) < DEDUPLICATION_WINDOW);
-            if let Some((_, first)) = self.recent.get(&deduplication_id) {
+            if let Some((_, first)) = self.recent.get(&self.sameness(&incoming)) {
                 return Ok(first.clone());
             }
-            incoming.deduplication_id = Some(deduplication_id);
         }
         let number = self.sent;
         self.sent += 1;
@@ -116,14 +130,36 @@ impl Queue {
             md5_of_attributes: md5_of_attributes(&incoming.attributes),
             sequence_number: self.is_fifo().then(|| (FIRST_SEQUENCE_NUMBER + u128::from(number)).to_string()),
         };
-        if let Some(id) = self.is_fifo().then_some(incoming.deduplication_id.clone()).flatten() {
-            self.recent.insert(id, (now, stored.clone()));
+        if self.is_fifo() {
+            self.recent.insert(self.sameness(&incoming), (now, stored.clone()));
+            let group = incoming.group_id.clone().unwrap_or_default();
+            if !self.turns.contains_key(&group) {
+                self.take_turn(group);
+            }
         }
         let visible = now + incoming.delay.unwrap_or_else(|| self.delay());
-        let message =
-            Message { stored: stored.clone(), incoming, sent: now, visible, received: 0, first_received: None };
+        let message = Message {
+            stored: stored.clone(),
+            incoming,
+            sent: sent.unwrap_or(now),
+            visible,
+            received: 0,
+            first_received: None,
+        };
         self.messages.insert(number, message);
         Ok(stored)
+    }
+
+    /// What two messages have in common that are one: the deduplication id, and the group if groups are told apart.
+    fn sameness(&self, incoming: &Incoming) -> String {
+        let group = incoming.group_id.as_deref().filter(|_| self.tells_groups_apart()).unwrap_or_default();
+        format!("{group}/{}", incoming.deduplication_id.as_deref().unwrap_or_default())
+    }
+
+    /// Puts a group behind all others.
+    fn take_turn(&mut self, group: String) {
+        self.last_turn += 1;
+        self.turns.insert(group, self.last_turn);
     }
 
     /// # Errors
@@ -152,8 +188,7 @@ impl Queue {
             return Err(missing("MessageBody"));
         }
         self.check_size(incoming, "are invalid")?;
-        let allowed = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}');
-        if !incoming.body.chars().all(allowed) {
+        if !incoming.body.chars().all(is_text) {
             let text = "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | \
                         #xE000 to #xFFFD | #x10000 to #x10FFFF";
             return Err(Refusal::new("InvalidMessageContents", 400, text));
@@ -190,9 +225,10 @@ impl Queue {
         self.expire(now);
         let visibility = visibility.unwrap_or_else(|| self.visibility_timeout());
         let account = self.arn.split(':').nth(4).unwrap_or_default().to_string();
-        self.receivable(now)
+        let numbers: Vec<u64> = self.receivable(now).into_iter().take(most).collect();
+        self.pass_turns(&numbers);
+        numbers
             .into_iter()
-            .take(most)
             .filter_map(|number| {
                 let message = self.messages.get_mut(&number)?;
                 message.received += 1;
@@ -203,22 +239,41 @@ impl Queue {
             .collect()
     }
 
-    /// Visible messages. A group of a FIFO queue waits for each of its messages that somebody works on.
+    /// Visible messages. A FIFO queue gives all of a group before any of the next, and a group waits for each of its
+    /// messages that somebody works on (recorded in LocalStack's tests).
     fn receivable(&self, now: Timestamp) -> Vec<u64> {
+        if !self.is_fifo() {
+            let visible = self.messages.iter().filter(|(_, message)| message.visible <= now);
+            return visible.map(|(number, _)| *number).collect();
+        }
         let mut blocked: BTreeSet<&str> = BTreeSet::new();
-        let mut numbers = Vec::new();
+        let mut by_turn: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for (number, message) in &self.messages {
-            let group = self.is_fifo().then_some(message.incoming.group_id.as_deref()).flatten();
-            if group.is_some_and(|group| blocked.contains(group)) {
-                continue;
-            }
-            if message.visible <= now {
-                numbers.push(*number);
-            } else {
-                blocked.extend(group);
+            let group = message.incoming.group_id.as_deref().unwrap_or_default();
+            if message.visible > now {
+                blocked.insert(group);
+            } else if !blocked.contains(group) {
+                by_turn.entry(self.turns.get(group).copied().unwrap_or_default()).or_default().push(*number);
             }
         }
-        numbers
+        by_turn.into_values().flatten().collect()
+    }
+
+    /// The groups of messages that are handed out go behind those that were not asked, in the order they had.
+    fn pass_turns(&mut self, numbers: &[u64]) {
+        if !self.is_fifo() {
+            return;
+        }
+        let mut present: BTreeSet<String> = BTreeSet::new();
+        present.extend(self.messages.values().filter_map(|message| message.incoming.group_id.clone()));
+        self.turns.retain(|group, _| present.contains(group));
+        let mut passed = BTreeSet::new();
+        let groups: Vec<String> = numbers
+            .iter()
+            .filter_map(|number| self.messages.get(number)?.incoming.group_id.clone())
+            .filter(|group| passed.insert(group.clone()))
+            .collect();
+        groups.into_iter().for_each(|group| self.take_turn(group));
     }
 
     /// # Errors
@@ -273,21 +328,41 @@ impl Queue {
         }
         self.purged = Some(now);
         self.messages.clear();
+        self.recent.clear();
+        self.turns.clear();
         Ok(())
     }
 
     /// Takes out what was received as often as the redrive policy allows and is visible again.
-    pub(super) fn take_dead_letters(&mut self, now: Timestamp) -> Option<(String, Vec<Incoming>)> {
+    pub(super) fn take_dead_letters(&mut self, now: Timestamp) -> Option<(String, Vec<Letter>)> {
         let (target, most) = self.redrive()?;
         let dead = |message: &Message| message.received >= most && message.visible <= now;
         let numbers: Vec<u64> =
             self.messages.iter().filter(|(_, message)| dead(message)).map(|(number, _)| *number).collect();
-        let letters = numbers.iter().filter_map(|number| self.messages.remove(number)).map(|message| Incoming {
-            delay: Some(Duration::ZERO),
-            dead_letter_source: Some(self.arn.clone()),
-            ..message.incoming
+        let fifo = self.is_fifo();
+        let letters = numbers.iter().filter_map(|number| self.messages.remove(number)).map(|message| Letter {
+            id: message.stored.message_id,
+            sent: (!fifo).then_some(message.sent),
+            incoming: Incoming {
+                delay: Some(Duration::ZERO),
+                dead_letter_source: Some(self.arn.clone()),
+                ..message.incoming
+            },
         });
         Some((target, letters.collect()))
+    }
+
+    /// The first message that could be received, and the queue whose receivers failed with it.
+    pub(super) fn first_visible(&mut self, now: Timestamp) -> Option<(u64, Option<String>)> {
+        self.expire(now);
+        let number = self.receivable(now).first().copied()?;
+        Some((number, self.messages.get(&number)?.incoming.dead_letter_source.clone()))
+    }
+
+    /// Takes a message out, to be sent elsewhere as a new one.
+    pub(super) fn take(&mut self, number: u64) -> Option<Incoming> {
+        let message = self.messages.remove(&number)?;
+        Some(Incoming { delay: Some(Duration::ZERO), dead_letter_source: None, ..message.incoming })
     }
 
     /// Visible, worked on, and delayed messages.
@@ -297,6 +372,11 @@ impl Queue {
         let delayed = kept().filter(|message| message.visible > now && message.received == 0).count();
         (visible, kept().count() - visible - delayed, delayed)
     }
+}
+
+/// What a message can hold, as the refusal of anything else says.
+pub(super) fn is_text(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}')
 }
 
 /// What AWS's receipts begin with.

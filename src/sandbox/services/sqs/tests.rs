@@ -357,3 +357,277 @@ fn nothing_is_left_when_every_queue_is_deleted() {
     ask::<model::DeleteQueueOutput>(&mut region, &call(0), "DeleteQueue", input).unwrap();
     assert_eq!(region.sqs, Sqs { ids: region.sqs.ids.clone(), ..Sqs::new(&place(), 7) });
 }
+
+const DEAD: &str = "http://127.0.0.1:4599/123456789012/dead";
+const DEAD_ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:dead";
+
+/// A queue whose dead-letter queue holds so many letters, each received once.
+fn with_letters(count: u64) -> Region {
+    let mut region = Region::new(place(), 7, Timing::Instant);
+    create(&mut region, "dead", &[]).unwrap();
+    create(&mut region, "elsewhere", &[]).unwrap();
+    let redrive = format!(r#"{{"maxReceiveCount": "1", "deadLetterTargetArn": "{DEAD_ARN}"}}"#);
+    create(&mut region, "inbox", &[("RedrivePolicy", &redrive), ("VisibilityTimeout", "1")]).unwrap();
+    for number in 0..count {
+        send(&mut region, 0, URL, &format!("m{number}"), None).unwrap();
+    }
+    receive(&mut region, 0, URL);
+    assert_eq!(receive(&mut region, 2, URL).len(), 0, "they are dead letters by now");
+    region
+}
+
+fn start(region: &mut Region, to: Option<&str>, rate: Option<i64>) -> Result<String, Refusal> {
+    let input = model::StartMessageMoveTaskInput {
+        source_arn: some(DEAD_ARN),
+        destination_arn: to.map(|name| format!("arn:aws:sqs:eu-west-1:123456789012:{name}")),
+        max_number_of_messages_per_second: rate,
+    };
+    let output: model::StartMessageMoveTaskOutput = ask(region, &call(2), "StartMessageMoveTask", input)?;
+    Ok(output.task_handle.unwrap())
+}
+
+/// Status, messages moved, and why it failed.
+fn task(region: &mut Region, at: u64) -> String {
+    region.advance(AT + Duration::from_secs(at));
+    let input = model::ListMessageMoveTasksInput { source_arn: some(DEAD_ARN), max_results: None };
+    let output: model::ListMessageMoveTasksOutput = ask(region, &call(at), "ListMessageMoveTasks", input).unwrap();
+    let task = output.results.unwrap().remove(0);
+    let (moved, all) = (task.approximate_number_of_messages_moved, task.approximate_number_of_messages_to_move);
+    assert_eq!(task.task_handle.is_some(), task.status.as_deref() == Some("RUNNING"));
+    let failure = task.failure_reason.map_or(String::new(), |reason| format!(" {reason}"));
+    format!("{} {} of {}{failure}", task.status.unwrap(), moved.unwrap(), all.unwrap())
+}
+
+/// Expected values are what AWS answered LocalStack's tests of move tasks in 2024.
+#[test]
+fn a_move_task_brings_dead_letters_back_or_elsewhere() {
+    for (name, to, holder) in
+        [("back", None, URL), ("elsewhere", Some("elsewhere"), &URL.replace("inbox", "elsewhere"))]
+    {
+        let mut region = with_letters(3);
+        let before = receive(&mut region, 2, DEAD);
+        assert_eq!(bodies(&before), ["m0", "m1", "m2"]);
+        region.advance(AT + Duration::from_secs(40));
+        let input = model::StartMessageMoveTaskInput {
+            source_arn: some(DEAD_ARN),
+            destination_arn: to.map(|name: &str| format!("arn:aws:sqs:eu-west-1:123456789012:{name}")),
+            max_number_of_messages_per_second: None,
+        };
+        ask::<model::StartMessageMoveTaskOutput>(&mut region, &call(40), "StartMessageMoveTask", input).unwrap();
+        assert_eq!(task(&mut region, 40), "COMPLETED 3 of 3", "{name}");
+        let after = receive(&mut region, 40, holder);
+        assert_eq!(bodies(&after), ["m0", "m1", "m2"], "{name}");
+        let system = after[0].attributes.as_ref().unwrap();
+        assert_ne!(after[0].message_id, before[0].message_id, "{name}: moved messages are new ones");
+        assert_eq!(system.get("DeadLetterQueueSourceArn"), None, "{name}");
+        assert_eq!(system["ApproximateReceiveCount"], "1", "{name}");
+        assert_eq!(receive(&mut region, 80, DEAD).len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_move_task_keeps_to_its_rate_and_can_be_cancelled() {
+    let mut region = with_letters(4);
+    let handle = start(&mut region, None, Some(1)).unwrap();
+    assert_eq!(task(&mut region, 2), "RUNNING 1 of 4");
+    assert_eq!(task(&mut region, 3), "RUNNING 2 of 4");
+    let again = start(&mut region, None, None).unwrap_err();
+    let text =
+        "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
+    assert_eq!((again.code.as_str(), again.message.as_str()), ("InvalidParameterValue", text));
+    let cancel = |region: &mut Region| {
+        let input = model::CancelMessageMoveTaskInput { task_handle: Some(handle.clone()) };
+        ask::<model::CancelMessageMoveTaskOutput>(region, &call(3), "CancelMessageMoveTask", input)
+    };
+    assert_eq!(cancel(&mut region).unwrap().approximate_number_of_messages_moved, Some(2));
+    assert_eq!(task(&mut region, 60), "CANCELLED 2 of 4");
+    assert_eq!(receive(&mut region, 60, DEAD).len(), 2);
+    assert_eq!(cancel(&mut region).unwrap_err().message, "Only active tasks can be cancelled.");
+    // The first message at once, the last after three seconds.
+    let mut region = with_letters(4);
+    start(&mut region, None, Some(1)).unwrap();
+    assert_eq!(task(&mut region, 4), "RUNNING 3 of 4");
+    assert_eq!(task(&mut region, 5), "COMPLETED 4 of 4");
+}
+
+#[test]
+fn a_move_task_that_cannot_go_on_says_why() {
+    let mut region = with_letters(2);
+    start(&mut region, Some("elsewhere"), Some(1)).unwrap();
+    let input = model::DeleteQueueInput { queue_url: Some(URL.replace("inbox", "elsewhere")) };
+    ask::<model::DeleteQueueOutput>(&mut region, &call(2), "DeleteQueue", input).unwrap();
+    assert_eq!(task(&mut region, 3), "FAILED 1 of 2 AWS.SimpleQueueService.NonExistentQueue");
+    assert_eq!(receive(&mut region, 3, DEAD).len(), 1, "it stays where it was");
+
+    let mut region = with_letters(0);
+    send(&mut region, 2, DEAD, "of no queue", None).unwrap();
+    start(&mut region, None, None).unwrap();
+    assert_eq!(task(&mut region, 2), "FAILED 0 of 1 CouldNotDetermineMessageSource");
+}
+
+#[test]
+fn a_move_task_that_cannot_begin_is_refused() {
+    let mut region = with_letters(1);
+    let arn = |name: &str| format!("arn:aws:sqs:eu-west-1:123456789012:{name}");
+    for (source, destination, expected) in [
+        ("inbox", None, "InvalidParameterValue: Source queue must be configured as a Dead Letter Queue."),
+        (
+            "none",
+            None,
+            "ResourceNotFoundException: The resource that you specified for the SourceArn parameter doesn't exist.",
+        ),
+        (
+            "dead",
+            Some("none"),
+            "ResourceNotFoundException: The resource that you specified for the DestinationArn parameter doesn't exist.",
+        ),
+    ] {
+        let input = model::StartMessageMoveTaskInput {
+            source_arn: Some(arn(source)),
+            destination_arn: destination.map(arn),
+            max_number_of_messages_per_second: None,
+        };
+        let found = ask::<model::StartMessageMoveTaskOutput>(&mut region, &call(2), "StartMessageMoveTask", input);
+        assert_eq!(found.unwrap_err().to_string(), expected);
+    }
+    let handle = |task: &str, source: &str| {
+        use base64::Engine as _;
+        let text = format!(r#"{{"taskId":"{task}","sourceArn":"{}"}}"#, arn(source));
+        base64::engine::general_purpose::STANDARD.encode(text)
+    };
+    for (handle, expected) in [
+        ("foobared".to_string(), "InvalidParameterValue: Value for parameter TaskHandle is invalid."),
+        (
+            handle("10f57157-fc38-4da9-a113-4de7e12d05dd", "none"),
+            "ResourceNotFoundException: The resource that you specified for the SourceArn parameter doesn't exist.",
+        ),
+        (handle("10f57157-fc38-4da9-a113-4de7e12d05aa", "dead"), "ResourceNotFoundException: Task does not exist."),
+    ] {
+        let input = model::CancelMessageMoveTaskInput { task_handle: Some(handle) };
+        let found = ask::<model::CancelMessageMoveTaskOutput>(&mut region, &call(2), "CancelMessageMoveTask", input);
+        assert_eq!(found.unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_redrive_policy_is_given_back_in_aws_order_without_white_space() {
+    let mut region = with_letters(0);
+    let policy = format!("{{\n  \"maxReceiveCount\": \"3\",\n  \"deadLetterTargetArn\": \"{DEAD_ARN}\"\n}}");
+    set(&mut region, URL, "RedrivePolicy", &policy);
+    let input =
+        model::GetQueueAttributesInput { queue_url: some(URL), attribute_names: Some(vec!["RedrivePolicy".into()]) };
+    let output: model::GetQueueAttributesOutput = ask(&mut region, &call(0), "GetQueueAttributes", input).unwrap();
+    let expected = format!(r#"{{"deadLetterTargetArn":"{DEAD_ARN}","maxReceiveCount":3}}"#);
+    assert_eq!(output.attributes.unwrap()["RedrivePolicy"], expected);
+}
+
+/// What AWS answered LocalStack's tests of FIFO queues: a queue gives all of a group before any of the next, and a group
+/// that somebody was given of goes behind the others.
+#[test]
+fn a_fifo_queue_gives_one_group_after_the_other() {
+    let fifo = URL.replace("inbox", "q.fifo");
+    let with = |sent: &str| {
+        let mut region = Region::new(place(), 7, Timing::Instant);
+        create(&mut region, "q.fifo", &[("FifoQueue", "true")]).unwrap();
+        for body in sent.split(' ') {
+            send(&mut region, 0, &fifo, body, Some(&body[..2])).unwrap();
+        }
+        region
+    };
+    let take = |region: &mut Region, most: i64, secs: i64| {
+        let input = model::ReceiveMessageInput {
+            queue_url: some(&fifo),
+            max_number_of_messages: Some(most),
+            visibility_timeout: Some(secs),
+            ..Default::default()
+        };
+        let output: model::ReceiveMessageOutput = ask(region, &call(1), "ReceiveMessage", input).unwrap();
+        output.messages.unwrap_or_default()
+    };
+    let mut region = with("g1-m1 g2-m1 g1-m2 g1-m3");
+    assert_eq!(bodies(&take(&mut region, 10, 30)), ["g1-m1", "g1-m2", "g1-m3", "g2-m1"]);
+
+    let mut region = with("g1-m1 g2-m1 g2-m2 g3-m1 g1-m2");
+    assert_eq!(bodies(&take(&mut region, 3, 0)), ["g1-m1", "g1-m2", "g2-m1"]);
+    assert_eq!(bodies(&take(&mut region, 10, 0)), ["g3-m1", "g1-m1", "g1-m2", "g2-m1", "g2-m2"]);
+
+    let mut region = with("g1-m1 g1-m2 g2-m1");
+    let taken = take(&mut region, 2, 30);
+    let input = model::ChangeMessageVisibilityInput {
+        queue_url: some(&fifo),
+        receipt_handle: taken[0].receipt_handle.clone(),
+        visibility_timeout: Some(0),
+    };
+    ask::<model::ChangeMessageVisibilityOutput>(&mut region, &call(1), "ChangeMessageVisibility", input).unwrap();
+    assert_eq!(bodies(&take(&mut region, 3, 30)), ["g2-m1", "g1-m1"]);
+}
+
+#[test]
+fn messages_of_different_groups_are_the_same_unless_the_queue_tells_groups_apart() {
+    let fifo = URL.replace("inbox", "q.fifo");
+    for (scope, expected) in [("queue", 1), ("messageGroup", 2)] {
+        let mut region = Region::new(place(), 7, Timing::Instant);
+        create(&mut region, "q.fifo", &[("FifoQueue", "true"), ("DeduplicationScope", scope)]).unwrap();
+        for group in ["a", "b"] {
+            send(&mut region, 0, &fifo, "m", Some(group)).unwrap();
+        }
+        assert_eq!(receive(&mut region, 0, &fifo).len(), expected, "{scope}");
+        // A purged queue has forgotten what it took (recorded in LocalStack's tests).
+        let input = model::PurgeQueueInput { queue_url: some(&fifo) };
+        ask::<model::PurgeQueueOutput>(&mut region, &call(1), "PurgeQueue", input).unwrap();
+        send(&mut region, 1, &fifo, "m", Some("a")).unwrap();
+        assert_eq!(receive(&mut region, 1, &fifo).len(), 1, "{scope}");
+    }
+}
+
+/// Source: SQS Developer Guide, "Using dead-letter queues": the time at which a message came in is unchanged.
+#[test]
+fn a_dead_letter_stays_the_same_message() {
+    let mut region = with_letters(0);
+    let id = send(&mut region, 10, URL, "m", None).unwrap();
+    receive(&mut region, 10, URL);
+    receive(&mut region, 20, URL);
+    let letters = receive(&mut region, 20, DEAD);
+    assert_eq!(letters[0].message_id, Some(id));
+    let sent = (AT + Duration::from_secs(10)).as_millis().to_string();
+    assert_eq!(letters[0].attributes.as_ref().unwrap()["SentTimestamp"], sent);
+}
+
+/// What AWS answered LocalStack's tests of attributes, and the limits of the developer guide.
+#[test]
+fn attributes_of_messages_are_named_and_counted_as_at_aws() {
+    let attribute = |name: &str, data_type: &str, value: &str| {
+        let value = model::MessageAttributeValue {
+            data_type: some(data_type),
+            string_value: some(value),
+            ..Default::default()
+        };
+        (name.to_string(), value)
+    };
+    let many =
+        |count: usize| (0..count).map(|n| attribute(&format!("a{n}"), "String", "x")).collect::<IndexMap<_, _>>();
+    let long = "L".repeat(257);
+    for (attributes, taken) in [
+        (IndexMap::from([attribute("attr.1øßä", "String", "x")]), true),
+        (IndexMap::from([attribute("aWs.-attr", "String", "x")]), false),
+        (IndexMap::from([attribute("AMAZON.-attr", "String", "x")]), false),
+        (IndexMap::from([attribute(".attr", "String", "x")]), false),
+        (IndexMap::from([attribute("attr.", "String", "x")]), false),
+        (IndexMap::from([attribute("a§b", "String", "x")]), false),
+        (IndexMap::from([attribute(&long, "String", "x")]), false),
+        (IndexMap::from([attribute("a", &format!("Number.{long}"), "1")]), false),
+        (IndexMap::from([attribute("a", "String", "Invalid-\u{8}")]), false),
+        (many(10), true),
+        (many(11), false),
+    ] {
+        let mut region = with_queue(&[]);
+        let input = model::SendMessageInput {
+            queue_url: some(URL),
+            message_body: some("m"),
+            message_attributes: Some(attributes.clone()),
+            ..Default::default()
+        };
+        let found = ask::<model::SendMessageOutput>(&mut region, &call(0), "SendMessage", input);
+        assert_eq!(found.map(|_| true).unwrap_or_default(), taken, "{:?}", attributes.keys().collect::<Vec<_>>());
+    }
+}
