@@ -333,7 +333,11 @@ impl Topics {
                     let wrong = |_| format!("RawMessageDelivery: Invalid value [{value}]. Must be true or false.");
                     subscription.raw = parsed.map_err(wrong)?;
                 }
-                "FilterPolicy" => subscription.filter_text = text.map(|text| compact(&text)),
+                // A policy that asks for nothing is none, which is how one is removed. Source: Amazon SNS Developer Guide,
+                // "Removing a subscription filter policy".
+                "FilterPolicy" => {
+                    subscription.filter_text = text.map(|text| compact(&text)).filter(|text| text != "{}")
+                }
                 "RedrivePolicy" => {
                     self.check_redrive(subscription, text.as_deref())?;
                     subscription.redrive_text = text.map(|text| compact(&text));

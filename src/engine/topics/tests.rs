@@ -513,3 +513,40 @@ fn a_post_to_an_endpoint_carries_its_headers() {
     let value = |wanted: &str| told.headers[wanted].as_str();
     assert_eq!((value("x-amz-sns-subscription-arn"), value("Content-Type")), (arn.as_str(), "application/json"));
 }
+
+/// Sources: Amazon SNS API reference, SetTopicAttributes; Developer Guide, "Message delivery status".
+#[test]
+fn logs_of_deliveries_and_tracing_are_settings_that_are_kept() {
+    let role = "arn:aws:iam::123456789012:role/logs";
+    for (name, value, expected) in [
+        ("SQSSuccessFeedbackRoleArn", role, Ok(())),
+        ("HTTPSuccessFeedbackSampleRate", "80", Ok(())),
+        ("FirehoseFailureFeedbackRoleArn", role, Ok(())),
+        ("ApplicationSuccessFeedbackSampleRate", "", Ok(())),
+        ("TracingConfig", "Active", Ok(())),
+        ("LambdaSuccessFeedbackSampleRate", "101", Err("LambdaSuccessFeedbackSampleRate")),
+        ("LambdaFailureFeedbackRoleArn", "logs", Err("LambdaFailureFeedbackRoleArn")),
+        ("TracingConfig", "Passive", Err("TracingConfig")),
+        ("FaxFailureFeedbackRoleArn", role, Err("AttributeName")),
+    ] {
+        let (mut topics, arn) = world();
+        let found = topics.set_topic_attribute(&arn, name, value).map_err(|refusal| refusal.message);
+        assert_eq!(found, expected.map_err(|what| format!("Invalid parameter: {what}")), "{name}={value}");
+        let shown = topics.topic_attributes(&arn).unwrap();
+        let kept = expected.is_ok() && !value.is_empty();
+        assert_eq!(shown.get(name).map(String::as_str), kept.then_some(value), "{name}={value}");
+    }
+}
+
+/// Source: Amazon SNS Developer Guide, "Removing a subscription filter policy".
+#[test]
+fn an_empty_filter_policy_takes_the_policy_away_with_its_scope() {
+    let (mut topics, arn) = world();
+    let filter = [("FilterPolicy", r#"{"kind":["alarm"]}"#)];
+    let subscription = subscribe_with(&mut topics, &arn, "sqs", QUEUE, &filter).unwrap();
+    topics.set_subscription_attribute(&subscription, "FilterPolicy", "{ }").unwrap();
+    let shown = topics.subscription_attributes(&subscription).unwrap();
+    assert_eq!((shown.get("FilterPolicy"), shown.get("FilterPolicyScope")), (None, None));
+    publish(&mut topics, &arn, "for everybody").unwrap();
+    assert_eq!(topics.take_outbox().len(), 1);
+}

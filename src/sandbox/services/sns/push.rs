@@ -144,7 +144,11 @@ fn application_attributes(asked: Option<indexmap::IndexMap<String, String>>) -> 
                 kept.insert(name, value);
             }
             _ if value.is_empty() => {}
-            _ if name.starts_with("Event") || name.contains("Feedback") => {
+            // About logs of deliveries, which only CloudWatch Logs would show.
+            "SuccessFeedbackRoleArn" | "FailureFeedbackRoleArn" | "SuccessFeedbackSampleRate" => {
+                kept.insert(name, value);
+            }
+            _ if name.starts_with("Event") => {
                 return Err(invalid(format!("Attributes Reason: {name} has no effect on this endpoint")));
             }
             _ => return Err(invalid(format!("Attributes Reason: Invalid attribute name: {name}"))),

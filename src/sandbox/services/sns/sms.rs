@@ -104,6 +104,16 @@ pub(super) fn register(operations: &mut Operations) {
     );
 }
 
+/// Source: Amazon SNS API reference, SetSMSAttributes.
+const SMS_ATTRIBUTES: [&str; 6] = [
+    "DefaultSMSType",
+    "DefaultSenderID",
+    "DeliveryStatusIAMRole",
+    "DeliveryStatusSuccessSamplingRate",
+    "MonthlySpendLimit",
+    "UsageReportS3Bucket",
+];
+
 fn set_sms_attributes(
     region: &mut Region,
     _: &Call,
@@ -113,19 +123,25 @@ fn set_sms_attributes(
     let wanted = input.attributes.unwrap_or_default();
     for (name, value) in &wanted {
         match name.as_str() {
+            _ if SMS_ATTRIBUTES.contains(&name.as_str()) && value.is_empty() => {}
             "DefaultSMSType" if !matches!(value.as_str(), "Promotional" | "Transactional") => {
                 return refused("DefaultSMSType is invalid".into());
             }
             "DefaultSMSType" | "DefaultSenderID" | "MonthlySpendLimit" => {}
-            "DeliveryStatusIAMRole" | "DeliveryStatusSuccessSamplingRate" | "UsageReportS3Bucket"
-                if value.is_empty() => {}
-            "DeliveryStatusIAMRole" | "DeliveryStatusSuccessSamplingRate" | "UsageReportS3Bucket" => {
+            // Both are about logs of deliveries, which only CloudWatch Logs would show.
+            "DeliveryStatusIAMRole" | "DeliveryStatusSuccessSamplingRate" => {}
+            "UsageReportS3Bucket" => {
                 return Err(invalid(format!("Attributes Reason: {name} has no effect on this endpoint")));
             }
             _ => return refused(format!("{name} is not a valid attribute")),
         }
     }
-    region.sns.sms.attributes.extend(wanted.into_iter().filter(|(_, value)| !value.is_empty()));
+    // Nothing in place of a value takes the setting back: terraform's provider sends every setting that way.
+    let (none, some): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, value)| value.is_empty());
+    none.iter().for_each(|(name, _)| {
+        region.sns.sms.attributes.remove(name);
+    });
+    region.sns.sms.attributes.extend(some);
     Ok(model::SetSMSAttributesOutput {})
 }
 
