@@ -20,7 +20,7 @@ pub enum Statistic {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Extended {
     /// The value below which so many percent of the samples lie.
-    Percentile(f64),
+    Percentile(Number),
     TrimmedMean(Span),
     WinsorizedMean(Span),
     TrimmedCount(Span),
@@ -35,7 +35,7 @@ pub enum Extended {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Span {
     /// `tm90`, the same as `TM(:90%)`; remembered because AWS gives a statistic back as it was written.
-    Short(f64),
+    Short(Number),
     /// `TM(10%:90%)`: between two percentiles.
     Percents(Bounds),
     /// `TM(10:90)`: between two values.
@@ -45,8 +45,36 @@ pub enum Span {
 /// Two ends, either of which may be left open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    pub from: Option<f64>,
-    pub to: Option<f64>,
+    pub from: Option<Number>,
+    pub to: Option<Number>,
+}
+
+/// A number with as many decimals as it was written with: AWS gives `p88.0` back as `p88.0`.
+#[derive(Debug, Clone, Copy)]
+pub struct Number {
+    value: f64,
+    decimals: usize,
+}
+
+impl PartialEq for Number {
+    /// `p88.0` is `p88`, however it was written.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.*}", self.decimals, self.value)
+    }
+}
+
+impl Number {
+    fn parse(text: &str) -> Option<Self> {
+        let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
+        Some(Self { value, decimals })
+    }
 }
 
 impl Statistic {
@@ -68,8 +96,8 @@ impl Statistic {
         match self {
             Self::Extended(_) if bucket.totals.is_empty() => None,
             // The ends are known even where statistic sets hide what lies between.
-            Self::Extended(Extended::Percentile(0.0)) => Some(bucket.totals.minimum),
-            Self::Extended(Extended::Percentile(100.0)) => Some(bucket.totals.maximum),
+            Self::Extended(Extended::Percentile(percent)) if percent.value == 0.0 => Some(bucket.totals.minimum),
+            Self::Extended(Extended::Percentile(percent)) if percent.value == 100.0 => Some(bucket.totals.maximum),
             Self::Extended(extended) => extended.of(&bucket.distribution()?),
             _ => self.of_totals(&bucket.totals),
         }
@@ -96,6 +124,7 @@ impl Statistic {
     /// 10/p below it.
     pub fn low_sample_count(self) -> Option<f64> {
         let Self::Extended(Extended::Percentile(percent)) = self else { return None };
+        let percent = percent.value;
         let tail = if percent >= 50.0 { 100.0 - percent } else { percent };
         // Rounded, because 100 - 99.9 is not exactly 0.1; p0 and p100 never have enough.
         Some((1000.0 / tail * 1e6).round() / 1e6)
@@ -127,7 +156,7 @@ impl Extended {
     /// `samples` are pairs of value and count in the order of their values, and not empty.
     fn of(self, samples: &[(f64, f64)]) -> Option<f64> {
         match self {
-            Self::Percentile(percent) => percentile(samples, percent),
+            Self::Percentile(percent) => percentile(samples, percent.value),
             Self::TrimmedMean(span) => mean(&span.keep(samples)),
             Self::InterquartileMean => mean(&between_percents(samples, 25.0, 75.0)),
             Self::WinsorizedMean(span) => mean(&span.winsorize(samples)),
@@ -139,9 +168,12 @@ impl Extended {
 }
 
 /// `99.9` after a `p`: a percentage.
-fn short(text: &str) -> Option<f64> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    text.parse().ok().filter(|percent| plain && (0.0..=100.0).contains(percent))
+fn short(text: &str) -> Option<Number> {
+    Number::parse(text).filter(|percent| is_plain(text) && (0.0..=100.0).contains(&percent.value))
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 impl Span {
@@ -149,11 +181,11 @@ impl Span {
     fn parse(text: &str) -> Option<Self> {
         let (from, to) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(':')?;
         let percents = from.ends_with('%') || to.ends_with('%');
-        let end = |text: &str| -> Option<Option<f64>> {
+        let end = |text: &str| -> Option<Option<Number>> {
             match (text, text.strip_suffix('%')) {
                 ("", _) => Some(None),
                 (_, Some(percent)) if percents => Some(Some(short(percent)?)),
-                (value, None) if !percents => Some(Some(value.parse().ok()?)),
+                (value, None) if !percents => Some(Some(Number::parse(value)?)),
                 _ => None,
             }
         };
@@ -175,7 +207,7 @@ impl Span {
     fn winsorize(self, samples: &[(f64, f64)]) -> Vec<(f64, f64)> {
         let (low, high) = match self.percents() {
             Ok((from, to)) => (percentile(samples, from), percentile(samples, to)),
-            Err(bounds) => (bounds.from, bounds.to),
+            Err(bounds) => (bounds.from.map(|end| end.value), bounds.to.map(|end| end.value)),
         };
         let clamp = |value: f64| value.max(low.unwrap_or(f64::MIN)).min(high.unwrap_or(f64::MAX));
         samples.iter().map(|(value, count)| (clamp(*value), *count)).collect()
@@ -183,8 +215,10 @@ impl Span {
 
     fn percents(self) -> Result<(f64, f64), Bounds> {
         match self {
-            Self::Short(percent) => Ok((0.0, percent)),
-            Self::Percents(bounds) => Ok((bounds.from.unwrap_or(0.0), bounds.to.unwrap_or(100.0))),
+            Self::Short(percent) => Ok((0.0, percent.value)),
+            Self::Percents(bounds) => {
+                Ok((bounds.from.map_or(0.0, |end| end.value), bounds.to.map_or(100.0, |end| end.value)))
+            }
             Self::Values(bounds) => Err(bounds),
         }
     }
@@ -193,7 +227,8 @@ impl Span {
 impl Bounds {
     /// The lower end is exclusive, the upper one inclusive, as the guide's `PR(:300)` and `TC(0.005:0.030)` read.
     fn keep(self, samples: &[(f64, f64)]) -> Vec<(f64, f64)> {
-        let inside = |value: f64| self.from.is_none_or(|from| value > from) && self.to.is_none_or(|to| value <= to);
+        let inside =
+            |value: f64| self.from.is_none_or(|from| value > from.value) && self.to.is_none_or(|to| value <= to.value);
         samples.iter().copied().filter(|(value, _)| inside(*value)).collect()
     }
 }
@@ -262,7 +297,7 @@ impl std::fmt::Display for Extended {
             Self::TrimmedSum(span) => ("ts", *span),
             Self::PercentileRank(bounds) => ("pr", Span::Values(*bounds)),
         };
-        let end = |end: Option<f64>, sign: &str| end.map_or(String::new(), |end| format!("{end}{sign}"));
+        let end = |end: Option<Number>, sign: &str| end.map_or(String::new(), |end| format!("{end}{sign}"));
         match span {
             Span::Short(percent) => write!(f, "{name}{percent}"),
             Span::Percents(b) => write!(f, "{}({}:{})", name.to_uppercase(), end(b.from, "%"), end(b.to, "%")),
@@ -291,8 +326,8 @@ mod tests {
 
     #[test]
     fn statistics_print_as_they_were_written() {
-        let all = "SampleCount Average Sum Minimum Maximum p90 p99.9 tm99 wm80.5 tc90 ts90 IQM TM(10%:90%) WM(:95%) \
-                   TC(0.005:0.03) TS(80%:) PR(:300) PR(5:10)";
+        let all = "SampleCount Average Sum Minimum Maximum p90 p99.9 p88.0 p0.0 tm99 wm80.5 tc90 ts90 IQM TM(10%:90%) \
+                   WM(:95%) TC(0.005:0.030) TS(80%:) PR(:300) PR(5:10)";
         for text in all.split_whitespace() {
             assert_eq!(Statistic::parse(text).map(|s| s.to_string()).as_deref(), Some(text));
         }
