@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{Attributes, Owner};
 use super::balancer::BalancerKind;
 use super::target_group::Protocol;
+use super::tls::{Tls, TlsRequest};
 use super::{LoadBalancers, MAX_LISTENERS, MAX_RULES, invalid_configuration, no_rule, not_permitted};
 use crate::engine::Refusal;
 
@@ -20,6 +21,8 @@ pub struct Listener {
     /// What the default rule does.
     pub default_actions: Vec<Action>,
     pub default_rule_arn: String,
+    /// Of one that ends TLS.
+    pub tls: Option<Tls>,
     /// By priority.
     pub rules: BTreeMap<u32, Rule>,
     pub attributes: Attributes,
@@ -106,11 +109,12 @@ impl LoadBalancers {
     ///
     /// # Errors
     /// `LoadBalancerNotFound`, `DuplicateListener` for a port that is taken, `UnsupportedProtocol`, `TooManyListeners`,
-    /// and what is wrong with the actions.
+    /// and what is wrong with the actions or the certificate.
     pub fn create_listener(
         &mut self,
         balancer: &str,
         protocol: Protocol,
+        tls: TlsRequest,
         port: u16,
         actions: Vec<Action>,
         tags: BTreeMap<String, String>,
@@ -123,6 +127,7 @@ impl LoadBalancers {
             return Err(Refusal::new("TooManyListeners", 400, text));
         }
         self.check_actions(balancer, protocol, &actions)?;
+        let tls = tls.applied(protocol, None)?;
         let id = self.new_id();
         let arn = format!("{}/{id}", balancer.replacen(":loadbalancer/", ":listener/", 1));
         let listener = Listener {
@@ -130,6 +135,7 @@ impl LoadBalancers {
             arn: arn.clone(),
             balancer: balancer.to_string(),
             protocol,
+            tls,
             port,
             default_actions: actions,
             rules: BTreeMap::new(),
@@ -147,18 +153,22 @@ impl LoadBalancers {
         &mut self,
         arn: &str,
         protocol: Option<Protocol>,
+        tls: TlsRequest,
         port: Option<u16>,
         actions: Option<Vec<Action>>,
     ) -> Result<&Listener, Refusal> {
         let listener = self.listener(arn)?;
+        let before = listener.tls.clone();
         let (balancer, protocol) = (listener.balancer.clone(), protocol.unwrap_or(listener.protocol));
         let port = port.unwrap_or(listener.port);
         let actions = actions.unwrap_or_else(|| listener.default_actions.clone());
         check_protocol(self.balancer(&balancer)?.kind, protocol)?;
         self.check_port(&balancer, port, Some(arn))?;
         self.check_actions(&balancer, protocol, &actions)?;
+        let tls = tls.applied(protocol, before.as_ref())?;
         let listener = self.listener_mut(arn)?;
         (listener.protocol, listener.port, listener.default_actions) = (protocol, port, actions);
+        listener.tls = tls;
         Ok(listener)
     }
 

@@ -11,6 +11,7 @@ pub mod health;
 pub mod listener;
 mod measure;
 pub mod target_group;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use balancer::{Balancer, BalancerKind, BalancerZone, IpAddressType, NewBalan
 pub use health::{Health, Reason, Target, Vital};
 pub use listener::{Action, Condition, Listener, Routing, Rule};
 pub use target_group::{HealthCheck, NewTargetGroup, Protocol, TargetGroup, TargetType};
+pub use tls::{Tls, TlsRequest};
 
 /// Quotas of one account in one region, or of one resource. Source: Elastic Load Balancing, quotas of Application Load
 /// Balancers and of Network Load Balancers.

@@ -193,6 +193,26 @@ pub struct NewTargetGroup {
 }
 
 impl TargetGroup {
+    /// Sets attributes, all or nothing.
+    ///
+    /// # Errors
+    /// Those of [`Attributes::set`]; `InvalidConfigurationRequest` for a kind of stickiness that belongs to other protocols.
+    pub fn set_attributes(&mut self, wanted: &[(String, String)]) -> Result<(), Refusal> {
+        let kind = wanted.iter().find(|(key, _)| key == "stickiness.type").map(|(_, kind)| kind.as_str());
+        let elsewhere = match kind {
+            Some("lb_cookie" | "app_cookie") => !self.protocol.is_http(),
+            Some("source_ip") => self.protocol.is_http(),
+            _ => false,
+        };
+        if let Some(kind) = kind.filter(|_| elsewhere) {
+            let protocol = self.protocol.name();
+            let text =
+                format!("Stickiness type '{kind}' is not supported for target groups with the {protocol} protocol");
+            return Err(invalid_configuration(text));
+        }
+        self.attributes.set(wanted)
+    }
+
     /// Those that are registered, and those that are being deregistered.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.iter()

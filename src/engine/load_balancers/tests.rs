@@ -104,7 +104,16 @@ impl Stage {
         match what {
             "listen" => {
                 let actions = forward(&[&arn]);
-                self.balancers.create_listener(&self.balancer, Protocol::Http, 80, actions, BTreeMap::new()).unwrap();
+                self.balancers
+                    .create_listener(
+                        &self.balancer,
+                        Protocol::Http,
+                        TlsRequest::default(),
+                        80,
+                        actions,
+                        BTreeMap::new(),
+                    )
+                    .unwrap();
             }
             "deafen" => {
                 let listener = self.balancers.listeners().next().unwrap().arn.clone();
@@ -362,7 +371,8 @@ fn a_target_group_belongs_to_one_load_balancer_and_stays_while_a_listener_uses_i
     let other = stage.balancers.create_balancer(at(0), &place(), wanted("other", BalancerKind::Application, "ab"));
     let other = other.unwrap().arn.clone();
     let listen = |stage: &mut Stage, balancer: &str, protocol, port, arn: &str| {
-        let made = stage.balancers.create_listener(balancer, protocol, port, forward(&[arn]), BTreeMap::new());
+        let tls = TlsRequest::default();
+        let made = stage.balancers.create_listener(balancer, protocol, tls, port, forward(&[arn]), BTreeMap::new());
         made.map(|_| ()).map_err(|refusal| refusal.code)
     };
     let (own, tcp) = (stage.balancer.clone(), group("tcp", Protocol::Tcp));
@@ -477,4 +487,57 @@ fn a_check_is_the_nth_at_or_after_an_instant() {
     let nth = |since, nth| health::nth_check(at(0), Duration::from_secs(30), at(since), nth).as_secs() - START;
     assert_eq!((nth(-5, 1), nth(0, 1), nth(30, 1), nth(31, 1)), (30, 30, 30, 60));
     assert_eq!((nth(0, 2), nth(31, 3)), (60, 120));
+}
+
+/// Sources: API reference, CreateListener and ModifyListener; user guide, "HTTPS listeners".
+#[test]
+fn a_listener_that_ends_tls_has_one_default_certificate_and_a_policy() {
+    const ACM: &str = "arn:aws:acm:us-east-1:123456789012:certificate/0f4a";
+    const IAM: &str = "arn:aws:iam::123456789012:server-certificate/web";
+    let request = |policy: Option<&str>, certificates: &[&str]| TlsRequest {
+        policy: policy.map(str::to_string),
+        certificates: Some(certificates.iter().map(|arn| (*arn).to_string()).collect()),
+        alpn: None,
+    };
+    let mut stage = Stage::new(false);
+    let (own, group_arn) = (stage.balancer.clone(), stage.target_group.clone());
+    for (protocol, tls, expected) in [
+        (Protocol::Https, request(None, &[]), "ValidationError: A certificate must be specified for HTTPS listeners"),
+        (Protocol::Https, request(None, &[ACM, IAM]), "ValidationError: Exactly one certificate must be specified"),
+        (Protocol::Https, request(None, &["web"]), "CertificateNotFound: Certificate 'web' not found"),
+        (Protocol::Https, request(Some("none"), &[ACM]), "SSLPolicyNotFound: SSL policy 'none' not found"),
+        (
+            Protocol::Http,
+            request(None, &[ACM]),
+            "ValidationError: Certificates and security policies cannot be specified for HTTP listeners",
+        ),
+    ] {
+        let made = stage.balancers.create_listener(&own, protocol, tls, 443, forward(&[&group_arn]), BTreeMap::new());
+        assert_eq!(made.unwrap_err().to_string(), expected);
+    }
+    let made = stage.balancers.create_listener(
+        &own,
+        Protocol::Https,
+        request(None, &[ACM]),
+        443,
+        forward(&[&group_arn]),
+        BTreeMap::new(),
+    );
+    let made = made.unwrap();
+    let arn = made.arn.clone();
+    let tls = made.tls.clone().unwrap();
+    assert_eq!((tls.certificate.as_str(), tls.policy.as_str()), (ACM, "ELBSecurityPolicy-2016-08"));
+    stage.balancers.add_certificates(&arn, &[IAM.into(), ACM.into()]).unwrap();
+    let policy = Some("ELBSecurityPolicy-TLS13-1-2-2021-06");
+    let changed = stage.balancers.modify_listener(&arn, None, request(policy, &[]), None, None).unwrap();
+    let tls = changed.tls.clone().unwrap();
+    assert_eq!(
+        (tls.certificate.as_str(), tls.policy.as_str(), tls.more),
+        (ACM, policy.unwrap(), vec![IAM.to_string()])
+    );
+    let refused = stage.balancers.remove_certificates(&arn, &[ACM.into()]).unwrap_err();
+    assert_eq!(refused.code, "OperationNotPermitted");
+    stage.balancers.remove_certificates(&arn, &[IAM.into()]).unwrap();
+    let http = stage.balancers.modify_listener(&arn, Some(Protocol::Http), TlsRequest::default(), None, None);
+    assert_eq!(http.unwrap().tls, None);
 }

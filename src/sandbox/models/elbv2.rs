@@ -16,6 +16,8 @@ pub static SERVICE: Service = Service {
     target_prefix: "",
     protocols: &[Protocol::Query],
     operations: &[
+        op("AddListenerCertificates", &ADD_LISTENER_CERTIFICATES_INPUT, &ADD_LISTENER_CERTIFICATES_OUTPUT)
+            .wrapped("AddListenerCertificatesResult"),
         op("AddTags", &ADD_TAGS_INPUT, &ADD_TAGS_OUTPUT).wrapped("AddTagsResult"),
         op("CreateListener", &CREATE_LISTENER_INPUT, &CREATE_LISTENER_OUTPUT).wrapped("CreateListenerResult"),
         op("CreateLoadBalancer", &CREATE_LOAD_BALANCER_INPUT, &CREATE_LOAD_BALANCER_OUTPUT)
@@ -86,6 +88,8 @@ pub static SERVICE: Service = Service {
         )
         .wrapped("ModifyTargetGroupAttributesResult"),
         op("RegisterTargets", &REGISTER_TARGETS_INPUT, &REGISTER_TARGETS_OUTPUT).wrapped("RegisterTargetsResult"),
+        op("RemoveListenerCertificates", &REMOVE_LISTENER_CERTIFICATES_INPUT, &REMOVE_LISTENER_CERTIFICATES_OUTPUT)
+            .wrapped("RemoveListenerCertificatesResult"),
         op("RemoveTags", &REMOVE_TAGS_INPUT, &REMOVE_TAGS_OUTPUT).wrapped("RemoveTagsResult"),
         op("SetIpAddressType", &SET_IP_ADDRESS_TYPE_INPUT, &SET_IP_ADDRESS_TYPE_OUTPUT)
             .wrapped("SetIpAddressTypeResult"),
@@ -168,6 +172,15 @@ pub static ACTION_TYPE_ENUM: Shape = Shape::new("ActionTypeEnum", Kind::String).
 ]);
 
 pub static ACTIONS: Shape = Shape::list("Actions", &ACTION);
+
+structure! { AddListenerCertificatesInput ADD_LISTENER_CERTIFICATES_INPUT {
+    listener_arn: String = "ListenerArn" m(&STRING).required();
+    certificates: Vec<Certificate> = "Certificates" m(&CERTIFICATE_LIST).required();
+} }
+
+structure! { AddListenerCertificatesOutput ADD_LISTENER_CERTIFICATES_OUTPUT {
+    certificates: Vec<Certificate> = "Certificates" m(&CERTIFICATE_LIST);
+} }
 
 structure! { AddTagsInput ADD_TAGS_INPUT {
     resource_arns: Vec<String> = "ResourceArns" m(&RESOURCE_ARNS).required();
@@ -843,6 +856,14 @@ structure! { RegisterTargetsInput REGISTER_TARGETS_INPUT {
 } }
 
 structure! { RegisterTargetsOutput REGISTER_TARGETS_OUTPUT {
+} }
+
+structure! { RemoveListenerCertificatesInput REMOVE_LISTENER_CERTIFICATES_INPUT {
+    listener_arn: String = "ListenerArn" m(&STRING).required();
+    certificates: Vec<Certificate> = "Certificates" m(&CERTIFICATE_LIST).required();
+} }
+
+structure! { RemoveListenerCertificatesOutput REMOVE_LISTENER_CERTIFICATES_OUTPUT {
 } }
 
 structure! { RemoveTagsInput REMOVE_TAGS_INPUT {

@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::groups::cause::HealthFinding;
 use crate::engine::load_balancers::{
     Action, BalancerKind, BalancerZone, HealthCheck, IpAddressType, NewBalancer, NewTargetGroup, Protocol, Routing,
-    TargetType,
+    TargetType, TlsRequest,
 };
 use crate::engine::{Event, World};
 
@@ -60,7 +60,7 @@ impl Scene {
             let group = balancers.create_target_group(place, target_group)?.arn.clone();
             let routing = Routing::Forward { to: vec![(group.clone(), 1)], sticky: false, sticky_secs: None };
             let actions = vec![Action { order: None, routing }];
-            balancers.create_listener(&arn, Protocol::Http, 80, actions, BTreeMap::new())?;
+            balancers.create_listener(&arn, Protocol::Http, TlsRequest::default(), 80, actions, BTreeMap::new())?;
             Ok(group)
         });
         let mut scene = Self { world, now: stage.now, target_group: made.unwrap() };

@@ -96,7 +96,7 @@ fn modify_target_group(
     let wanted = read_target_group(input.attributes);
     let attributes = region.world.with_load_balancers(call.now, |balancers, _| {
         let group = balancers.target_group_mut(&arn)?;
-        group.attributes.set(&wanted)?;
+        group.set_attributes(&wanted)?;
         Ok(show_target_group(&group.attributes))
     })?;
     Ok(model::ModifyTargetGroupAttributesOutput { attributes })

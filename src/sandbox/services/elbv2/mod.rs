@@ -1,8 +1,9 @@
 //! Elastic Load Balancing of version 2 over the wire. Every rule about load balancers is in
 //! [`crate::engine::load_balancers`]; here requests and answers are translated, and EC2's networks are looked up.
 //!
-//! Refused by name: gateway load balancers, Lambda functions and load balancers as targets, certificates and TLS, actions
-//! that authenticate, transforms and regular expressions in rules, addresses of a caller's choice. Start at [`operations`].
+//! Refused by name: gateway load balancers, Lambda functions and load balancers as targets, clients that show certificates,
+//! actions that authenticate, transforms and regular expressions in rules, addresses of a caller's choice. Certificates
+//! and security policies are taken by their form, since no connection is ever made. Start at [`operations`].
 
 mod actions;
 mod attributes;

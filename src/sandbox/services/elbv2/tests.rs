@@ -213,12 +213,7 @@ fn what_cannot_be_is_refused_in_awss_words() {
             json!({"Name": "one", "Protocol": "HTTP", "VpcId": vpc}),
             "ValidationError: A port must be specified",
         ),
-        (
-            "CreateListener",
-            listener("HTTPS"),
-            "InvalidParameterCombination: The protocol HTTPS, which needs a certificate, is not reproduced by scaleproof's \
-             sandbox",
-        ),
+        ("CreateListener", listener("HTTPS"), "ValidationError: A certificate must be specified for HTTPS listeners"),
         (
             "ModifyLoadBalancerAttributes",
             json!({"LoadBalancerArn": balancer, "Attributes": [{"Key": "access_logs.s3.enabled", "Value": "true"}]}),
@@ -229,6 +224,16 @@ fn what_cannot_be_is_refused_in_awss_words() {
     ] {
         assert_eq!(account.refused(operation, input), expected);
     }
+    let certificate = "arn:aws:acm:us-east-1:123456789012:certificate/0f4a";
+    let mut secure = listener("HTTPS");
+    secure["Port"] = json!(443);
+    secure["Certificates"] = json!([{"CertificateArn": certificate}]);
+    let made = account.elb("CreateListener", secure);
+    let made = &made["Listeners"][0];
+    assert_eq!(made["Certificates"], json!([{"CertificateArn": certificate}]));
+    assert_eq!(made["SslPolicy"], "ELBSecurityPolicy-2016-08");
+    let found = account.elb("DescribeListenerCertificates", json!({"ListenerArn": made["ListenerArn"]}));
+    assert_eq!(found["Certificates"], json!([{"CertificateArn": certificate, "IsDefault": true}]));
     account.elb("CreateListener", listener("HTTP"));
     let twice = account.refused("CreateListener", listener("HTTP"));
     assert_eq!(
@@ -395,4 +400,19 @@ fn a_state_that_is_written_and_read_goes_on_where_it_was() {
     assert_eq!(serde_json::to_string(&account.universe).unwrap(), written);
     account.wait(100);
     assert_eq!(account.health(&target_group, json!([])), ["healthy"]);
+}
+
+/// As the acceptance tests of Terraform's provider expect it.
+#[test]
+fn stickiness_fits_the_protocol() {
+    let mut account = Account::new(Timing::Instant);
+    let vpc = account.vpc.clone();
+    for (protocol, kind) in [("HTTP", "source_ip"), ("TCP", "lb_cookie"), ("UDP", "lb_cookie")] {
+        let asked = json!({"Name": protocol, "Protocol": protocol, "Port": 80, "VpcId": vpc});
+        let arn = text(&account.elb("CreateTargetGroup", asked)["TargetGroups"][0]["TargetGroupArn"]);
+        let asked = json!({"TargetGroupArn": arn, "Attributes": [{"Key": "stickiness.type", "Value": kind}]});
+        let refusal = account.refused("ModifyTargetGroupAttributes", asked);
+        let text = format!("Stickiness type '{kind}' is not supported for target groups with the {protocol} protocol");
+        assert_eq!(refusal, format!("InvalidConfigurationRequest: {text}"));
+    }
 }
