@@ -107,6 +107,7 @@ impl Region {
             ("role", self.iam.role_count()),
             ("user", self.iam.user_count()),
             ("instance profile", self.iam.profile_count()),
+            ("server certificate", self.iam.certificate_count()),
         ]
         .into_iter()
         .chain(self.ec2.made_since(&fresh.ec2))

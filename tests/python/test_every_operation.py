@@ -187,9 +187,9 @@ SHORT = {
     "DescribeLoadBalancers",
     "ListAccessKeys",
     "ListAccountAliases",
+    "ListGroupsForUser",
     "ListKeyPolicies",
     "ListOriginationNumbers",
-    "ListPolicyVersions",
 }
 
 

@@ -15,6 +15,7 @@ TRUST = json.dumps(
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:Describe*", "Resource": "*"}]}
 )
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nunread\n-----END CERTIFICATE-----"
 # More than one, so that a page of one is not all.
 FEW = 3
 
@@ -93,9 +94,13 @@ class World:
             group = elbv2.create_target_group(Name=f"few-{at}", Protocol="HTTP", Port=80, VpcId=vpc)
             groups.append(group["TargetGroups"][0]["TargetGroupArn"])
         forward = [{"Type": "forward", "TargetGroupArn": groups[0]}]
-        for at in range(FEW):
-            made = elbv2.create_listener(LoadBalancerArn=arns[0], Protocol="HTTP", Port=80 + at, DefaultActions=forward)
+        for at in range(1, FEW):
+            elbv2.create_listener(LoadBalancerArn=arns[0], Protocol="HTTP", Port=80 + at, DefaultActions=forward)
+        certificates = [{"CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/few-{at}"} for at in range(FEW)]
+        secure = {"Protocol": "HTTPS", "Port": 443, "Certificates": certificates[:1]}
+        made = elbv2.create_listener(LoadBalancerArn=arns[0], DefaultActions=forward, **secure)
         listener = made["Listeners"][0]["ListenerArn"]
+        elbv2.add_listener_certificates(ListenerArn=listener, Certificates=certificates[1:])
         for at in range(FEW):
             path = [{"Field": "path-pattern", "Values": [f"/{at}"]}]
             elbv2.create_rule(ListenerArn=listener, Priority=at + 1, Conditions=path, Actions=refuse)
@@ -152,11 +157,19 @@ class World:
             iam.put_role_policy(RoleName="few-0", PolicyName=name, PolicyDocument=POLICY)
             policy = iam.create_policy(PolicyName=name, PolicyDocument=POLICY)["Policy"]["Arn"]
             iam.attach_role_policy(RoleName="few-0", PolicyArn=policy)
+            iam.attach_user_policy(UserName="few-0", PolicyArn=policy)
+            iam.put_user_policy(UserName="few-0", PolicyName=name, PolicyDocument=POLICY)
+            iam.tag_user(UserName="few-0", Tags=[{"Key": name, "Value": "x"}])
+            iam.tag_instance_profile(InstanceProfileName="few-0", Tags=[{"Key": name, "Value": "x"}])
+            iam.upload_server_certificate(ServerCertificateName=name, CertificateBody=CERTIFICATE, PrivateKey="unread")
+        iam.create_policy_version(PolicyArn=policy, PolicyDocument=POLICY)
+        iam.tag_policy(PolicyArn=policy, Tags=[{"Key": f"few-{at}", "Value": "x"} for at in range(FEW)])
         linked = iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")["Role"]["RoleName"]
         return {
             "RoleName": "few-0",
             "UserName": "few-0",
             "InstanceProfileName": "few-0",
+            "ServerCertificateName": "few-0",
             "PolicyName": "few-0",
             "PolicyArn": policy,
             "VersionId": "v1",

@@ -18,10 +18,13 @@ pub static SERVICE: Service = Service {
     operations: &[
         op("AddRoleToInstanceProfile", &ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST, &ADD_ROLE_TO_INSTANCE_PROFILE_RESPONSE),
         op("AttachRolePolicy", &ATTACH_ROLE_POLICY_REQUEST, &ATTACH_ROLE_POLICY_RESPONSE),
+        op("AttachUserPolicy", &ATTACH_USER_POLICY_REQUEST, &ATTACH_USER_POLICY_RESPONSE),
         op("CreateAccessKey", &CREATE_ACCESS_KEY_REQUEST, &CREATE_ACCESS_KEY_RESPONSE).wrapped("CreateAccessKeyResult"),
         op("CreateInstanceProfile", &CREATE_INSTANCE_PROFILE_REQUEST, &CREATE_INSTANCE_PROFILE_RESPONSE)
             .wrapped("CreateInstanceProfileResult"),
         op("CreatePolicy", &CREATE_POLICY_REQUEST, &CREATE_POLICY_RESPONSE).wrapped("CreatePolicyResult"),
+        op("CreatePolicyVersion", &CREATE_POLICY_VERSION_REQUEST, &CREATE_POLICY_VERSION_RESPONSE)
+            .wrapped("CreatePolicyVersionResult"),
         op("CreateRole", &CREATE_ROLE_REQUEST, &CREATE_ROLE_RESPONSE).wrapped("CreateRoleResult"),
         op("CreateServiceLinkedRole", &CREATE_SERVICE_LINKED_ROLE_REQUEST, &CREATE_SERVICE_LINKED_ROLE_RESPONSE)
             .wrapped("CreateServiceLinkedRoleResult"),
@@ -29,12 +32,21 @@ pub static SERVICE: Service = Service {
         op("DeleteAccessKey", &DELETE_ACCESS_KEY_REQUEST, &DELETE_ACCESS_KEY_RESPONSE),
         op("DeleteInstanceProfile", &DELETE_INSTANCE_PROFILE_REQUEST, &DELETE_INSTANCE_PROFILE_RESPONSE),
         op("DeletePolicy", &DELETE_POLICY_REQUEST, &DELETE_POLICY_RESPONSE),
+        op("DeletePolicyVersion", &DELETE_POLICY_VERSION_REQUEST, &DELETE_POLICY_VERSION_RESPONSE),
         op("DeleteRole", &DELETE_ROLE_REQUEST, &DELETE_ROLE_RESPONSE),
+        op(
+            "DeleteRolePermissionsBoundary",
+            &DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
+            &DELETE_ROLE_PERMISSIONS_BOUNDARY_RESPONSE,
+        ),
         op("DeleteRolePolicy", &DELETE_ROLE_POLICY_REQUEST, &DELETE_ROLE_POLICY_RESPONSE),
+        op("DeleteServerCertificate", &DELETE_SERVER_CERTIFICATE_REQUEST, &DELETE_SERVER_CERTIFICATE_RESPONSE),
         op("DeleteServiceLinkedRole", &DELETE_SERVICE_LINKED_ROLE_REQUEST, &DELETE_SERVICE_LINKED_ROLE_RESPONSE)
             .wrapped("DeleteServiceLinkedRoleResult"),
         op("DeleteUser", &DELETE_USER_REQUEST, &DELETE_USER_RESPONSE),
+        op("DeleteUserPolicy", &DELETE_USER_POLICY_REQUEST, &DELETE_USER_POLICY_RESPONSE),
         op("DetachRolePolicy", &DETACH_ROLE_POLICY_REQUEST, &DETACH_ROLE_POLICY_RESPONSE),
+        op("DetachUserPolicy", &DETACH_USER_POLICY_REQUEST, &DETACH_USER_POLICY_RESPONSE),
         op("GetInstanceProfile", &GET_INSTANCE_PROFILE_REQUEST, &GET_INSTANCE_PROFILE_RESPONSE)
             .wrapped("GetInstanceProfileResult"),
         op("GetPolicy", &GET_POLICY_REQUEST, &GET_POLICY_RESPONSE).wrapped("GetPolicyResult"),
@@ -42,6 +54,8 @@ pub static SERVICE: Service = Service {
             .wrapped("GetPolicyVersionResult"),
         op("GetRole", &GET_ROLE_REQUEST, &GET_ROLE_RESPONSE).wrapped("GetRoleResult"),
         op("GetRolePolicy", &GET_ROLE_POLICY_REQUEST, &GET_ROLE_POLICY_RESPONSE).wrapped("GetRolePolicyResult"),
+        op("GetServerCertificate", &GET_SERVER_CERTIFICATE_REQUEST, &GET_SERVER_CERTIFICATE_RESPONSE)
+            .wrapped("GetServerCertificateResult"),
         op(
             "GetServiceLinkedRoleDeletionStatus",
             &GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
@@ -49,11 +63,20 @@ pub static SERVICE: Service = Service {
         )
         .wrapped("GetServiceLinkedRoleDeletionStatusResult"),
         op("GetUser", &GET_USER_REQUEST, &GET_USER_RESPONSE).wrapped("GetUserResult"),
+        op("GetUserPolicy", &GET_USER_POLICY_REQUEST, &GET_USER_POLICY_RESPONSE).wrapped("GetUserPolicyResult"),
         op("ListAccessKeys", &LIST_ACCESS_KEYS_REQUEST, &LIST_ACCESS_KEYS_RESPONSE).wrapped("ListAccessKeysResult"),
         op("ListAccountAliases", &LIST_ACCOUNT_ALIASES_REQUEST, &LIST_ACCOUNT_ALIASES_RESPONSE)
             .wrapped("ListAccountAliasesResult"),
         op("ListAttachedRolePolicies", &LIST_ATTACHED_ROLE_POLICIES_REQUEST, &LIST_ATTACHED_ROLE_POLICIES_RESPONSE)
             .wrapped("ListAttachedRolePoliciesResult"),
+        op("ListAttachedUserPolicies", &LIST_ATTACHED_USER_POLICIES_REQUEST, &LIST_ATTACHED_USER_POLICIES_RESPONSE)
+            .wrapped("ListAttachedUserPoliciesResult"),
+        op("ListEntitiesForPolicy", &LIST_ENTITIES_FOR_POLICY_REQUEST, &LIST_ENTITIES_FOR_POLICY_RESPONSE)
+            .wrapped("ListEntitiesForPolicyResult"),
+        op("ListGroupsForUser", &LIST_GROUPS_FOR_USER_REQUEST, &LIST_GROUPS_FOR_USER_RESPONSE)
+            .wrapped("ListGroupsForUserResult"),
+        op("ListInstanceProfileTags", &LIST_INSTANCE_PROFILE_TAGS_REQUEST, &LIST_INSTANCE_PROFILE_TAGS_RESPONSE)
+            .wrapped("ListInstanceProfileTagsResult"),
         op("ListInstanceProfiles", &LIST_INSTANCE_PROFILES_REQUEST, &LIST_INSTANCE_PROFILES_RESPONSE)
             .wrapped("ListInstanceProfilesResult"),
         op(
@@ -62,29 +85,62 @@ pub static SERVICE: Service = Service {
             &LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE,
         )
         .wrapped("ListInstanceProfilesForRoleResult"),
+        op("ListPolicies", &LIST_POLICIES_REQUEST, &LIST_POLICIES_RESPONSE).wrapped("ListPoliciesResult"),
+        op("ListPolicyTags", &LIST_POLICY_TAGS_REQUEST, &LIST_POLICY_TAGS_RESPONSE).wrapped("ListPolicyTagsResult"),
         op("ListPolicyVersions", &LIST_POLICY_VERSIONS_REQUEST, &LIST_POLICY_VERSIONS_RESPONSE)
             .wrapped("ListPolicyVersionsResult"),
         op("ListRolePolicies", &LIST_ROLE_POLICIES_REQUEST, &LIST_ROLE_POLICIES_RESPONSE)
             .wrapped("ListRolePoliciesResult"),
         op("ListRoleTags", &LIST_ROLE_TAGS_REQUEST, &LIST_ROLE_TAGS_RESPONSE).wrapped("ListRoleTagsResult"),
         op("ListRoles", &LIST_ROLES_REQUEST, &LIST_ROLES_RESPONSE).wrapped("ListRolesResult"),
+        op("ListServerCertificates", &LIST_SERVER_CERTIFICATES_REQUEST, &LIST_SERVER_CERTIFICATES_RESPONSE)
+            .wrapped("ListServerCertificatesResult"),
+        op("ListUserPolicies", &LIST_USER_POLICIES_REQUEST, &LIST_USER_POLICIES_RESPONSE)
+            .wrapped("ListUserPoliciesResult"),
+        op("ListUserTags", &LIST_USER_TAGS_REQUEST, &LIST_USER_TAGS_RESPONSE).wrapped("ListUserTagsResult"),
         op("ListUsers", &LIST_USERS_REQUEST, &LIST_USERS_RESPONSE).wrapped("ListUsersResult"),
+        op(
+            "PutRolePermissionsBoundary",
+            &PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
+            &PUT_ROLE_PERMISSIONS_BOUNDARY_RESPONSE,
+        ),
         op("PutRolePolicy", &PUT_ROLE_POLICY_REQUEST, &PUT_ROLE_POLICY_RESPONSE),
+        op("PutUserPolicy", &PUT_USER_POLICY_REQUEST, &PUT_USER_POLICY_RESPONSE),
         op(
             "RemoveRoleFromInstanceProfile",
             &REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST,
             &REMOVE_ROLE_FROM_INSTANCE_PROFILE_RESPONSE,
         ),
+        op("SetDefaultPolicyVersion", &SET_DEFAULT_POLICY_VERSION_REQUEST, &SET_DEFAULT_POLICY_VERSION_RESPONSE),
+        op("TagInstanceProfile", &TAG_INSTANCE_PROFILE_REQUEST, &TAG_INSTANCE_PROFILE_RESPONSE),
+        op("TagPolicy", &TAG_POLICY_REQUEST, &TAG_POLICY_RESPONSE),
         op("TagRole", &TAG_ROLE_REQUEST, &TAG_ROLE_RESPONSE),
+        op("TagServerCertificate", &TAG_SERVER_CERTIFICATE_REQUEST, &TAG_SERVER_CERTIFICATE_RESPONSE),
+        op("TagUser", &TAG_USER_REQUEST, &TAG_USER_RESPONSE),
+        op("UntagInstanceProfile", &UNTAG_INSTANCE_PROFILE_REQUEST, &UNTAG_INSTANCE_PROFILE_RESPONSE),
+        op("UntagPolicy", &UNTAG_POLICY_REQUEST, &UNTAG_POLICY_RESPONSE),
         op("UntagRole", &UNTAG_ROLE_REQUEST, &UNTAG_ROLE_RESPONSE),
+        op("UntagServerCertificate", &UNTAG_SERVER_CERTIFICATE_REQUEST, &UNTAG_SERVER_CERTIFICATE_RESPONSE),
+        op("UntagUser", &UNTAG_USER_REQUEST, &UNTAG_USER_RESPONSE),
+        op("UpdateAccessKey", &UPDATE_ACCESS_KEY_REQUEST, &UPDATE_ACCESS_KEY_RESPONSE),
         op("UpdateAssumeRolePolicy", &UPDATE_ASSUME_ROLE_POLICY_REQUEST, &UPDATE_ASSUME_ROLE_POLICY_RESPONSE),
+        op("UpdateRole", &UPDATE_ROLE_REQUEST, &UPDATE_ROLE_RESPONSE).wrapped("UpdateRoleResult"),
+        op("UpdateRoleDescription", &UPDATE_ROLE_DESCRIPTION_REQUEST, &UPDATE_ROLE_DESCRIPTION_RESPONSE)
+            .wrapped("UpdateRoleDescriptionResult"),
+        op("UpdateServerCertificate", &UPDATE_SERVER_CERTIFICATE_REQUEST, &UPDATE_SERVER_CERTIFICATE_RESPONSE),
+        op("UpdateUser", &UPDATE_USER_REQUEST, &UPDATE_USER_RESPONSE),
+        op("UploadServerCertificate", &UPLOAD_SERVER_CERTIFICATE_REQUEST, &UPLOAD_SERVER_CERTIFICATE_RESPONSE)
+            .wrapped("UploadServerCertificateResult"),
     ],
     errors: &[
         error("ConcurrentModificationException", "ConcurrentModification", 409, true),
         error("DeleteConflictException", "DeleteConflict", 409, true),
         error("EntityAlreadyExistsException", "EntityAlreadyExists", 409, true),
+        error("EntityTemporarilyUnmodifiableException", "EntityTemporarilyUnmodifiable", 409, true),
         error("InvalidInputException", "InvalidInput", 400, true),
+        error("KeyPairMismatchException", "KeyPairMismatch", 400, true),
         error("LimitExceededException", "LimitExceeded", 409, true),
+        error("MalformedCertificateException", "MalformedCertificate", 400, true),
         error("MalformedPolicyDocumentException", "MalformedPolicyDocument", 400, true),
         error("NoSuchEntityException", "NoSuchEntity", 404, true),
         error("PolicyNotAttachableException", "PolicyNotAttachable", 400, true),
@@ -99,12 +155,17 @@ pub type AddRoleToInstanceProfileOutput = AddRoleToInstanceProfileResponse;
 pub type AttachRolePolicyInput = AttachRolePolicyRequest;
 structure! { AttachRolePolicyResponse ATTACH_ROLE_POLICY_RESPONSE {} }
 pub type AttachRolePolicyOutput = AttachRolePolicyResponse;
+pub type AttachUserPolicyInput = AttachUserPolicyRequest;
+structure! { AttachUserPolicyResponse ATTACH_USER_POLICY_RESPONSE {} }
+pub type AttachUserPolicyOutput = AttachUserPolicyResponse;
 pub type CreateAccessKeyInput = CreateAccessKeyRequest;
 pub type CreateAccessKeyOutput = CreateAccessKeyResponse;
 pub type CreateInstanceProfileInput = CreateInstanceProfileRequest;
 pub type CreateInstanceProfileOutput = CreateInstanceProfileResponse;
 pub type CreatePolicyInput = CreatePolicyRequest;
 pub type CreatePolicyOutput = CreatePolicyResponse;
+pub type CreatePolicyVersionInput = CreatePolicyVersionRequest;
+pub type CreatePolicyVersionOutput = CreatePolicyVersionResponse;
 pub type CreateRoleInput = CreateRoleRequest;
 pub type CreateRoleOutput = CreateRoleResponse;
 pub type CreateServiceLinkedRoleInput = CreateServiceLinkedRoleRequest;
@@ -120,20 +181,35 @@ pub type DeleteInstanceProfileOutput = DeleteInstanceProfileResponse;
 pub type DeletePolicyInput = DeletePolicyRequest;
 structure! { DeletePolicyResponse DELETE_POLICY_RESPONSE {} }
 pub type DeletePolicyOutput = DeletePolicyResponse;
+pub type DeletePolicyVersionInput = DeletePolicyVersionRequest;
+structure! { DeletePolicyVersionResponse DELETE_POLICY_VERSION_RESPONSE {} }
+pub type DeletePolicyVersionOutput = DeletePolicyVersionResponse;
 pub type DeleteRoleInput = DeleteRoleRequest;
 structure! { DeleteRoleResponse DELETE_ROLE_RESPONSE {} }
 pub type DeleteRoleOutput = DeleteRoleResponse;
+pub type DeleteRolePermissionsBoundaryInput = DeleteRolePermissionsBoundaryRequest;
+structure! { DeleteRolePermissionsBoundaryResponse DELETE_ROLE_PERMISSIONS_BOUNDARY_RESPONSE {} }
+pub type DeleteRolePermissionsBoundaryOutput = DeleteRolePermissionsBoundaryResponse;
 pub type DeleteRolePolicyInput = DeleteRolePolicyRequest;
 structure! { DeleteRolePolicyResponse DELETE_ROLE_POLICY_RESPONSE {} }
 pub type DeleteRolePolicyOutput = DeleteRolePolicyResponse;
+pub type DeleteServerCertificateInput = DeleteServerCertificateRequest;
+structure! { DeleteServerCertificateResponse DELETE_SERVER_CERTIFICATE_RESPONSE {} }
+pub type DeleteServerCertificateOutput = DeleteServerCertificateResponse;
 pub type DeleteServiceLinkedRoleInput = DeleteServiceLinkedRoleRequest;
 pub type DeleteServiceLinkedRoleOutput = DeleteServiceLinkedRoleResponse;
 pub type DeleteUserInput = DeleteUserRequest;
 structure! { DeleteUserResponse DELETE_USER_RESPONSE {} }
 pub type DeleteUserOutput = DeleteUserResponse;
+pub type DeleteUserPolicyInput = DeleteUserPolicyRequest;
+structure! { DeleteUserPolicyResponse DELETE_USER_POLICY_RESPONSE {} }
+pub type DeleteUserPolicyOutput = DeleteUserPolicyResponse;
 pub type DetachRolePolicyInput = DetachRolePolicyRequest;
 structure! { DetachRolePolicyResponse DETACH_ROLE_POLICY_RESPONSE {} }
 pub type DetachRolePolicyOutput = DetachRolePolicyResponse;
+pub type DetachUserPolicyInput = DetachUserPolicyRequest;
+structure! { DetachUserPolicyResponse DETACH_USER_POLICY_RESPONSE {} }
+pub type DetachUserPolicyOutput = DetachUserPolicyResponse;
 pub type GetInstanceProfileInput = GetInstanceProfileRequest;
 pub type GetInstanceProfileOutput = GetInstanceProfileResponse;
 pub type GetPolicyInput = GetPolicyRequest;
@@ -144,20 +220,36 @@ pub type GetRoleInput = GetRoleRequest;
 pub type GetRoleOutput = GetRoleResponse;
 pub type GetRolePolicyInput = GetRolePolicyRequest;
 pub type GetRolePolicyOutput = GetRolePolicyResponse;
+pub type GetServerCertificateInput = GetServerCertificateRequest;
+pub type GetServerCertificateOutput = GetServerCertificateResponse;
 pub type GetServiceLinkedRoleDeletionStatusInput = GetServiceLinkedRoleDeletionStatusRequest;
 pub type GetServiceLinkedRoleDeletionStatusOutput = GetServiceLinkedRoleDeletionStatusResponse;
 pub type GetUserInput = GetUserRequest;
 pub type GetUserOutput = GetUserResponse;
+pub type GetUserPolicyInput = GetUserPolicyRequest;
+pub type GetUserPolicyOutput = GetUserPolicyResponse;
 pub type ListAccessKeysInput = ListAccessKeysRequest;
 pub type ListAccessKeysOutput = ListAccessKeysResponse;
 pub type ListAccountAliasesInput = ListAccountAliasesRequest;
 pub type ListAccountAliasesOutput = ListAccountAliasesResponse;
 pub type ListAttachedRolePoliciesInput = ListAttachedRolePoliciesRequest;
 pub type ListAttachedRolePoliciesOutput = ListAttachedRolePoliciesResponse;
+pub type ListAttachedUserPoliciesInput = ListAttachedUserPoliciesRequest;
+pub type ListAttachedUserPoliciesOutput = ListAttachedUserPoliciesResponse;
+pub type ListEntitiesForPolicyInput = ListEntitiesForPolicyRequest;
+pub type ListEntitiesForPolicyOutput = ListEntitiesForPolicyResponse;
+pub type ListGroupsForUserInput = ListGroupsForUserRequest;
+pub type ListGroupsForUserOutput = ListGroupsForUserResponse;
+pub type ListInstanceProfileTagsInput = ListInstanceProfileTagsRequest;
+pub type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse;
 pub type ListInstanceProfilesInput = ListInstanceProfilesRequest;
 pub type ListInstanceProfilesOutput = ListInstanceProfilesResponse;
 pub type ListInstanceProfilesForRoleInput = ListInstanceProfilesForRoleRequest;
 pub type ListInstanceProfilesForRoleOutput = ListInstanceProfilesForRoleResponse;
+pub type ListPoliciesInput = ListPoliciesRequest;
+pub type ListPoliciesOutput = ListPoliciesResponse;
+pub type ListPolicyTagsInput = ListPolicyTagsRequest;
+pub type ListPolicyTagsOutput = ListPolicyTagsResponse;
 pub type ListPolicyVersionsInput = ListPolicyVersionsRequest;
 pub type ListPolicyVersionsOutput = ListPolicyVersionsResponse;
 pub type ListRolePoliciesInput = ListRolePoliciesRequest;
@@ -166,28 +258,82 @@ pub type ListRoleTagsInput = ListRoleTagsRequest;
 pub type ListRoleTagsOutput = ListRoleTagsResponse;
 pub type ListRolesInput = ListRolesRequest;
 pub type ListRolesOutput = ListRolesResponse;
+pub type ListServerCertificatesInput = ListServerCertificatesRequest;
+pub type ListServerCertificatesOutput = ListServerCertificatesResponse;
+pub type ListUserPoliciesInput = ListUserPoliciesRequest;
+pub type ListUserPoliciesOutput = ListUserPoliciesResponse;
+pub type ListUserTagsInput = ListUserTagsRequest;
+pub type ListUserTagsOutput = ListUserTagsResponse;
 pub type ListUsersInput = ListUsersRequest;
 pub type ListUsersOutput = ListUsersResponse;
+pub type PutRolePermissionsBoundaryInput = PutRolePermissionsBoundaryRequest;
+structure! { PutRolePermissionsBoundaryResponse PUT_ROLE_PERMISSIONS_BOUNDARY_RESPONSE {} }
+pub type PutRolePermissionsBoundaryOutput = PutRolePermissionsBoundaryResponse;
 pub type PutRolePolicyInput = PutRolePolicyRequest;
 structure! { PutRolePolicyResponse PUT_ROLE_POLICY_RESPONSE {} }
 pub type PutRolePolicyOutput = PutRolePolicyResponse;
+pub type PutUserPolicyInput = PutUserPolicyRequest;
+structure! { PutUserPolicyResponse PUT_USER_POLICY_RESPONSE {} }
+pub type PutUserPolicyOutput = PutUserPolicyResponse;
 pub type RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest;
 structure! { RemoveRoleFromInstanceProfileResponse REMOVE_ROLE_FROM_INSTANCE_PROFILE_RESPONSE {} }
 pub type RemoveRoleFromInstanceProfileOutput = RemoveRoleFromInstanceProfileResponse;
+pub type SetDefaultPolicyVersionInput = SetDefaultPolicyVersionRequest;
+structure! { SetDefaultPolicyVersionResponse SET_DEFAULT_POLICY_VERSION_RESPONSE {} }
+pub type SetDefaultPolicyVersionOutput = SetDefaultPolicyVersionResponse;
+pub type TagInstanceProfileInput = TagInstanceProfileRequest;
+structure! { TagInstanceProfileResponse TAG_INSTANCE_PROFILE_RESPONSE {} }
+pub type TagInstanceProfileOutput = TagInstanceProfileResponse;
+pub type TagPolicyInput = TagPolicyRequest;
+structure! { TagPolicyResponse TAG_POLICY_RESPONSE {} }
+pub type TagPolicyOutput = TagPolicyResponse;
 pub type TagRoleInput = TagRoleRequest;
 structure! { TagRoleResponse TAG_ROLE_RESPONSE {} }
 pub type TagRoleOutput = TagRoleResponse;
+pub type TagServerCertificateInput = TagServerCertificateRequest;
+structure! { TagServerCertificateResponse TAG_SERVER_CERTIFICATE_RESPONSE {} }
+pub type TagServerCertificateOutput = TagServerCertificateResponse;
+pub type TagUserInput = TagUserRequest;
+structure! { TagUserResponse TAG_USER_RESPONSE {} }
+pub type TagUserOutput = TagUserResponse;
+pub type UntagInstanceProfileInput = UntagInstanceProfileRequest;
+structure! { UntagInstanceProfileResponse UNTAG_INSTANCE_PROFILE_RESPONSE {} }
+pub type UntagInstanceProfileOutput = UntagInstanceProfileResponse;
+pub type UntagPolicyInput = UntagPolicyRequest;
+structure! { UntagPolicyResponse UNTAG_POLICY_RESPONSE {} }
+pub type UntagPolicyOutput = UntagPolicyResponse;
 pub type UntagRoleInput = UntagRoleRequest;
 structure! { UntagRoleResponse UNTAG_ROLE_RESPONSE {} }
 pub type UntagRoleOutput = UntagRoleResponse;
+pub type UntagServerCertificateInput = UntagServerCertificateRequest;
+structure! { UntagServerCertificateResponse UNTAG_SERVER_CERTIFICATE_RESPONSE {} }
+pub type UntagServerCertificateOutput = UntagServerCertificateResponse;
+pub type UntagUserInput = UntagUserRequest;
+structure! { UntagUserResponse UNTAG_USER_RESPONSE {} }
+pub type UntagUserOutput = UntagUserResponse;
+pub type UpdateAccessKeyInput = UpdateAccessKeyRequest;
+structure! { UpdateAccessKeyResponse UPDATE_ACCESS_KEY_RESPONSE {} }
+pub type UpdateAccessKeyOutput = UpdateAccessKeyResponse;
 pub type UpdateAssumeRolePolicyInput = UpdateAssumeRolePolicyRequest;
 structure! { UpdateAssumeRolePolicyResponse UPDATE_ASSUME_ROLE_POLICY_RESPONSE {} }
 pub type UpdateAssumeRolePolicyOutput = UpdateAssumeRolePolicyResponse;
+pub type UpdateRoleInput = UpdateRoleRequest;
+pub type UpdateRoleOutput = UpdateRoleResponse;
+pub type UpdateRoleDescriptionInput = UpdateRoleDescriptionRequest;
+pub type UpdateRoleDescriptionOutput = UpdateRoleDescriptionResponse;
+pub type UpdateServerCertificateInput = UpdateServerCertificateRequest;
+structure! { UpdateServerCertificateResponse UPDATE_SERVER_CERTIFICATE_RESPONSE {} }
+pub type UpdateServerCertificateOutput = UpdateServerCertificateResponse;
+pub type UpdateUserInput = UpdateUserRequest;
+structure! { UpdateUserResponse UPDATE_USER_RESPONSE {} }
+pub type UpdateUserOutput = UpdateUserResponse;
+pub type UploadServerCertificateInput = UploadServerCertificateRequest;
+pub type UploadServerCertificateOutput = UploadServerCertificateResponse;
 
 structure! { AccessKey ACCESS_KEY {
     user_name: String = "UserName" m(&USER_NAME_TYPE);
     access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE);
-    status: String = "Status" m(&STRING);
+    status: String = "Status" m(&STATUS_TYPE);
     secret_access_key: String = "SecretAccessKey" m(&STRING);
     create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
 } }
@@ -195,7 +341,7 @@ structure! { AccessKey ACCESS_KEY {
 structure! { AccessKeyMetadata ACCESS_KEY_METADATA {
     user_name: String = "UserName" m(&USER_NAME_TYPE);
     access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE);
-    status: String = "Status" m(&STRING);
+    status: String = "Status" m(&STATUS_TYPE);
     create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
 } }
 
@@ -208,6 +354,11 @@ pub static ARN_LIST_TYPE: Shape = Shape::list("ArnListType", &ARN_TYPE);
 
 structure! { AttachRolePolicyRequest ATTACH_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+} }
+
+structure! { AttachUserPolicyRequest ATTACH_USER_POLICY_REQUEST {
+    user_name: String = "UserName" m(&USER_NAME_TYPE).required();
     policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
 } }
 
@@ -249,6 +400,16 @@ structure! { CreatePolicyRequest CREATE_POLICY_REQUEST {
 
 structure! { CreatePolicyResponse CREATE_POLICY_RESPONSE {
     policy: Policy = "Policy" m(&POLICY);
+} }
+
+structure! { CreatePolicyVersionRequest CREATE_POLICY_VERSION_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
+    set_as_default: bool = "SetAsDefault" m(&BOOLEAN);
+} }
+
+structure! { CreatePolicyVersionResponse CREATE_POLICY_VERSION_RESPONSE {
+    policy_version: PolicyVersion = "PolicyVersion" m(&POLICY_VERSION);
 } }
 
 structure! { CreateRoleRequest CREATE_ROLE_REQUEST {
@@ -299,6 +460,15 @@ structure! { DeletePolicyRequest DELETE_POLICY_REQUEST {
     policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
 } }
 
+structure! { DeletePolicyVersionRequest DELETE_POLICY_VERSION_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    version_id: String = "VersionId" m(&POLICY_VERSION_ID_TYPE).required();
+} }
+
+structure! { DeleteRolePermissionsBoundaryRequest DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+} }
+
 structure! { DeleteRolePolicyRequest DELETE_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
@@ -308,12 +478,21 @@ structure! { DeleteRoleRequest DELETE_ROLE_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
 } }
 
+structure! { DeleteServerCertificateRequest DELETE_SERVER_CERTIFICATE_REQUEST {
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+} }
+
 structure! { DeleteServiceLinkedRoleRequest DELETE_SERVICE_LINKED_ROLE_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
 } }
 
 structure! { DeleteServiceLinkedRoleResponse DELETE_SERVICE_LINKED_ROLE_RESPONSE {
     deletion_task_id: String = "DeletionTaskId" m(&DELETION_TASK_ID_TYPE);
+} }
+
+structure! { DeleteUserPolicyRequest DELETE_USER_POLICY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
 } }
 
 structure! { DeleteUserRequest DELETE_USER_REQUEST {
@@ -331,6 +510,14 @@ structure! { DetachRolePolicyRequest DETACH_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
 } }
+
+structure! { DetachUserPolicyRequest DETACH_USER_POLICY_REQUEST {
+    user_name: String = "UserName" m(&USER_NAME_TYPE).required();
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+} }
+
+pub static ENTITY_TYPE: Shape =
+    Shape::new("EntityType", Kind::String).values(&["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]);
 
 structure! { GetInstanceProfileRequest GET_INSTANCE_PROFILE_REQUEST {
     instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
@@ -376,6 +563,14 @@ structure! { GetRoleResponse GET_ROLE_RESPONSE {
     role: Role = "Role" m(&ROLE);
 } }
 
+structure! { GetServerCertificateRequest GET_SERVER_CERTIFICATE_REQUEST {
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+} }
+
+structure! { GetServerCertificateResponse GET_SERVER_CERTIFICATE_RESPONSE {
+    server_certificate: ServerCertificate = "ServerCertificate" m(&SERVER_CERTIFICATE);
+} }
+
 structure! { GetServiceLinkedRoleDeletionStatusRequest GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST {
     deletion_task_id: String = "DeletionTaskId" m(&DELETION_TASK_ID_TYPE).required();
 } }
@@ -385,12 +580,31 @@ structure! { GetServiceLinkedRoleDeletionStatusResponse GET_SERVICE_LINKED_ROLE_
     reason: DeletionTaskFailureReasonType = "Reason" m(&DELETION_TASK_FAILURE_REASON_TYPE);
 } }
 
+structure! { GetUserPolicyRequest GET_USER_POLICY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
+} }
+
+structure! { GetUserPolicyResponse GET_USER_POLICY_RESPONSE {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE);
+    policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE);
+} }
+
 structure! { GetUserRequest GET_USER_REQUEST {
     user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
 } }
 
 structure! { GetUserResponse GET_USER_RESPONSE {
     user: User = "User" m(&USER);
+} }
+
+structure! { Group GROUP {
+    path: String = "Path" m(&PATH_TYPE);
+    group_name: String = "GroupName" m(&GROUP_NAME_TYPE);
+    group_id: String = "GroupId" m(&STRING);
+    arn: String = "Arn" m(&ARN_TYPE);
+    create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
 } }
 
 structure! { InstanceProfile INSTANCE_PROFILE {
@@ -439,6 +653,60 @@ structure! { ListAttachedRolePoliciesResponse LIST_ATTACHED_ROLE_POLICIES_RESPON
     marker: String = "Marker" m(&STRING);
 } }
 
+structure! { ListAttachedUserPoliciesRequest LIST_ATTACHED_USER_POLICIES_REQUEST {
+    user_name: String = "UserName" m(&USER_NAME_TYPE).required();
+    path_prefix: String = "PathPrefix" m(&POLICY_PATH_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListAttachedUserPoliciesResponse LIST_ATTACHED_USER_POLICIES_RESPONSE {
+    attached_policies: Vec<AttachedPolicy> = "AttachedPolicies" m(&ATTACHED_POLICIES_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListEntitiesForPolicyRequest LIST_ENTITIES_FOR_POLICY_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    entity_filter: String = "EntityFilter" m(&ENTITY_TYPE);
+    path_prefix: String = "PathPrefix" m(&PATH_TYPE);
+    policy_usage_filter: String = "PolicyUsageFilter" m(&POLICY_USAGE_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListEntitiesForPolicyResponse LIST_ENTITIES_FOR_POLICY_RESPONSE {
+    policy_groups: Vec<PolicyGroup> = "PolicyGroups" m(&POLICY_GROUP_LIST_TYPE);
+    policy_users: Vec<PolicyUser> = "PolicyUsers" m(&POLICY_USER_LIST_TYPE);
+    policy_roles: Vec<PolicyRole> = "PolicyRoles" m(&POLICY_ROLE_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListGroupsForUserRequest LIST_GROUPS_FOR_USER_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListGroupsForUserResponse LIST_GROUPS_FOR_USER_RESPONSE {
+    groups: Vec<Group> = "Groups" m(&GROUP_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListInstanceProfileTagsRequest LIST_INSTANCE_PROFILE_TAGS_REQUEST {
+    instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListInstanceProfileTagsResponse LIST_INSTANCE_PROFILE_TAGS_RESPONSE {
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
 structure! { ListInstanceProfilesForRoleRequest LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     marker: String = "Marker" m(&MARKER_TYPE);
@@ -459,6 +727,33 @@ structure! { ListInstanceProfilesRequest LIST_INSTANCE_PROFILES_REQUEST {
 
 structure! { ListInstanceProfilesResponse LIST_INSTANCE_PROFILES_RESPONSE {
     instance_profiles: Vec<InstanceProfile> = "InstanceProfiles" m(&INSTANCE_PROFILE_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListPoliciesRequest LIST_POLICIES_REQUEST {
+    scope: String = "Scope" m(&POLICY_SCOPE_TYPE);
+    only_attached: bool = "OnlyAttached" m(&BOOLEAN);
+    path_prefix: String = "PathPrefix" m(&POLICY_PATH_TYPE);
+    policy_usage_filter: String = "PolicyUsageFilter" m(&POLICY_USAGE_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListPoliciesResponse LIST_POLICIES_RESPONSE {
+    policies: Vec<Policy> = "Policies" m(&POLICY_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListPolicyTagsRequest LIST_POLICY_TAGS_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListPolicyTagsResponse LIST_POLICY_TAGS_RESPONSE {
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
     is_truncated: bool = "IsTruncated" m(&BOOLEAN);
     marker: String = "Marker" m(&STRING);
 } }
@@ -511,6 +806,42 @@ structure! { ListRolesResponse LIST_ROLES_RESPONSE {
     marker: String = "Marker" m(&STRING);
 } }
 
+structure! { ListServerCertificatesRequest LIST_SERVER_CERTIFICATES_REQUEST {
+    path_prefix: String = "PathPrefix" m(&PATH_PREFIX_TYPE);
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListServerCertificatesResponse LIST_SERVER_CERTIFICATES_RESPONSE {
+    server_certificate_metadata_list: Vec<ServerCertificateMetadata> = "ServerCertificateMetadataList" m(&SERVER_CERTIFICATE_METADATA_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListUserPoliciesRequest LIST_USER_POLICIES_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListUserPoliciesResponse LIST_USER_POLICIES_RESPONSE {
+    policy_names: Vec<String> = "PolicyNames" m(&POLICY_NAME_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
+structure! { ListUserTagsRequest LIST_USER_TAGS_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    marker: String = "Marker" m(&MARKER_TYPE);
+    max_items: i64 = "MaxItems" m(&MAX_ITEMS_TYPE);
+} }
+
+structure! { ListUserTagsResponse LIST_USER_TAGS_RESPONSE {
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+    is_truncated: bool = "IsTruncated" m(&BOOLEAN);
+    marker: String = "Marker" m(&STRING);
+} }
+
 structure! { ListUsersRequest LIST_USERS_REQUEST {
     path_prefix: String = "PathPrefix" m(&PATH_PREFIX_TYPE);
     marker: String = "Marker" m(&MARKER_TYPE);
@@ -538,6 +869,30 @@ structure! { Policy POLICY {
     tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
 } }
 
+structure! { PolicyGroup POLICY_GROUP {
+    group_name: String = "GroupName" m(&GROUP_NAME_TYPE);
+    group_id: String = "GroupId" m(&STRING);
+} }
+
+pub static POLICY_GROUP_LIST_TYPE: Shape = Shape::list("PolicyGroupListType", &POLICY_GROUP);
+
+structure! { PolicyRole POLICY_ROLE {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE);
+    role_id: String = "RoleId" m(&STRING);
+} }
+
+pub static POLICY_ROLE_LIST_TYPE: Shape = Shape::list("PolicyRoleListType", &POLICY_ROLE);
+
+pub static POLICY_USAGE_TYPE: Shape =
+    Shape::new("PolicyUsageType", Kind::String).values(&["PermissionsPolicy", "PermissionsBoundary"]);
+
+structure! { PolicyUser POLICY_USER {
+    user_name: String = "UserName" m(&USER_NAME_TYPE);
+    user_id: String = "UserId" m(&STRING);
+} }
+
+pub static POLICY_USER_LIST_TYPE: Shape = Shape::list("PolicyUserListType", &POLICY_USER);
+
 structure! { PolicyVersion POLICY_VERSION {
     document: String = "Document" m(&POLICY_DOCUMENT_TYPE);
     version_id: String = "VersionId" m(&POLICY_VERSION_ID_TYPE);
@@ -545,8 +900,19 @@ structure! { PolicyVersion POLICY_VERSION {
     create_date: Timestamp = "CreateDate" m(&TIMESTAMP);
 } }
 
+structure! { PutRolePermissionsBoundaryRequest PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    permissions_boundary: String = "PermissionsBoundary" m(&ARN_TYPE).required();
+} }
+
 structure! { PutRolePolicyRequest PUT_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
+    policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
+} }
+
+structure! { PutUserPolicyRequest PUT_USER_POLICY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
     policy_name: String = "PolicyName" m(&POLICY_NAME_TYPE).required();
     policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
 } }
@@ -583,6 +949,27 @@ structure! { RoleUsageType ROLE_USAGE_TYPE {
     resources: Vec<String> = "Resources" m(&ARN_LIST_TYPE);
 } }
 
+structure! { ServerCertificate SERVER_CERTIFICATE {
+    server_certificate_metadata: ServerCertificateMetadata = "ServerCertificateMetadata" m(&SERVER_CERTIFICATE_METADATA);
+    certificate_body: String = "CertificateBody" m(&CERTIFICATE_BODY_TYPE);
+    certificate_chain: String = "CertificateChain" m(&CERTIFICATE_CHAIN_TYPE);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { ServerCertificateMetadata SERVER_CERTIFICATE_METADATA {
+    path: String = "Path" m(&PATH_TYPE);
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE);
+    server_certificate_id: String = "ServerCertificateId" m(&STRING);
+    arn: String = "Arn" m(&ARN_TYPE);
+    upload_date: Timestamp = "UploadDate" m(&TIMESTAMP);
+    expiration: Timestamp = "Expiration" m(&TIMESTAMP);
+} }
+
+structure! { SetDefaultPolicyVersionRequest SET_DEFAULT_POLICY_VERSION_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    version_id: String = "VersionId" m(&POLICY_VERSION_ID_TYPE).required();
+} }
+
 structure! { SourceRoleTemplate SOURCE_ROLE_TEMPLATE {
     template_arn: String = "TemplateArn" m(&ARN_TYPE);
     template_minor_version: i64 = "TemplateMinorVersion" m(&INTEGER);
@@ -593,9 +980,39 @@ structure! { Tag TAG {
     value: String = "Value" m(&TAG_VALUE_TYPE).required();
 } }
 
+structure! { TagInstanceProfileRequest TAG_INSTANCE_PROFILE_REQUEST {
+    instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
+structure! { TagPolicyRequest TAG_POLICY_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
 structure! { TagRoleRequest TAG_ROLE_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
+structure! { TagServerCertificateRequest TAG_SERVER_CERTIFICATE_REQUEST {
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
+structure! { TagUserRequest TAG_USER_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE).required();
+} }
+
+structure! { UntagInstanceProfileRequest UNTAG_INSTANCE_PROFILE_REQUEST {
+    instance_profile_name: String = "InstanceProfileName" m(&INSTANCE_PROFILE_NAME_TYPE).required();
+    tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
+} }
+
+structure! { UntagPolicyRequest UNTAG_POLICY_REQUEST {
+    policy_arn: String = "PolicyArn" m(&ARN_TYPE).required();
+    tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
 } }
 
 structure! { UntagRoleRequest UNTAG_ROLE_REQUEST {
@@ -603,9 +1020,69 @@ structure! { UntagRoleRequest UNTAG_ROLE_REQUEST {
     tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
 } }
 
+structure! { UntagServerCertificateRequest UNTAG_SERVER_CERTIFICATE_REQUEST {
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+    tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
+} }
+
+structure! { UntagUserRequest UNTAG_USER_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    tag_keys: Vec<String> = "TagKeys" m(&TAG_KEY_LIST_TYPE).required();
+} }
+
+structure! { UpdateAccessKeyRequest UPDATE_ACCESS_KEY_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE);
+    access_key_id: String = "AccessKeyId" m(&ACCESS_KEY_ID_TYPE).required();
+    status: String = "Status" m(&STATUS_TYPE).required();
+} }
+
 structure! { UpdateAssumeRolePolicyRequest UPDATE_ASSUME_ROLE_POLICY_REQUEST {
     role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
     policy_document: String = "PolicyDocument" m(&POLICY_DOCUMENT_TYPE).required();
+} }
+
+structure! { UpdateRoleDescriptionRequest UPDATE_ROLE_DESCRIPTION_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    description: String = "Description" m(&ROLE_DESCRIPTION_TYPE).required();
+} }
+
+structure! { UpdateRoleDescriptionResponse UPDATE_ROLE_DESCRIPTION_RESPONSE {
+    role: Role = "Role" m(&ROLE);
+} }
+
+structure! { UpdateRoleRequest UPDATE_ROLE_REQUEST {
+    role_name: String = "RoleName" m(&ROLE_NAME_TYPE).required();
+    description: String = "Description" m(&ROLE_DESCRIPTION_TYPE);
+    max_session_duration: i64 = "MaxSessionDuration" m(&ROLE_MAX_SESSION_DURATION_TYPE);
+} }
+
+structure! { UpdateRoleResponse UPDATE_ROLE_RESPONSE {
+} }
+
+structure! { UpdateServerCertificateRequest UPDATE_SERVER_CERTIFICATE_REQUEST {
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+    new_path: String = "NewPath" m(&PATH_TYPE);
+    new_server_certificate_name: String = "NewServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE);
+} }
+
+structure! { UpdateUserRequest UPDATE_USER_REQUEST {
+    user_name: String = "UserName" m(&EXISTING_USER_NAME_TYPE).required();
+    new_path: String = "NewPath" m(&PATH_TYPE);
+    new_user_name: String = "NewUserName" m(&USER_NAME_TYPE);
+} }
+
+structure! { UploadServerCertificateRequest UPLOAD_SERVER_CERTIFICATE_REQUEST {
+    path: String = "Path" m(&PATH_TYPE);
+    server_certificate_name: String = "ServerCertificateName" m(&SERVER_CERTIFICATE_NAME_TYPE).required();
+    certificate_body: String = "CertificateBody" m(&CERTIFICATE_BODY_TYPE).required();
+    private_key: String = "PrivateKey" m(&PRIVATE_KEY_TYPE).required();
+    certificate_chain: String = "CertificateChain" m(&CERTIFICATE_CHAIN_TYPE);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
+} }
+
+structure! { UploadServerCertificateResponse UPLOAD_SERVER_CERTIFICATE_RESPONSE {
+    server_certificate_metadata: ServerCertificateMetadata = "ServerCertificateMetadata" m(&SERVER_CERTIFICATE_METADATA);
+    tags: Vec<Tag> = "Tags" m(&TAG_LIST_TYPE);
 } }
 
 structure! { User USER {
@@ -629,11 +1106,23 @@ pub static ARN_TYPE: Shape = Shape::new("arnType", Kind::String).min(20).max(204
 
 pub static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape::list("attachedPoliciesListType", &ATTACHED_POLICY);
 
+pub static CERTIFICATE_BODY_TYPE: Shape = Shape::new("certificateBodyType", Kind::String)
+    .min(1)
+    .max(16384)
+    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+
+pub static CERTIFICATE_CHAIN_TYPE: Shape = Shape::new("certificateChainType", Kind::String)
+    .min(1)
+    .max(2097152)
+    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+
 pub static CUSTOM_SUFFIX_TYPE: Shape =
     Shape::new("customSuffixType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");
 
 pub static EXISTING_USER_NAME_TYPE: Shape =
     Shape::new("existingUserNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
+
+pub static GROUP_LIST_TYPE: Shape = Shape::list("groupListType", &GROUP);
 
 pub static GROUP_NAME_TYPE: Shape = Shape::new("groupNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
 
@@ -661,6 +1150,8 @@ pub static POLICY_DOCUMENT_TYPE: Shape = Shape::new("policyDocumentType", Kind::
 
 pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Shape = Shape::list("policyDocumentVersionListType", &POLICY_VERSION);
 
+pub static POLICY_LIST_TYPE: Shape = Shape::list("policyListType", &POLICY);
+
 pub static POLICY_NAME_LIST_TYPE: Shape = Shape::list("policyNameListType", &POLICY_NAME_TYPE);
 
 pub static POLICY_NAME_TYPE: Shape = Shape::new("policyNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
@@ -668,8 +1159,13 @@ pub static POLICY_NAME_TYPE: Shape = Shape::new("policyNameType", Kind::String).
 pub static POLICY_PATH_TYPE: Shape =
     Shape::new("policyPathType", Kind::String).min(1).max(512).pattern("((/[A-Za-z0-9\\.,\\+@=_-]+)*)/");
 
+pub static POLICY_SCOPE_TYPE: Shape = Shape::new("policyScopeType", Kind::String).values(&["All", "AWS", "Local"]);
+
 pub static POLICY_VERSION_ID_TYPE: Shape =
     Shape::new("policyVersionIdType", Kind::String).pattern("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?");
+
+pub static PRIVATE_KEY_TYPE: Shape =
+    Shape::new("privateKeyType", Kind::String).min(1).max(16384).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
 
 pub static ROLE_DESCRIPTION_TYPE: Shape = Shape::new("roleDescriptionType", Kind::String)
     .max(1000)
@@ -681,6 +1177,14 @@ pub static ROLE_MAX_SESSION_DURATION_TYPE: Shape =
     Shape::new("roleMaxSessionDurationType", Kind::Integer).min(3600).max(43200);
 
 pub static ROLE_NAME_TYPE: Shape = Shape::new("roleNameType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");
+
+pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Shape =
+    Shape::list("serverCertificateMetadataListType", &SERVER_CERTIFICATE_METADATA);
+
+pub static SERVER_CERTIFICATE_NAME_TYPE: Shape =
+    Shape::new("serverCertificateNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
+
+pub static STATUS_TYPE: Shape = Shape::new("statusType", Kind::String).values(&["Active", "Inactive", "Expired"]);
 
 pub static TAG_KEY_LIST_TYPE: Shape = Shape::list("tagKeyListType", &TAG_KEY_TYPE).max(50);
 

@@ -1,8 +1,11 @@
 //! IAM: users and their keys, roles, policies and instance profiles, as documents that belong together.
 //!
 //! Nothing is permitted or denied by them: permissions are not evaluated anywhere in the sandbox, and say so in the table of
-//! operations. Left out: groups, boundaries, login profiles, identity providers. Start at [`Iam`].
+//! operations. Left out: groups, login profiles, identity providers, and the policies that AWS manages, which are taken to exist
+//! where they are attached. Start at [`Iam`].
 
+mod attached;
+mod certificates;
 mod policies;
 mod profiles;
 mod roles;
@@ -19,6 +22,7 @@ use crate::engine::ids::Ids;
 use crate::engine::names::Place;
 use crate::sandbox::models::iam as model;
 use crate::sandbox::operations::{Identity, IdentityKind, Operations};
+use attached::Attached;
 
 /// Of AWS: what a list gives at once, and gives when not told.
 const ITEMS_PER_PAGE: i64 = 100;
@@ -34,6 +38,7 @@ pub struct Iam {
     profiles: BTreeMap<String, profiles::Profile>,
     /// By ARN.
     policies: BTreeMap<String, policies::Policy>,
+    certificates: BTreeMap<String, certificates::Certificate>,
     ids: Ids,
 }
 
@@ -45,8 +50,13 @@ impl Iam {
             roles: BTreeMap::new(),
             profiles: BTreeMap::new(),
             policies: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             ids: Ids::new(seed, "iam"),
         }
+    }
+
+    pub fn certificate_count(&self) -> usize {
+        self.certificates.len()
     }
 
     pub fn role_count(&self) -> usize {
@@ -63,7 +73,7 @@ impl Iam {
 
     /// The user whose key this is.
     pub fn identity(&self, key: &str) -> Option<Identity> {
-        let user = self.users.values().find(|user| user.keys.contains_key(key))?;
+        let user = self.users.values().find(|user| user.keys.get(key).is_some_and(|key| key.active))?;
         let kind = IdentityKind::Known { service: "iam", resource: format!("user{}", user.full), id: user.id.clone() };
         Some(Identity { account: self.place.account.clone(), kind, ..Identity::default() })
     }
@@ -115,6 +125,7 @@ pub fn operations() -> Operations {
     roles::register(&mut operations);
     policies::register(&mut operations);
     profiles::register(&mut operations);
+    certificates::register(&mut operations);
     operations
 }
 
@@ -159,14 +170,25 @@ fn check_path(path: Option<String>) -> Result<String, Refusal> {
 }
 
 /// # Errors
-/// `MalformedPolicyDocument`: no JSON object with statements.
+/// `MalformedPolicyDocument`: no JSON object with statements of known elements.
 fn check_document(text: &str) -> Result<(), Refusal> {
     let refused = |text: &str| Err(Refusal::new("MalformedPolicyDocument", 400, text));
     match serde_json::from_str::<serde_json::Value>(text) {
         Err(_) => refused("This policy contains invalid Json"),
         Ok(document) if document.get("Statement").is_none() => refused("Syntax errors in policy."),
+        Ok(document) if !each(&document["Statement"]).all(is_statement) => refused("Syntax errors in policy."),
         Ok(_) => Ok(()),
     }
+}
+
+/// Source: IAM User Guide, "Grammar of the IAM JSON policy language".
+fn is_statement(statement: &serde_json::Value) -> bool {
+    const ELEMENTS: [&str; 9] =
+        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+    let Some(statement) = statement.as_object() else { return false };
+    let effect = statement.get("Effect").and_then(serde_json::Value::as_str);
+    matches!(effect, Some("Allow" | "Deny"))
+        && statement.keys().all(|key| ELEMENTS.iter().any(|element| element.eq_ignore_ascii_case(key)))
 }
 
 /// AWS gives documents back percent-encoded (RFC 3986).
@@ -264,10 +286,9 @@ fn page<T>(
     Ok(Page { items: page.into_iter().map(|(_, item)| item).collect(), truncated: marker.is_some(), marker })
 }
 
-/// Who owns inline and attached policies has them like this.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Attached {
-    inline: BTreeMap<String, String>,
-    /// ARNs of managed policies.
-    managed: Vec<String>,
+fn page_of_tags(tags: &Tags, max_items: Option<i64>, marker: Option<String>) -> Result<Page<model::Tag>, Refusal> {
+    page(shown_tags(tags).into_iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag)), max_items, marker)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Tags, check_name, check_path, conflict, model, no_such, page, roles, shown_tags, tags_of};
+use super::{Tags, check_name, check_path, conflict, model, no_such, page, page_of_tags, roles, shown_tags, tags_of};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
 use crate::sandbox::operations::{Call, Operations};
@@ -54,6 +54,24 @@ pub(super) fn register(operations: &mut Operations) {
         "Takes the role from an instance profile.",
         &["InstanceProfileName", "RoleName"],
         remove_role_from_instance_profile,
+    );
+    operations.on(
+        "TagInstanceProfile",
+        "Sets tags of an instance profile.",
+        &["InstanceProfileName", "Tags"],
+        tag_instance_profile,
+    );
+    operations.on(
+        "UntagInstanceProfile",
+        "Removes tags of an instance profile.",
+        &["InstanceProfileName", "TagKeys"],
+        untag_instance_profile,
+    );
+    operations.on(
+        "ListInstanceProfileTags",
+        "Lists tags of an instance profile.",
+        &["InstanceProfileName", "Marker", "MaxItems"],
+        list_instance_profile_tags,
     );
     operations.on(
         "DeleteInstanceProfile",
@@ -198,4 +216,38 @@ fn delete_instance_profile(
     }
     region.iam.profiles.remove(&name);
     Ok(model::DeleteInstanceProfileOutput {})
+}
+
+fn tag_instance_profile(
+    region: &mut Region,
+    _: &Call,
+    input: model::TagInstanceProfileInput,
+) -> Result<model::TagInstanceProfileOutput, Refusal> {
+    let tags = tags_of(input.tags)?;
+    profile(region, &input.instance_profile_name.unwrap_or_default())?.tags.extend(tags);
+    Ok(model::TagInstanceProfileOutput {})
+}
+
+fn untag_instance_profile(
+    region: &mut Region,
+    _: &Call,
+    input: model::UntagInstanceProfileInput,
+) -> Result<model::UntagInstanceProfileOutput, Refusal> {
+    let keys = input.tag_keys.unwrap_or_default();
+    profile(region, &input.instance_profile_name.unwrap_or_default())?.tags.retain(|key, _| !keys.contains(key));
+    Ok(model::UntagInstanceProfileOutput {})
+}
+
+fn list_instance_profile_tags(
+    region: &mut Region,
+    _: &Call,
+    input: model::ListInstanceProfileTagsInput,
+) -> Result<model::ListInstanceProfileTagsOutput, Refusal> {
+    let tags = profile(region, &input.instance_profile_name.unwrap_or_default())?.tags.clone();
+    let page = page_of_tags(&tags, input.max_items, input.marker)?;
+    Ok(model::ListInstanceProfileTagsOutput {
+        tags: Some(page.items),
+        is_truncated: Some(page.truncated),
+        marker: page.marker,
+    })
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attached::check_attachable;
 use super::{
     Attached, Tags, check_document, check_name, check_path, check_trust, conflict, encoded, exists, model, no_such,
-    page, shown_tags, tags_of,
+    page, page_of_tags, shown_tags, tags_of,
 };
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
@@ -26,19 +27,29 @@ const LINKED: [(&str, &str); 4] = [
 pub(super) struct Role {
     pub id: String,
     pub max_session_secs: i64,
-    path: String,
+    pub path: String,
     created: Timestamp,
     trust: String,
     description: Option<String>,
     tags: Tags,
     pub policies: Attached,
+    /// The ARN of the policy that bounds its permissions.
+    pub boundary: Option<String>,
 }
 
 pub(super) fn register(operations: &mut Operations) {
     operations.on(
         "CreateRole",
         "Creates a role; its trust policy is kept and not evaluated.",
-        &["Path", "RoleName", "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Tags"],
+        &[
+            "Path",
+            "RoleName",
+            "AssumeRolePolicyDocument",
+            "Description",
+            "MaxSessionDuration",
+            "PermissionsBoundary",
+            "Tags",
+        ],
         create_role,
     );
     operations.on("GetRole", "Describes a role.", &["RoleName"], get_role);
@@ -49,6 +60,30 @@ pub(super) fn register(operations: &mut Operations) {
         "Replaces a role's trust policy.",
         &["RoleName", "PolicyDocument"],
         update_assume_role_policy,
+    );
+    operations.on(
+        "UpdateRole",
+        "Changes a role's description and its longest session, which is an hour if not given.",
+        &["RoleName", "Description", "MaxSessionDuration"],
+        update_role,
+    );
+    operations.on(
+        "UpdateRoleDescription",
+        "Changes a role's description.",
+        &["RoleName", "Description"],
+        update_role_description,
+    );
+    operations.on(
+        "PutRolePermissionsBoundary",
+        "Bounds a role's permissions; it has no effect.",
+        &["RoleName", "PermissionsBoundary"],
+        put_role_permissions_boundary,
+    );
+    operations.on(
+        "DeleteRolePermissionsBoundary",
+        "Takes a role's boundary away.",
+        &["RoleName"],
+        delete_role_permissions_boundary,
     );
     operations.on(
         "CreateServiceLinkedRole",
@@ -129,7 +164,11 @@ fn role<'a>(region: &'a mut Region, name: &str) -> Result<&'a mut Role, Refusal>
 
 fn with_tags(region: &Region, name: &str, role: &Role) -> model::Role {
     let tags = (!role.tags.is_empty()).then(|| shown_tags(&role.tags));
-    model::Role { tags, ..shown(region, name, role) }
+    let permissions_boundary = role.boundary.clone().map(|arn| model::AttachedPermissionsBoundary {
+        permissions_boundary_type: Some("Policy".into()),
+        permissions_boundary_arn: Some(arn),
+    });
+    model::Role { tags, permissions_boundary, ..shown(region, name, role) }
 }
 
 fn insert(region: &mut Region, name: String, role: Role) -> Result<model::Role, Refusal> {
@@ -149,6 +188,9 @@ fn create_role(
     let (name, trust) = (input.role_name.unwrap_or_default(), input.assume_role_policy_document.unwrap_or_default());
     check_name("roleName", &name)?;
     check_trust(&trust)?;
+    // Terraform's provider sends an empty boundary where there is none.
+    let boundary = input.permissions_boundary.filter(|arn| !arn.is_empty());
+    boundary.as_deref().map_or(Ok(()), |arn| check_attachable(region, arn))?;
     let role = Role {
         id: region.iam.unique_id("AROA"),
         max_session_secs: input.max_session_duration.unwrap_or(DEFAULT_SESSION_SECS),
@@ -158,6 +200,7 @@ fn create_role(
         description: input.description,
         tags: tags_of(input.tags)?,
         policies: Attached::default(),
+        boundary,
     };
     // AWS does not tell the duration that it assumes (recorded).
     let created = model::Role { max_session_duration: input.max_session_duration, ..insert(region, name, role)? };
@@ -217,6 +260,52 @@ fn update_assume_role_policy(
     Ok(model::UpdateAssumeRolePolicyOutput {})
 }
 
+/// A session that the request does not give goes back to an hour. Source: IAM API reference, UpdateRole.
+fn update_role(
+    region: &mut Region,
+    _: &Call,
+    input: model::UpdateRoleInput,
+) -> Result<model::UpdateRoleOutput, Refusal> {
+    let role = role(region, &input.role_name.unwrap_or_default())?;
+    if let Some(description) = input.description {
+        role.description = Some(description).filter(|text| !text.is_empty());
+    }
+    role.max_session_secs = input.max_session_duration.unwrap_or(DEFAULT_SESSION_SECS);
+    Ok(model::UpdateRoleOutput {})
+}
+
+fn update_role_description(
+    region: &mut Region,
+    _: &Call,
+    input: model::UpdateRoleDescriptionInput,
+) -> Result<model::UpdateRoleDescriptionOutput, Refusal> {
+    let name = input.role_name.unwrap_or_default();
+    let found = role(region, &name)?;
+    found.description = input.description.filter(|text| !text.is_empty());
+    let found = found.clone();
+    Ok(model::UpdateRoleDescriptionOutput { role: Some(with_tags(region, &name, &found)) })
+}
+
+fn put_role_permissions_boundary(
+    region: &mut Region,
+    _: &Call,
+    input: model::PutRolePermissionsBoundaryInput,
+) -> Result<model::PutRolePermissionsBoundaryOutput, Refusal> {
+    let arn = input.permissions_boundary.unwrap_or_default();
+    check_attachable(region, &arn)?;
+    role(region, &input.role_name.unwrap_or_default())?.boundary = Some(arn);
+    Ok(model::PutRolePermissionsBoundaryOutput {})
+}
+
+fn delete_role_permissions_boundary(
+    region: &mut Region,
+    _: &Call,
+    input: model::DeleteRolePermissionsBoundaryInput,
+) -> Result<model::DeleteRolePermissionsBoundaryOutput, Refusal> {
+    role(region, &input.role_name.unwrap_or_default())?.boundary = None;
+    Ok(model::DeleteRolePermissionsBoundaryOutput {})
+}
+
 fn create_service_linked_role(
     region: &mut Region,
     call: &Call,
@@ -245,6 +334,7 @@ fn create_service_linked_role(
         description: input.description,
         tags: Tags::new(),
         policies: Attached::default(),
+        boundary: None,
     };
     Ok(model::CreateServiceLinkedRoleOutput { role: Some(insert(region, name, role)?) })
 }
@@ -290,9 +380,8 @@ fn list_role_tags(
     _: &Call,
     input: model::ListRoleTagsInput,
 ) -> Result<model::ListRoleTagsOutput, Refusal> {
-    let tags = shown_tags(&role(region, &input.role_name.unwrap_or_default())?.tags);
-    let page =
-        page(tags.into_iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag)), input.max_items, input.marker)?;
+    let tags = &role(region, &input.role_name.unwrap_or_default())?.tags;
+    let page = page_of_tags(tags, input.max_items, input.marker)?;
     Ok(model::ListRoleTagsOutput { tags: Some(page.items), is_truncated: Some(page.truncated), marker: page.marker })
 }
 
@@ -351,18 +440,8 @@ fn attach_role_policy(
     input: model::AttachRolePolicyInput,
 ) -> Result<model::AttachRolePolicyOutput, Refusal> {
     let arn = input.policy_arn.unwrap_or_default();
-    if arn.split(':').count() < 6 {
-        return Err(Refusal::validation(format!("ARN {arn} is not valid.")));
-    }
-    // Policies that AWS manages are taken to exist.
-    if !arn.contains(":iam::aws:policy/") && !region.iam.policies.contains_key(&arn) {
-        let text = format!("Policy {arn} does not exist or is not attachable.");
-        return Err(Refusal::new("NoSuchEntity", 404, text));
-    }
-    let managed = &mut role(region, &input.role_name.unwrap_or_default())?.policies.managed;
-    if !managed.contains(&arn) {
-        managed.push(arn);
-    }
+    check_attachable(region, &arn)?;
+    role(region, &input.role_name.unwrap_or_default())?.policies.attach(arn);
     Ok(model::AttachRolePolicyOutput {})
 }
 
@@ -372,11 +451,7 @@ fn detach_role_policy(
     input: model::DetachRolePolicyInput,
 ) -> Result<model::DetachRolePolicyOutput, Refusal> {
     let arn = input.policy_arn.unwrap_or_default();
-    let managed = &mut role(region, &input.role_name.unwrap_or_default())?.policies.managed;
-    let Some(place) = managed.iter().position(|other| *other == arn) else {
-        return Err(Refusal::new("NoSuchEntity", 404, format!("Policy {arn} was not found.")));
-    };
-    managed.remove(place);
+    role(region, &input.role_name.unwrap_or_default())?.policies.detach(&arn)?;
     Ok(model::DetachRolePolicyOutput {})
 }
 
@@ -385,15 +460,8 @@ fn list_attached_role_policies(
     _: &Call,
     input: model::ListAttachedRolePoliciesInput,
 ) -> Result<model::ListAttachedRolePoliciesOutput, Refusal> {
-    let prefix = input.path_prefix.unwrap_or_else(|| "/".into());
-    let mut arns = role(region, &input.role_name.unwrap_or_default())?.policies.managed.clone();
-    arns.retain(|arn| arn.split_once(":policy").is_some_and(|(_, path)| path.starts_with(&prefix)));
-    arns.sort();
-    let attached = arns.into_iter().map(|arn| {
-        let policy_name = arn.rsplit('/').next().map(str::to_string);
-        (arn.clone(), model::AttachedPolicy { policy_name, policy_arn: Some(arn) })
-    });
-    let page = page(attached, input.max_items, input.marker)?;
+    let policies = &role(region, &input.role_name.unwrap_or_default())?.policies;
+    let page = policies.listed(input.path_prefix, input.max_items, input.marker)?;
     Ok(model::ListAttachedRolePoliciesOutput {
         attached_policies: Some(page.items),
         is_truncated: Some(page.truncated),
