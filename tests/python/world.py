@@ -200,6 +200,7 @@ class World:
             )
             sns.create_sms_sandbox_phone_number(PhoneNumber=f"+8210123456{at}0")
         return {
+            "SourceArn": dead_arn,
             "TopicArn": topic,
             "ResourceArn": topic,
             "SubscriptionArn": subscription,
