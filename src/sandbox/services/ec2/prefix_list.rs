@@ -82,6 +82,12 @@ impl OwnPrefixList {
         add: Vec<AddPrefixListEntry>,
         remove: Vec<RemovePrefixListEntry>,
     ) -> Result<BTreeMap<String, Option<String>>, Refusal> {
+        let removed: Vec<&String> = remove.iter().flat_map(|entry| &entry.cidr).collect();
+        if let Some(both) = add.iter().flat_map(|entry| &entry.cidr).find(|block| removed.contains(block)) {
+            let message =
+                format!("Request cannot contain Cidr {both} in both AddPrefixListEntries and RemovePrefixListEntries");
+            return Err(refuse("InvalidParameterValue", message));
+        }
         let mut entries = self.entries.clone();
         for entry in remove {
             let block = self.block(&required(entry.cidr, "Cidr")?)?;
@@ -181,11 +187,11 @@ fn modify(
     let (add, remove) = (input.add_entries.unwrap_or_default(), input.remove_entries.unwrap_or_default());
     let changes_entries = !add.is_empty() || !remove.is_empty();
     if changes_entries && input.max_entries.is_some() {
-        return Err(combination("Entries and MaxEntries cannot be modified at the same time"));
+        let message = "You cannot modify the entries and the maximum entries for the prefix list in the same request.";
+        return Err(combination(message));
     }
-    if let Some(current) = input.current_version.filter(|current| *current != list.version) {
-        let message = format!("The prefix list has the version {}, not {current}.", list.version);
-        return Err(refuse("PrefixListVersionMismatch", message));
+    if input.current_version.is_some_and(|current| current != list.version) {
+        return Err(refuse("PrefixListVersionMismatch", "The prefix list has the incorrect version number."));
     }
     if changes_entries {
         if input.current_version.is_none() {
@@ -337,4 +343,40 @@ pub fn register(operations: &mut Operations) {
         "Lists AWS's prefix lists and the account's own.",
         takes PrefixListIds Filters MaxResults NextToken
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
+    use crate::sandbox::universe::Universe;
+
+    /// Source: what users of terraform's provider report of AWS's answers, and its comments on them.
+    #[test]
+    fn a_change_names_the_version_and_each_block_once() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |operation: &str, input: Value| {
+            universe.call(Timestamp::from_secs(1_800_000_000), "eu-west-1", "ec2", operation, input)
+        };
+        let (one, two) = (json!({"Cidr": "10.0.0.0/16"}), json!({"Cidr": "10.1.0.0/16"}));
+        let list = json!({"PrefixListName": "a", "AddressFamily": "IPv4", "MaxEntries": 3, "Entries": [one]});
+        let id = call("CreateManagedPrefixList", list).unwrap()["PrefixList"]["PrefixListId"].clone();
+        for (change, expected) in [
+            (json!({"CurrentVersion": 2, "AddEntries": [two]}), "PrefixListVersionMismatch"),
+            (json!({"CurrentVersion": 1, "AddEntries": [two], "MaxEntries": 4}), "InvalidParameterCombination"),
+            (json!({"CurrentVersion": 1, "AddEntries": [one], "RemoveEntries": [one]}), "InvalidParameterValue"),
+            (json!({"CurrentVersion": 1, "AddEntries": [two], "RemoveEntries": [one]}), "2"),
+            (json!({"MaxEntries": 4}), "2"),
+        ] {
+            let mut input = change.clone();
+            input["PrefixListId"] = id.clone();
+            let found = match call("ModifyManagedPrefixList", input) {
+                Ok(answer) => answer["PrefixList"]["Version"].to_string(),
+                Err(refusal) => refusal.code,
+            };
+            assert_eq!(found, expected, "{change}");
+        }
+    }
 }
