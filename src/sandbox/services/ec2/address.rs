@@ -126,12 +126,24 @@ fn check_border_group(region: &Region, wanted: Option<&str>) -> Result<(), Refus
     }
 }
 
+/// The only pool is Amazon's, which is also that of calls without one.
+fn check_pool(wanted: Option<&str>) -> Result<(), Refusal> {
+    match wanted.filter(|wanted| !matches!(*wanted, "" | "amazon")) {
+        Some(other) => {
+            let message = format!("The pool {other} of AllocateAddress is not reproduced by scaleproof's sandbox");
+            Err(refuse("UnsupportedOperation", message))
+        }
+        None => Ok(()),
+    }
+}
+
 fn allocate(region: &mut Region, _: &Call, input: AllocateAddressInput) -> Result<AllocateAddressOutput, Refusal> {
     if input.domain.as_deref() == Some("standard") {
         // Source: "Allocate an Elastic IP address": only `vpc` is left since EC2-Classic was retired.
         return Err(invalid_value("standard", "domain", "EC2-Classic is retired; the only domain is vpc."));
     }
     check_border_group(region, input.network_border_group.as_deref())?;
+    check_pool(input.public_ipv4_pool.as_deref())?;
     let tags = new_tags(input.tag_specifications, "elastic-ip")?;
     let ec2 = &mut region.ec2;
     let public_ip = loop {
@@ -425,7 +437,7 @@ pub fn register(operations: &mut Operations) {
     );
     operation!(operations, allocate, AllocateAddressInput "AllocateAddress":
         "Allocates an Elastic IP address.",
-        takes Domain NetworkBorderGroup TagSpecifications
+        takes Domain NetworkBorderGroup PublicIpv4Pool TagSpecifications
     );
     operation!(operations, associate, AssociateAddressInput "AssociateAddress":
         "Gives an instance or a network interface an Elastic IP address.",
@@ -473,7 +485,10 @@ mod tests {
         let mut region = region();
         let (first, second) =
             (launched(&mut region, serde_json::json!({})), launched(&mut region, serde_json::json!({})));
-        let allocated = allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap();
+        let from = |pool: &str| AllocateAddressInput { public_ipv4_pool: Some(pool.into()), ..Default::default() };
+        let own = allocate(&mut region, &call(), from("ipv4pool-ec2-1")).unwrap_err();
+        assert_eq!(own.code, "UnsupportedOperation");
+        let allocated = allocate(&mut region, &call(), from("amazon")).unwrap();
         let allocation = allocated.allocation_id.unwrap();
         let association = give(&mut region, &allocation, &first, None).unwrap();
         assert_eq!(give(&mut region, &allocation, &first, None).unwrap(), association);
