@@ -263,6 +263,11 @@ pub static SERVICE: Service = Service {
             &MODIFY_INSTANCE_CREDIT_SPECIFICATION_RESULT,
         ),
         op(
+            "ModifyInstanceMaintenanceOptions",
+            &MODIFY_INSTANCE_MAINTENANCE_OPTIONS_REQUEST,
+            &MODIFY_INSTANCE_MAINTENANCE_OPTIONS_RESULT,
+        ),
+        op(
             "ModifyInstanceMetadataOptions",
             &MODIFY_INSTANCE_METADATA_OPTIONS_REQUEST,
             &MODIFY_INSTANCE_METADATA_OPTIONS_RESULT,
@@ -639,6 +644,8 @@ structure! { ModifyInstanceAttributeResponse MODIFY_INSTANCE_ATTRIBUTE_RESPONSE 
 pub type ModifyInstanceAttributeOutput = ModifyInstanceAttributeResponse;
 pub type ModifyInstanceCreditSpecificationInput = ModifyInstanceCreditSpecificationRequest;
 pub type ModifyInstanceCreditSpecificationOutput = ModifyInstanceCreditSpecificationResult;
+pub type ModifyInstanceMaintenanceOptionsInput = ModifyInstanceMaintenanceOptionsRequest;
+pub type ModifyInstanceMaintenanceOptionsOutput = ModifyInstanceMaintenanceOptionsResult;
 pub type ModifyInstanceMetadataOptionsInput = ModifyInstanceMetadataOptionsRequest;
 pub type ModifyInstanceMetadataOptionsOutput = ModifyInstanceMetadataOptionsResult;
 pub type ModifyLaunchTemplateInput = ModifyLaunchTemplateRequest;
@@ -3478,7 +3485,7 @@ pub static INSTANCE_LIST: Shape = Shape::list("InstanceList", &INSTANCE).item("i
 
 structure! { InstanceMaintenanceOptions INSTANCE_MAINTENANCE_OPTIONS {
     auto_recovery: String = "AutoRecovery" m(&INSTANCE_AUTO_RECOVERY_STATE).answered("autoRecovery");
-    reboot_migration: String = "RebootMigration" m(&STRING).answered("rebootMigration");
+    reboot_migration: String = "RebootMigration" m(&INSTANCE_REBOOT_MIGRATION_STATE).answered("rebootMigration");
 } }
 
 structure! { InstanceMaintenanceOptionsRequest INSTANCE_MAINTENANCE_OPTIONS_REQUEST {
@@ -3614,6 +3621,9 @@ structure! { InstancePrivateIpAddress INSTANCE_PRIVATE_IP_ADDRESS {
 
 pub static INSTANCE_PRIVATE_IP_ADDRESS_LIST: Shape =
     Shape::list("InstancePrivateIpAddressList", &INSTANCE_PRIVATE_IP_ADDRESS).item("item");
+
+pub static INSTANCE_REBOOT_MIGRATION_STATE: Shape =
+    Shape::new("InstanceRebootMigrationState", Kind::String).values(&["disabled", "default"]);
 
 structure! { InstanceRequirements INSTANCE_REQUIREMENTS {
     v_cpu_count: VCpuCountRange = "VCpuCount" m(&V_CPU_COUNT_RANGE).answered("vCpuCount");
@@ -4564,6 +4574,19 @@ structure! { ModifyInstanceCreditSpecificationRequest MODIFY_INSTANCE_CREDIT_SPE
 structure! { ModifyInstanceCreditSpecificationResult MODIFY_INSTANCE_CREDIT_SPECIFICATION_RESULT {
     successful_instance_credit_specifications: Vec<SuccessfulInstanceCreditSpecificationItem> = "SuccessfulInstanceCreditSpecifications" m(&SUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET).sent("SuccessfulInstanceCreditSpecificationSet").answered("successfulInstanceCreditSpecificationSet");
     unsuccessful_instance_credit_specifications: Vec<UnsuccessfulInstanceCreditSpecificationItem> = "UnsuccessfulInstanceCreditSpecifications" m(&UNSUCCESSFUL_INSTANCE_CREDIT_SPECIFICATION_SET).sent("UnsuccessfulInstanceCreditSpecificationSet").answered("unsuccessfulInstanceCreditSpecificationSet");
+} }
+
+structure! { ModifyInstanceMaintenanceOptionsRequest MODIFY_INSTANCE_MAINTENANCE_OPTIONS_REQUEST {
+    instance_id: String = "InstanceId" m(&STRING).required();
+    auto_recovery: String = "AutoRecovery" m(&INSTANCE_AUTO_RECOVERY_STATE);
+    reboot_migration: String = "RebootMigration" m(&INSTANCE_REBOOT_MIGRATION_STATE);
+    dry_run: bool = "DryRun" m(&BOOLEAN);
+} }
+
+structure! { ModifyInstanceMaintenanceOptionsResult MODIFY_INSTANCE_MAINTENANCE_OPTIONS_RESULT {
+    instance_id: String = "InstanceId" m(&STRING).answered("instanceId");
+    auto_recovery: String = "AutoRecovery" m(&INSTANCE_AUTO_RECOVERY_STATE).answered("autoRecovery");
+    reboot_migration: String = "RebootMigration" m(&INSTANCE_REBOOT_MIGRATION_STATE).answered("rebootMigration");
 } }
 
 structure! { ModifyInstanceMetadataOptionsRequest MODIFY_INSTANCE_METADATA_OPTIONS_REQUEST {

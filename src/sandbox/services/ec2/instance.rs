@@ -17,9 +17,10 @@ use crate::sandbox::models::ec2 as model;
 use crate::sandbox::models::ec2::{
     CpuOptions, DescribeInstancesInput, DescribeInstancesOutput, EbsInstanceBlockDevice, EnclaveOptions,
     GroupIdentifier, HibernationOptions, IamInstanceProfile, InstanceBlockDeviceMapping, InstanceIpv6Address,
-    InstanceMetadataOptionsResponse, InstanceNetworkInterface, InstanceNetworkInterfaceAssociation,
-    InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState, Monitoring, NetworkInterface,
-    NetworkInterfaceAssociation, NetworkInterfacePrivateIpAddress, Placement, Reservation, StateReason,
+    InstanceMaintenanceOptions, InstanceMetadataOptionsResponse, InstanceNetworkInterface,
+    InstanceNetworkInterfaceAssociation, InstanceNetworkInterfaceAttachment, InstancePrivateIpAddress, InstanceState,
+    Monitoring, NetworkInterface, NetworkInterfaceAssociation, NetworkInterfacePrivateIpAddress, Placement,
+    PrivateDnsNameOptionsResponse, Reservation, StateReason,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -42,7 +43,14 @@ pub fn check_id(id: &str) -> Result<(), Refusal> {
 }
 
 fn private_dns_name(region: &Region, instance: &Instance) -> Option<String> {
-    instance.private_ip.as_ref().map(|ip| network_interface::private_dns_name(region, ip))
+    let by_address = network_interface::private_dns_name(region, instance.private_ip.as_ref()?);
+    let options = show_name_options(region, instance);
+    match by_address.split_once('.') {
+        Some((_, domain)) if options.hostname_type.as_deref() == Some("resource-name") => {
+            Some(format!("{}.{domain}", instance.id))
+        }
+        _ => Some(by_address),
+    }
 }
 
 fn public_dns_name(region: &Region, instance: &Instance) -> Option<String> {
@@ -159,11 +167,45 @@ fn show_metadata_options(instance: &Instance, imds_v2: bool) -> InstanceMetadata
     }
 }
 
+/// The cores that the launch asked for, or those of the type. Nothing is said of types that the table does not know.
+fn show_cpu_options(instance: &Instance) -> Option<CpuOptions> {
+    let given = &instance.launch_data["CpuOptions"];
+    let kind = instance_type(&instance.instance_type);
+    let threads = || Some(kind.as_ref()?.threads_per_core());
+    let cores = || kind.as_ref().map(|kind| (kind.vcpus / kind.threads_per_core()).max(1));
+    Some(CpuOptions {
+        core_count: Some(given["CoreCount"].as_i64().or_else(cores)?),
+        threads_per_core: Some(given["ThreadsPerCore"].as_i64().or_else(threads)?),
+        ..Default::default()
+    })
+}
+
+/// "The default is to inherit the values of the subnet": RunInstances, PrivateDnsNameOptions.
+fn show_name_options(region: &Region, instance: &Instance) -> PrivateDnsNameOptionsResponse {
+    let given = &instance.launch_data["PrivateDnsNameOptions"];
+    let subnet = region.ec2.subnet(instance.placement.subnet.as_str()).map(|subnet| subnet.names.clone());
+    let inherited = subnet.unwrap_or_default();
+    let by_resource = match given["HostnameType"].as_str() {
+        Some(kind) => kind == "resource-name",
+        None => inherited.by_resource,
+    };
+    let record = |name: &str, inherited: bool| Some(given[name].as_bool().unwrap_or(inherited));
+    PrivateDnsNameOptionsResponse {
+        hostname_type: Some(if by_resource { "resource-name" } else { "ip-name" }.into()),
+        enable_resource_name_dns_a_record: record("EnableResourceNameDnsARecord", inherited.a_record),
+        enable_resource_name_dns_aaaa_record: record("EnableResourceNameDnsAAAARecord", inherited.aaaa_record),
+    }
+}
+
+/// Whether EC2 brings the instance back after its hardware has failed.
+pub fn auto_recovery(instance: &Instance) -> &str {
+    instance.launch_data["MaintenanceOptions"]["AutoRecovery"].as_str().unwrap_or("default")
+}
+
 pub fn show(region: &Region, instance: &Instance) -> model::Instance {
     let place = &region.world.place;
     let image = image::find(region, &instance.image_id).unwrap_or_default();
     let imds_v2 = image.imds_support.as_deref() == Some("v2.0");
-    let kind = instance_type(&instance.instance_type);
     let gone = instance.state == Ec2State::Terminated;
     let interfaces = if gone { Vec::new() } else { show_interfaces(region, instance) };
     let ipv6 = interfaces.iter().flat_map(|interface| interface.ipv6_addresses.iter().flatten()).next();
@@ -218,9 +260,10 @@ pub fn show(region: &Region, instance: &Instance) -> model::Instance {
         // Unlike most resources, an instance without tags shows no set.
         tags: (!instance.tags.is_empty()).then(|| tag_set(&instance.tags)),
         virtualization_type: image.virtualization_type.or_else(|| Some("hvm".into())),
-        cpu_options: kind.map(|kind| CpuOptions {
-            core_count: Some((kind.vcpus / kind.threads_per_core()).max(1)),
-            threads_per_core: Some(kind.threads_per_core()),
+        cpu_options: show_cpu_options(instance),
+        private_dns_name_options: (!gone).then(|| show_name_options(region, instance)),
+        maintenance_options: Some(InstanceMaintenanceOptions {
+            auto_recovery: Some(auto_recovery(instance).into()),
             ..Default::default()
         }),
         hibernation_options: Some(HibernationOptions {

@@ -1,7 +1,7 @@
 //! Attributes of instances: shown one at a time, changed one at a time. Start at [`Change`].
 
 use super::error::{combination, invalid_value, refuse, required};
-use super::instance::{check_id, instance, show, source_dest_check};
+use super::instance::{auto_recovery, check_id, instance, show, source_dest_check};
 use super::register::operation;
 use super::volume_attachment::set_delete_on_termination;
 use crate::engine::Refusal;
@@ -10,7 +10,8 @@ use crate::engine::names::InstanceId;
 use crate::sandbox::models::ec2::{
     AttributeBooleanValue, AttributeValue, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
     InstanceBlockDeviceMappingSpecification, ModifyInstanceAttributeInput, ModifyInstanceAttributeOutput,
-    ModifyInstanceMetadataOptionsInput, ModifyInstanceMetadataOptionsOutput,
+    ModifyInstanceMaintenanceOptionsInput, ModifyInstanceMaintenanceOptionsOutput, ModifyInstanceMetadataOptionsInput,
+    ModifyInstanceMetadataOptionsOutput,
 };
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -33,7 +34,8 @@ fn describe(
         "instanceType" => output.instance_type = text(shown.instance_type),
         "kernel" => output.kernel_id = text(None),
         "ramdisk" => output.ramdisk_id = text(None),
-        "userData" => output.user_data = text(given("UserData")),
+        // Terraform's launch templates send an empty text for none.
+        "userData" => output.user_data = text(given("UserData").filter(|data| !data.is_empty())),
         "disableApiTermination" => output.disable_api_termination = flag(switch("DisableApiTermination")),
         "disableApiStop" => output.disable_api_stop = flag(switch("DisableApiStop")),
         "instanceInitiatedShutdownBehavior" => {
@@ -227,6 +229,24 @@ fn modify_metadata_options(
     })
 }
 
+fn modify_maintenance_options(
+    region: &mut Region,
+    _: &Call,
+    input: ModifyInstanceMaintenanceOptionsInput,
+) -> Result<ModifyInstanceMaintenanceOptionsOutput, Refusal> {
+    let id = required(input.instance_id, "instanceId")?;
+    check_id(&id)?;
+    let id = InstanceId(id);
+    let Some(kept) = region.world.groups.instance_mut(&id) else {
+        return Err(super::instance::missing(&[id.as_str()]));
+    };
+    if let Some(recovery) = input.auto_recovery {
+        kept.launch_data["MaintenanceOptions"]["AutoRecovery"] = recovery.into();
+    }
+    let auto_recovery = Some(auto_recovery(kept).to_string());
+    Ok(ModifyInstanceMaintenanceOptionsOutput { instance_id: Some(id.0), auto_recovery, ..Default::default() })
+}
+
 pub fn register(operations: &mut Operations) {
     operation!(operations, describe, DescribeInstanceAttributeInput "DescribeInstanceAttribute":
         "Shows one attribute of an instance.",
@@ -243,4 +263,64 @@ pub fn register(operations: &mut Operations) {
         "Changes how an instance's metadata service answers.",
         takes InstanceId HttpTokens HttpPutResponseHopLimit HttpEndpoint HttpProtocolIpv6 InstanceMetadataTags
     );
+    operation!(
+        operations, modify_maintenance_options,
+        ModifyInstanceMaintenanceOptionsInput "ModifyInstanceMaintenanceOptions":
+        "Sets whether an instance is to recover by itself; nothing here fails that would make it.",
+        takes InstanceId AutoRecovery
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sandbox::services::ec2::testing::{call, launched, region};
+
+    #[test]
+    fn what_a_launch_asked_for_is_shown() {
+        let mut region = region();
+        let asked = json!({
+            "InstanceType": "c5.4xlarge",
+            "CpuOptions": {"CoreCount": 2, "ThreadsPerCore": 1},
+            "MaintenanceOptions": {"AutoRecovery": "disabled"},
+            "PrivateDnsNameOptions": {"HostnameType": "resource-name", "EnableResourceNameDnsARecord": true},
+            "UserData": "",
+        });
+        let id = launched(&mut region, asked);
+        let shown = show(&region, instance(&region, id.as_str()).unwrap());
+        let cpu = shown.cpu_options.unwrap();
+        assert_eq!((cpu.core_count, cpu.threads_per_core), (Some(2), Some(1)));
+        assert_eq!(shown.maintenance_options.unwrap().auto_recovery.as_deref(), Some("disabled"));
+        assert_eq!(shown.private_dns_name_options.unwrap().enable_resource_name_dns_a_record, Some(true));
+        assert!(shown.private_dns_name.unwrap().starts_with(&format!("{id}.")));
+        let asked = DescribeInstanceAttributeInput {
+            instance_id: Some(id.to_string()),
+            attribute: Some("userData".into()),
+            ..Default::default()
+        };
+        assert_eq!(describe(&mut region, &call(), asked).unwrap().user_data.unwrap().value, None);
+        let change = ModifyInstanceMaintenanceOptionsInput {
+            instance_id: Some(id.to_string()),
+            auto_recovery: Some("default".into()),
+            ..Default::default()
+        };
+        modify_maintenance_options(&mut region, &call(), change).unwrap();
+        assert_eq!(auto_recovery(instance(&region, id.as_str()).unwrap()), "default");
+    }
+
+    #[test]
+    fn cores_are_those_of_the_type_unless_the_launch_says_otherwise() {
+        for (asked, expected) in [
+            (json!({"InstanceType": "c5.4xlarge"}), (8, 2)),
+            (json!({"InstanceType": "m4.large", "CpuOptions": {"ThreadsPerCore": 1}}), (1, 1)),
+            (json!({"InstanceType": "t2.micro"}), (1, 1)),
+        ] {
+            let mut region = region();
+            let id = launched(&mut region, asked.clone());
+            let cpu = show(&region, instance(&region, id.as_str()).unwrap()).cpu_options.unwrap();
+            assert_eq!((cpu.core_count, cpu.threads_per_core), (Some(expected.0), Some(expected.1)), "{asked}");
+        }
+    }
 }
