@@ -1,8 +1,8 @@
 //! The families of instance types: sizes with their vCPUs and memory, disks and GPUs. Start at [`Family`].
 //!
-//! Source: "Amazon EC2 instance types" of 2025 (specifications of general purpose, compute, memory and storage optimized,
-//! accelerated and previous generation instances). Left out: families that only a few workloads rent, and networks of
-//! single sizes.
+//! Source: "Amazon EC2 instance types" of 2025 (specifications of general purpose, compute, memory and storage
+//! optimized, accelerated and previous generation instances). Left out: families that only a few workloads rent, and
+//! networks of single sizes.
 
 use Platform::{Nitro, Previous, Xen};
 use Processor::{Amd, AmdWholeCores, Graviton, Intel};

@@ -1,5 +1,6 @@
-//! Associations of instances with instance profiles: looked at, made, replaced and ended. Start at [`ProfileAssociation`].
-//! A launch with a profile makes one too. What is said of a profile is its name: whether IAM has it is not asked.
+//! Associations of instances with instance profiles: looked at, made, replaced and ended. Start at
+//! [`ProfileAssociation`]. A launch with a profile makes one too. What is said of a profile is its name: whether IAM
+//! has it is not asked.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,5 +1,6 @@
-//! Instance types: what a machine of each has, and in which zones it is offered. Start at [`InstanceType`]; the families
-//! are in `instance_families.rs`. Left out: clock speeds, bandwidths of EBS, and what only the newest families have.
+//! Instance types: what a machine of each has, and in which zones it is offered. Start at [`InstanceType`]; the
+//! families are in `instance_families.rs`. Left out: clock speeds, bandwidths of EBS, and what only the newest families
+//! have.
 
 use super::error::{invalid_value, refuse};
 use super::instance_families::{FAMILIES, Family, Platform, Processor};
@@ -57,9 +58,9 @@ pub fn names_not_offered_in(region: &str, zone: &ZoneFacts) -> impl Iterator<Ite
     all().filter(move |kind| !kind.is_offered_in(region, zone)).map(|kind| kind.name)
 }
 
-/// The zones in which AWS refuses t2, and so what is as old, from its own refusals as people report them ("Your requested instance type
-/// (t2.micro) is not supported in your requested Availability Zone (ap-northeast-2b). Please retry ... choosing
-/// ap-northeast-2a, ap-northeast-2c").
+/// The zones in which AWS refuses t2, and so what is as old, from its own refusals as people report them ("Your
+/// requested instance type (t2.micro) is not supported in your requested Availability Zone (ap-northeast-2b). Please
+/// retry ... choosing ap-northeast-2a, ap-northeast-2c").
 const ZONES_WITHOUT_T2: &[&str] = &["ap-northeast-2b", "ap-northeast-2d", "ca-central-1d", "sa-east-1b", "us-west-2d"];
 
 /// Regions that opened with t3, besides those that need an opt-in.

@@ -27,7 +27,8 @@ pub struct CidrAssociation {
     pub block: String,
 }
 
-/// A block that its VPC or subnet had. Describe calls go on showing it as `disassociated`, and clients wait until they do.
+/// A block that its VPC or subnet had. Describe calls go on showing it as `disassociated`, and clients wait until they
+/// do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disassociated {
     pub association: CidrAssociation,
