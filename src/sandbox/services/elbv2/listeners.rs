@@ -119,7 +119,6 @@ fn show(listener: &Listener) -> model::Listener {
         mutual_authentication: (listener.protocol == Protocol::Https)
             .then(|| model::MutualAuthenticationAttributes { mode: Some("off".into()), ..Default::default() }),
         default_actions: Some(actions::show(&listener.default_actions)),
-        ..Default::default()
     }
 }
 
