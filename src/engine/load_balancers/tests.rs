@@ -528,13 +528,10 @@ fn a_listener_that_ends_tls_has_one_default_certificate_and_a_policy() {
     let tls = made.tls.clone().unwrap();
     assert_eq!((tls.certificate.as_str(), tls.policy.as_str()), (ACM, "ELBSecurityPolicy-2016-08"));
     stage.balancers.add_certificates(&arn, &[IAM.into(), ACM.into()]).unwrap();
-    let policy = Some("ELBSecurityPolicy-TLS13-1-2-2021-06");
-    let changed = stage.balancers.modify_listener(&arn, None, request(policy, &[]), None, None).unwrap();
+    let policy = "ELBSecurityPolicy-TLS13-1-2-2021-06";
+    let changed = stage.balancers.modify_listener(&arn, None, request(Some(policy), &[]), None, None).unwrap();
     let tls = changed.tls.clone().unwrap();
-    assert_eq!(
-        (tls.certificate.as_str(), tls.policy.as_str(), tls.more),
-        (ACM, policy.unwrap(), vec![IAM.to_string()])
-    );
+    assert_eq!((tls.certificate.as_str(), tls.policy.as_str(), tls.more), (ACM, policy, vec![IAM.to_string()]));
     let refused = stage.balancers.remove_certificates(&arn, &[ACM.into()]).unwrap_err();
     assert_eq!(refused.code, "OperationNotPermitted");
     stage.balancers.remove_certificates(&arn, &[IAM.into()]).unwrap();
