@@ -10,6 +10,9 @@ import xml.etree.ElementTree as tree
 
 HERE = pathlib.Path(__file__).resolve().parent
 
+# How the evidence of a quirk begins that holds only while queues have no policy that lets topics in.
+NO_POLICY = "queue policy:"
+
 
 def files(service, *names):
     return [f"tests/test_{service}/test_{name}.py" for name in names]
@@ -86,9 +89,41 @@ def results(report):
     return found
 
 
+def lines(name):
+    return [line for line in (HERE / name).read_text().splitlines() if line and not line.startswith("#")]
+
+
 def counted():
-    lines = (line.split(" ", 1) for line in (HERE / "tests.txt").read_text().splitlines() if not line.startswith("#"))
-    return {name: flags for flags, name in lines}
+    """The tests in scope by name, each with its flags: c, v and, where all its operations are core, k."""
+    tests, core = {}, core_operations()
+    for line in lines("tests.txt"):
+        flags, called, name = line.split(" ", 2)
+        tests[name] = flags + "k" * (operations(called.split(";")) <= core)
+    return tests
+
+
+def core_operations():
+    return operations(" ".join(lines("core_ops.txt")).replace(", ", ",").replace(": ", ":").split())
+
+
+def operations(groups):
+    """`ec2:CreateVpc,DeleteVpc` and its like, one operation each."""
+    pairs = (group.split(":", 1) for group in groups if ":" in group)
+    return {f"{service}:{name}" for service, names in pairs for name in names.split(",")}
+
+
+def quirks(names, with_policies):
+    """The tests that never count, each with its evidence. A line's id that ends with `[` means all its parameters."""
+    found = {}
+    for line in lines("quirks.txt"):
+        start, evidence = line.split("  ", 1)
+        if with_policies and evidence.startswith(NO_POLICY):
+            continue
+        matching = [name for name in names if name == start or (start.endswith("[") and name.startswith(start))]
+        if not matching:
+            sys.exit(f"error: quirks.txt names a test that is not in scope: {start}")
+        found |= dict.fromkeys(matching, evidence)
+    return found
 
 
 def show(title, passed, counts):
@@ -99,26 +134,50 @@ def show(title, passed, counts):
     print(f"  {title:14} {'   '.join(columns)}", flush=True)
 
 
+def report(passed, counts, left_out):
+    """The two figures that count, what was left out of them, and each failure that is in them."""
+    print("\nWithout the quirks:")
+    for flag, words in (("", "all in scope"), ("k", "core")):
+        names = [name for name in counts if flag in counts[name] and name not in left_out]
+        good = sum(passed.get(name, False) for name in names)
+        share = 100 * good / len(names) if names else 0
+        print(f"  {words:14} {good:4} of {len(names):4} {share:5.1f} %")
+    here = [name for name in counts if name in left_out]
+    print(f"  {len(here)} quirks were left out.")
+    list_names("Quirks that pass all the same", [name for name in here if passed.get(name)])
+    list_names("Failures that count", [name for name in counts if name not in left_out and not passed.get(name)])
+
+
+def list_names(title, names):
+    print(f"{title}: {len(names)}")
+    for name in sorted(names):
+        print(f"  {name}")
+
+
 def main():
     program, place, *chosen = sys.argv[1:]
     place = pathlib.Path(place)
     (place / "out").mkdir(exist_ok=True)
     flags = [one for one in chosen if one.startswith("--")]
+    counts = counted()
+    left_out = quirks(counts, "--queue-policies" in flags)
     port = free_port()
     sandbox = subprocess.Popen([program, "sandbox", "--port", "0", "--instances", "instant"], stdout=subprocess.PIPE, text=True)
     url = sandbox.stdout.readline().split()[-1]
     shim = subprocess.Popen([sys.executable, HERE / "shim.py", "--port", str(port), "--upstream", url, *flags])
     try:
         wait_for(port)
-        total, counts = {}, counted()
+        total = {}
         for service in (one for one in chosen if one not in flags):
             tests = SUITES.get(service, [service])
             passed = run(service.replace("/", "_"), tests, place, port)
             total |= passed
             show(service, passed, {name: flags for name, flags in counts.items() if name.split("::")[0] in tests})
+        files_run = {name.split("::")[0] for name in total}
+        here = {name: flags for name, flags in counts.items() if name.split("::")[0] in files_run}
         if len(chosen) - len(flags) > 1:
-            files_run = {name.split("::")[0] for name in total}
-            show("together", total, {name: flags for name, flags in counts.items() if name.split("::")[0] in files_run})
+            show("together", total, here)
+        report(total, here, left_out)
         print(f"pytest's logs are in {place / 'out'}")
     finally:
         for process in (shim, sandbox):
