@@ -129,6 +129,11 @@ fn ec2(broken: &Broken) -> Refusal {
             let message = format!("Value ({value}) for parameter attribute is invalid. Unknown attribute.");
             Refusal::new("InvalidParameterValue", 400, message)
         }
+        // ModifyVpcTenancy takes one tenancy only, and has a code of its own for the others.
+        Constraint::Enum(["default"]) if broken.at == "instanceTenancy" => {
+            let value = broken.value.as_deref().unwrap_or_default();
+            Refusal::new("UnsupportedTenancy", 400, format!("The tenancy value {value} is not supported."))
+        }
         Constraint::Enum(_) if broken.at.ends_with("member.resourceType") => {
             let value = broken.value.as_deref().unwrap_or_default();
             let message = format!("'{value}' is not a valid taggable resource type for this operation.");
@@ -241,6 +246,37 @@ mod tests {
         check("kms", "CreateAlias", alias("alias/a-b"), None);
         // IAM says it in words.
         check("iam", "GetRole", json!({"RoleName": "a b"}), None);
+    }
+
+    #[test]
+    fn ec2_has_codes_of_its_own_for_some_values() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |operation: &str, input: serde_json::Value| {
+            universe.call(Timestamp::from_secs(1_800_000_000), "eu-west-1", "ec2", operation, input)
+        };
+        let vpc = call("CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})).unwrap()["Vpc"]["VpcId"].clone();
+        let gateway = call("CreateInternetGateway", json!({})).unwrap()["InternetGateway"]["InternetGatewayId"].clone();
+        let of = |kind: &str, tags: serde_json::Value| {
+            let specification = json!({"ResourceType": kind, "Tags": tags});
+            json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "TagSpecifications": [specification]})
+        };
+        let tag = json!([{"Key": "k", "Value": "v"}]);
+        let volume = json!({"Size": 1, "AvailabilityZone": "eu-west-1a",
+            "TagSpecifications": [{"ResourceType": "subnet", "Tags": tag}]});
+        let detach = json!({"InternetGatewayId": gateway, "VpcId": "vpc-0123456789abcdef0"});
+        let tenancy = |text: &str| json!({"VpcId": vpc, "InstanceTenancy": text});
+        for (operation, input, code) in [
+            ("ModifyVpcTenancy", tenancy("dedicated"), "UnsupportedTenancy"),
+            ("ModifyVpcTenancy", tenancy("default"), ""),
+            ("CreateVpc", json!({"CidrBlock": "10.0.0.0/16", "InstanceTenancy": "none"}), "InvalidParameterValue"),
+            ("CreateSubnet", of("snapshot", tag.clone()), "InvalidParameter"),
+            ("CreateSubnet", of("subnet", json!([])), "InvalidParameter"),
+            ("CreateVolume", volume, "InvalidParameterValue"),
+            ("DetachInternetGateway", detach, "Gateway.NotAttached"),
+        ] {
+            let told = call(operation, input.clone()).err().map(|refusal| refusal.code).unwrap_or_default();
+            assert_eq!(told, code, "{operation} {input}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::tag::new_tags;
 use crate::engine::Refusal;
 use crate::engine::groups::address::public_address;
 use crate::engine::groups::{Ec2State, Groups, Instance};
-use crate::engine::names::InstanceId;
+use crate::engine::names::{InstanceId, VpcId};
 use crate::sandbox::models::ec2::{
     Address, AddressAttribute, AllocateAddressInput, AllocateAddressOutput, AssociateAddressInput,
     AssociateAddressOutput, DescribeAddressesAttributeInput, DescribeAddressesAttributeOutput, DescribeAddressesInput,
@@ -389,9 +389,16 @@ fn release(region: &mut Region, _: &Call, input: ReleaseAddressInput) -> Result<
     check_border_group(region, input.network_border_group.as_deref())?;
     let allocation = region.ec2.named_address(input.allocation_id, input.public_ip)?;
     let Some(address) = region.ec2.addresses.get(&allocation) else { return Err(missing(&[&allocation])) };
-    if address.association.is_some() {
-        let message = format!("Address {} is in use.", address.public_ip);
-        return Err(refuse("InvalidIPAddress.InUse", message));
+    if let Some(association) = &address.association {
+        let instance = association.instance.as_ref().and_then(|id| region.world.groups.instance(id));
+        // "[Default VPC] Releasing an Elastic IP address automatically disassociates it from any instance that it's
+        // associated with. [Nondefault VPC] You must disassociate the Elastic IP address before you can release it."
+        let default_vpc = region.ec2.default_vpc().map(VpcId::as_str);
+        if instance.is_none_or(|found| default_vpc != Some(found.placement.vpc.as_str())) {
+            let message = format!("Address {} is in use.", address.public_ip);
+            return Err(refuse("InvalidIPAddress.InUse", message));
+        }
+        end_association(region, &allocation);
     }
     region.ec2.addresses.remove(&allocation);
     region.ec2.tags.forget(&allocation);
@@ -404,8 +411,11 @@ fn describe(region: &mut Region, _: &Call, input: DescribeAddressesInput) -> Res
     if let Some(ip) = wanted.iter().find(|ip| !ec2.addresses.values().any(|address| address.public_ip == **ip)) {
         return Err(not_found(ip));
     }
-    let named = ec2.addresses.iter().filter(|(_, a)| wanted.is_empty() || wanted.contains(&a.public_ip));
-    let all = named.map(|(id, address)| show(region, id, address)).collect();
+    let asked = |ip: &String| wanted.iter().position(|one| one == ip);
+    let mut named: Vec<_> =
+        ec2.addresses.iter().filter(|(_, a)| wanted.is_empty() || wanted.contains(&a.public_ip)).collect();
+    named.sort_by_key(|(_, address)| asked(&address.public_ip));
+    let all = named.into_iter().map(|(id, address)| show(region, id, address)).collect();
     let ask = Ask { ids: input.allocation_ids, filters: input.filters, ..Default::default() };
     Ok(DescribeAddressesOutput { addresses: ADDRESSES.select(all, ask)?.set().0 })
 }
@@ -498,9 +508,34 @@ mod tests {
         give(&mut region, &allocation, &second, None).unwrap();
         assert_ne!(region.world.groups.instance(&first).unwrap().public_ip, allocated.public_ip);
         let input = ReleaseAddressInput { allocation_id: Some(allocation.clone()), ..Default::default() };
+        let by_default = region.ec2.default_vpc().unwrap().clone();
+        region.ec2.vpcs.get_mut(by_default.as_str()).unwrap().is_default = false;
         assert_eq!(release(&mut region, &call(), input.clone()).unwrap_err().code, "InvalidIPAddress.InUse");
         terminate(&mut region, &second);
         release(&mut region, &call(), input).unwrap();
         assert!(region.ec2.addresses.is_empty());
+    }
+
+    #[test]
+    fn in_the_default_vpc_an_address_is_released_from_its_instance() {
+        let mut region = region();
+        let instance = launched(&mut region, serde_json::json!({}));
+        let allocated = allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap();
+        give(&mut region, allocated.allocation_id.as_deref().unwrap(), &instance, None).unwrap();
+        let input = ReleaseAddressInput { allocation_id: allocated.allocation_id, ..Default::default() };
+        release(&mut region, &call(), input).unwrap();
+        assert!(region.ec2.addresses.is_empty());
+        assert_ne!(region.world.groups.instance(&instance).unwrap().public_ip, allocated.public_ip);
+    }
+
+    #[test]
+    fn addresses_come_in_the_order_they_are_asked_for() {
+        let mut region = region();
+        let ips: Vec<String> = (0..4)
+            .map(|_| allocate(&mut region, &call(), AllocateAddressInput::default()).unwrap().public_ip.unwrap())
+            .collect();
+        let input = DescribeAddressesInput { public_ips: Some(ips.clone()), ..Default::default() };
+        let told = describe(&mut region, &call(), input).unwrap().addresses.unwrap();
+        assert_eq!(told.into_iter().filter_map(|address| address.public_ip).collect::<Vec<_>>(), ips);
     }
 }

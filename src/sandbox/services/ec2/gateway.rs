@@ -109,7 +109,8 @@ fn detach(
 ) -> Result<DetachInternetGatewayOutput, Refusal> {
     let id = required(input.internet_gateway_id, "internetGatewayId")?;
     let vpc = VpcId(required(input.vpc_id, "vpcId")?);
-    region.ec2.vpc(vpc.as_str())?;
+    // Also where there is no such VPC: "If you are trying to detach an internet gateway, ensure that you specify the
+    // correct VPC" (EC2 API reference, "Error codes").
     if region.ec2.internet_gateway(&id)?.vpc.as_ref() != Some(&vpc) {
         let message = format!("resource {id} is not attached to network {vpc}");
         return Err(refuse("Gateway.NotAttached", message));

@@ -130,15 +130,16 @@ const CREDITS: Kind<InstanceCreditSpecification> = Kind {
     filters: &[("instance-id", |credits| one(&credits.instance_id))],
 };
 
-/// "T2: standard; T3, T3a, T4g: unlimited", unless the launch data says otherwise.
-fn cpu_credits(instance: &Instance) -> Option<String> {
+/// "T2: standard; T3, T3a, T4g: unlimited", unless the launch data says otherwise. "If you specify an instance ID that is
+/// not a burstable performance instance, Amazon EC2 returns the `standard` credit option."
+fn cpu_credits(instance: &Instance) -> &str {
     let family = instance.instance_type.split('.').next().unwrap_or_default();
     let default = match family {
         "t2" => "standard",
         "t3" | "t3a" | "t4g" => "unlimited",
-        _ => return None,
+        _ => return "standard",
     };
-    Some(instance.launch_data["CreditSpecification"]["CpuCredits"].as_str().unwrap_or(default).to_string())
+    instance.launch_data["CreditSpecification"]["CpuCredits"].as_str().unwrap_or(default)
 }
 
 fn describe_credits(
@@ -149,11 +150,11 @@ fn describe_credits(
     check_ids(&input.instance_ids)?;
     let named = input.instance_ids.iter().flatten().count() > 0;
     let all = region.world.groups.instances().filter_map(|instance| {
-        let credits = cpu_credits(instance)?;
+        let credits = cpu_credits(instance);
         // Without ids, the answer is those that were given unlimited credits.
         (named || credits == "unlimited").then(|| InstanceCreditSpecification {
             instance_id: Some(instance.id.to_string()),
-            cpu_credits: Some(credits),
+            cpu_credits: Some(credits.to_string()),
         })
     });
     let page = CREDITS.select(all.collect(), ask!(input.instance_ids))?;
@@ -262,5 +263,35 @@ mod tests {
         check("t2.micro", "unlimited", "unlimited");
         check("t3.micro", "standard", "standard");
         check("m5.large", "unlimited", "InstanceCreditSpecification.NotSupported");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sandbox::services::ec2::testing::{call, launched, region};
+
+    #[test]
+    fn instances_of_any_type_have_a_credit_option_where_they_are_named() {
+        for (kind, asked, expected) in [
+            ("t2.micro", json!({}), "standard"),
+            ("t3.micro", json!({}), "unlimited"),
+            ("t3.micro", json!({"CreditSpecification": {"CpuCredits": "standard"}}), "standard"),
+            ("m5.large", json!({}), "standard"),
+        ] {
+            let mut region = region();
+            let mut data = asked;
+            data["InstanceType"] = kind.into();
+            let id = launched(&mut region, data).to_string();
+            let mut told = |ids: Option<Vec<String>>| -> Vec<String> {
+                let input = DescribeInstanceCreditSpecificationsInput { instance_ids: ids, ..Default::default() };
+                let answer = describe_credits(&mut region, &call(), input).unwrap();
+                answer.instance_credit_specifications.into_iter().flatten().filter_map(|one| one.cpu_credits).collect()
+            };
+            assert_eq!(told(Some(vec![id])), [expected], "{kind}");
+            assert_eq!(told(None).len(), usize::from(expected == "unlimited"), "{kind}, unnamed");
+        }
     }
 }

@@ -244,13 +244,12 @@ fn describe(
         })
     });
     let wanted = by_id.chain(by_name).map(|found| found.map(|template| template.id.clone()));
-    let ask = Ask {
-        ids: Some(wanted.collect::<Result<_, _>>()?),
-        filters: input.filters,
-        max_results: input.max_results,
-        next_token: input.next_token,
-    };
-    let all = templates.iter().map(|template| show(region, template)).collect();
+    let wanted: Vec<_> = wanted.collect::<Result<_, _>>()?;
+    let mut all: Vec<_> = templates.iter().collect();
+    all.sort_by_key(|template| wanted.iter().position(|id| *id == template.id));
+    let all = all.into_iter().map(|template| show(region, template)).collect();
+    let ask =
+        Ask { ids: Some(wanted), filters: input.filters, max_results: input.max_results, next_token: input.next_token };
     let (launch_templates, next_token) = TEMPLATES.select(all, ask)?.set();
     Ok(DescribeLaunchTemplatesOutput { launch_templates, next_token })
 }
@@ -388,4 +387,31 @@ pub fn register(operations: &mut Operations) {
         "Shows the data that an instance was launched with.",
         takes InstanceId
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::clock::Timestamp;
+    use crate::engine::groups::Timing;
+    use crate::sandbox::universe::Universe;
+
+    #[test]
+    fn templates_come_in_the_order_they_are_asked_for() {
+        let mut universe = Universe::new("123456789012", 1, Timing::Instant);
+        let mut call = |operation: &str, input: serde_json::Value| {
+            universe.call(Timestamp::from_secs(1_800_000_000), "eu-west-1", "ec2", operation, input).unwrap()
+        };
+        let names = ["web", "batch", "queue", "cache"];
+        let ids = names.map(|name| {
+            let data = json!({"LaunchTemplateName": name, "LaunchTemplateData": {"ImageId": "ami-12c6146b"}});
+            call("CreateLaunchTemplate", data)["LaunchTemplate"]["LaunchTemplateId"].clone()
+        });
+        for input in [json!({"LaunchTemplateNames": names}), json!({"LaunchTemplateIds": ids})] {
+            let told = call("DescribeLaunchTemplates", input);
+            let told = told["LaunchTemplates"].as_array().unwrap();
+            assert_eq!(told.iter().map(|one| one["LaunchTemplateName"].clone()).collect::<Vec<_>>(), names);
+        }
+    }
 }

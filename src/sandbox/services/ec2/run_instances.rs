@@ -187,6 +187,11 @@ fn named_subnet(region: &Region, input: &RunInstancesInput, data: &Json) -> Resu
 /// Where the instances go: the named subnet, or a default subnet whose zone has the type.
 fn place(region: &Region, subnet: Option<String>, data: &Json) -> Result<Placement, Refusal> {
     let ec2 = &region.ec2;
+    // There are no Dedicated Hosts here.
+    if let Some(host) = data["Placement"]["HostId"].as_str().filter(|host| !host.is_empty()) {
+        let message = format!("The specified Dedicated Host ID '{host}' does not exist");
+        return Err(refuse("InvalidHostID.NotFound", message));
+    }
     // The provider sends an empty name where its configuration has none.
     let wanted_zone = data["Placement"]["AvailabilityZone"].as_str().filter(|zone| !zone.is_empty());
     let kind = data["InstanceType"].as_str().unwrap_or_default();
@@ -429,6 +434,8 @@ mod tests {
         check("user data", RunInstancesInput { user_data: Some("%".into()), ..one(IMAGE) }, "InvalidParameterValue");
         let zone = WantedPlacement { availability_zone: Some("us-east-1a".into()), ..Default::default() };
         check("zone", RunInstancesInput { placement: Some(zone), ..one(IMAGE) }, "InvalidParameterValue");
+        let host = WantedPlacement { host_id: Some("h-0123456789abcdef0".into()), ..Default::default() };
+        check("host", RunInstancesInput { placement: Some(host), ..one(IMAGE) }, "InvalidHostID.NotFound");
         let mapping = BlockDeviceMapping { device_name: Some("/dev/sdf".into()), ..Default::default() };
         let devices = Some(vec![mapping]);
         check("mapping", RunInstancesInput { block_device_mappings: devices, ..one(IMAGE) }, "MissingParameter");

@@ -386,8 +386,11 @@ fn modify_attribute(
         return Err(error::missing_parameter("attribute"));
     }
     if ipv6 == Some(true) && subnet.ipv6.is_none() {
-        let message = format!("The subnet {id} does not have an IPv6 CIDR block.");
-        return Err(invalid_value("true", "assignIpv6AddressOnCreation", &message));
+        let message = format!(
+            "Invalid value 'true' for assign-ipv6-address-on-creation. Cannot set assign-ipv6-address-on-creation to \
+             true unless the subnet ({id}) has an IPv6 CIDR block associated with it."
+        );
+        return Err(refuse("InvalidParameterValue", message));
     }
     subnet.map_public_ip_on_launch = public_ip.unwrap_or(subnet.map_public_ip_on_launch);
     subnet.assign_ipv6 = ipv6.unwrap_or(subnet.assign_ipv6);

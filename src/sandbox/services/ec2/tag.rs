@@ -73,6 +73,10 @@ pub fn tag_set(tags: &Tags) -> Vec<Tag> {
 /// # Errors
 /// AWS's for a specification of another type and for tags that break the rules.
 pub fn new_tags(specifications: Option<Vec<TagSpecification>>, resource_type: &str) -> Result<Tags, Refusal> {
+    // The part of EC2 that keeps networks has a code of its own.
+    let network =
+        !matches!(resource_type, "volume" | "snapshot" | "image" | "instance" | "launch-template" | "key-pair");
+    let code = if network { "InvalidParameter" } else { "InvalidParameterValue" };
     let mut tags = Vec::new();
     for specification in specifications.unwrap_or_default() {
         let Some(given) = specification.resource_type else {
@@ -80,13 +84,10 @@ pub fn new_tags(specifications: Option<Vec<TagSpecification>>, resource_type: &s
         };
         if given != resource_type {
             let message = format!("'{given}' is not a valid taggable resource type for this operation.");
-            return Err(refuse("InvalidParameterValue", message));
+            return Err(refuse(code, message));
         }
         let own = specification.tags.unwrap_or_default();
         if own.is_empty() {
-            // The part of EC2 that keeps networks has a code of its own.
-            let storage = matches!(resource_type, "volume" | "snapshot" | "image" | "instance");
-            let code = if storage { "InvalidParameterValue" } else { "InvalidParameter" };
             return Err(refuse(code, "Tag specification must have at least one tag"));
         }
         tags.extend(own);
