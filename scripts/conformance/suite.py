@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def counted():
 
 
 def core_operations():
-    return operations(" ".join(lines("core_ops.txt")).replace(", ", ",").replace(": ", ":").split())
+    return operations(re.sub(r"(?<=[,:])\s+", "", "\n".join(lines("core_ops.txt"))).splitlines())
 
 
 def operations(groups):
