@@ -92,10 +92,8 @@ impl Universe {
 
     /// Every region, to be changed.
     pub fn regions_mut(&mut self) -> impl Iterator<Item = &mut Region> {
-        self.all_regions().map(|region| {
-            region.answers.forget();
-            region
-        })
+        self.all_regions().for_each(|region| region.answers.forget());
+        self.all_regions()
     }
 
     fn all_regions(&mut self) -> impl Iterator<Item = &mut Region> {

@@ -309,7 +309,7 @@ fn a_policy_tracks_the_requests_of_each_target() {
         kind: PolicyKind::TargetTracking(tracked),
         last: None,
     };
-    scene.call(|groups, now| groups.put_policy(&web(), policy)).unwrap();
+    scene.call(|groups, _| groups.put_policy(&web(), policy)).unwrap();
     (0..60).for_each(|_| scene.run_for(10));
     assert_eq!(scene.group().desired_capacity, 4);
 }

@@ -130,16 +130,15 @@ const CREDITS: Kind<InstanceCreditSpecification> = Kind {
     filters: &[("instance-id", |credits| one(&credits.instance_id))],
 };
 
-/// "T2: standard; T3, T3a, T4g: unlimited", unless the launch data says otherwise. "If you specify an instance ID that is
-/// not a burstable performance instance, Amazon EC2 returns the `standard` credit option."
-fn cpu_credits(instance: &Instance) -> &str {
-    let family = instance.instance_type.split('.').next().unwrap_or_default();
-    let default = match family {
+/// How an instance pays for credits, unless its launch data says otherwise: "T2: standard; T3, T3a, T4g: unlimited".
+/// `None` for a type that has no credits.
+fn cpu_credits(instance: &Instance) -> Option<&str> {
+    let default = match instance.instance_type.split('.').next()? {
         "t2" => "standard",
         "t3" | "t3a" | "t4g" => "unlimited",
-        _ => return "standard",
+        _ => return None,
     };
-    instance.launch_data["CreditSpecification"]["CpuCredits"].as_str().unwrap_or(default)
+    Some(instance.launch_data["CreditSpecification"]["CpuCredits"].as_str().unwrap_or(default))
 }
 
 fn describe_credits(
@@ -150,7 +149,9 @@ fn describe_credits(
     check_ids(&input.instance_ids)?;
     let named = input.instance_ids.iter().flatten().count() > 0;
     let all = region.world.groups.instances().filter_map(|instance| {
-        let credits = cpu_credits(instance);
+        // "If you specify an instance ID that is not a burstable performance instance, Amazon EC2 returns the `standard`
+        // credit option."
+        let credits = cpu_credits(instance).unwrap_or("standard");
         // Without ids, the answer is those that were given unlimited credits.
         (named || credits == "unlimited").then(|| InstanceCreditSpecification {
             instance_id: Some(instance.id.to_string()),
@@ -233,8 +234,9 @@ pub fn register(operations: &mut Operations) {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::clock::Timestamp;
+    use super::*;
     use crate::engine::groups::Timing;
+    use crate::sandbox::services::ec2::testing::{call, launched, region};
     use crate::sandbox::universe::Universe;
 
     /// Launches an instance of a type, asks for credits and returns what it has then, or the code of the refusal.
@@ -264,14 +266,6 @@ mod tests {
         check("t3.micro", "standard", "standard");
         check("m5.large", "unlimited", "InstanceCreditSpecification.NotSupported");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::sandbox::services::ec2::testing::{call, launched, region};
 
     #[test]
     fn instances_of_any_type_have_a_credit_option_where_they_are_named() {
