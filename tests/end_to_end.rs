@@ -255,6 +255,39 @@ fn a_group_behind_a_load_balancer_applies_changes_and_goes_with_every_provider()
     }
 }
 
+/// Terraform on the arguments around Auto Scaling that scaleproof's own configurations do not use, once, changed, and gone.
+/// The newest provider alone: older ones do not know half of them.
+#[test]
+fn every_kind_of_auto_scaling_argument_applies_changes_and_goes() {
+    const TEST: &str = "every_kind_of_auto_scaling_argument_applies_changes_and_goes";
+    const FILES: [(&str, &str); 3] = [
+        ("groups.tf", include_str!("hcl/auto_scaling/groups.tf")),
+        ("policies.tf", include_str!("hcl/auto_scaling/policies.tf")),
+        ("templates.tf", include_str!("hcl/auto_scaling/templates.tf")),
+    ];
+    let newest = match Provider::all() {
+        Ok(providers) => providers.into_iter().next_back().filter(|provider| provider.version.starts_with("5.")),
+        Err(why) => return skip(TEST, why),
+    };
+    let Some(provider) = newest else { return skip(TEST, "no AWS provider of version 5 on this machine") };
+    let endpoint = Endpoint::sandbox();
+    let place = Workplace::new(&endpoint, &provider);
+    std::fs::create_dir(place.dir.join("group")).expect("a folder");
+    for (name, text) in FILES {
+        std::fs::write(place.dir.join("group").join(name), text).expect("a file");
+    }
+    std::fs::write(place.dir.join("group/provider.tf"), provider_block(&endpoint, &provider)).expect("a file");
+    let terraform = |args: &[&str]| place.terraform("group", args).exits(0);
+    let common = ["-input=false", "-no-color", "-parallelism=30"];
+    terraform(&["init", "-input=false", "-no-color"]);
+    for step in ["-var=second=false", "-var=second=true"] {
+        terraform(&[&["apply", "-auto-approve", step], &common[..]].concat());
+        terraform(&[&["plan", "-detailed-exitcode", step], &common[..]].concat());
+    }
+    terraform(&[&["destroy", "-auto-approve"], &common[..]].concat());
+    assert_eq!(resources(&endpoint), json!([]), "something is left after destroy");
+}
+
 /// The configuration of a provider that calls `endpoint`. Old versions take neither the variable nor newer keys.
 fn provider_block(endpoint: &Endpoint, provider: &Provider) -> String {
     let is_old = provider.version.starts_with("3.");

@@ -42,6 +42,9 @@ pub struct World {
     /// What alarms invoked functions with, oldest first; whoever drives the world stands in for the functions.
     #[serde(default)]
     pub invocations: Vec<alarms::event::Invocation>,
+    /// Messages for queues that no topic sends, oldest first: the queue's ARN and the body. The driver carries them.
+    #[serde(default)]
+    pub sends: Vec<(String, String)>,
     pub keys: keys::Keys,
     pub ids: Ids,
 }
@@ -92,6 +95,7 @@ impl World {
             topics: topics::Topics::new(&place, seed),
             faults: faults::Faults::default(),
             invocations: Vec::new(),
+            sends: Vec::new(),
             keys: keys::Keys::new(&place, seed),
             ids: Ids::new(seed, "world"),
             place,

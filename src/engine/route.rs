@@ -125,6 +125,7 @@ impl World {
                     let arn = topic_arn.as_str();
                     let _ = self.topics.publish_from_service(now, arn, autoscaling, &notice, &self.keys);
                 }
+                Outcome::Send { queue_arn, body } => self.sends.push((queue_arn, body)),
                 Outcome::Measured { key, at, sample } => self.store(now, &key, at, sample, Resolution::Standard),
                 Outcome::PutAlarm(alarm) => self.alarms.put_managed(now, *alarm),
                 Outcome::DeleteAlarm(name) => self.alarms.delete_managed(now, &name),

@@ -82,6 +82,9 @@ impl Region {
                 effects.extend(self.world.step(now, report));
             }
         }
+        for (queue_arn, body) in std::mem::take(&mut self.world.sends) {
+            self.sqs.receive_from_service(now, &queue_arn, body);
+        }
     }
 
     /// What people made here since it was like `fresh` and have not removed, in words.

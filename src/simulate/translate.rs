@@ -12,6 +12,7 @@ use crate::engine::groups::credits::{Burstable, CreditMode};
 use crate::engine::groups::mixed::{Distribution, MixedInstancesPolicy, OnDemandStrategy, Override, SpotStrategy};
 use crate::engine::groups::notice::NotificationType;
 use crate::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use crate::engine::groups::preferences::Preferences;
 use crate::engine::groups::schedule::{ScheduleRequest, Sizes};
 use crate::engine::groups::steps::Step;
 use crate::engine::groups::target_tracking::{
@@ -122,6 +123,7 @@ fn make_group(scene: &mut Scene, stack: &Stack, now: Timestamp, seed: u64) -> Re
             protect_new_instances: false,
             capacity_rebalance: None,
             service_linked_role_arn: String::new(),
+            preferences: Preferences::default(),
         },
         tags: BTreeMap::new(),
         hooks: Vec::new(),
@@ -223,7 +225,8 @@ fn policy_of(mixed: &MixedInstances, template: TemplateSpecification) -> Result<
     }
     .with_spot_strategy(strategy);
     distribution.spot_pools = mixed.spot_instance_pools.or(distribution.spot_pools);
-    Ok(MixedInstancesPolicy { template, overrides: mixed.instance_types.iter().map(over).collect(), distribution })
+    let overrides = mixed.instance_types.iter().map(over).collect();
+    Ok(MixedInstancesPolicy { template, overrides, distribution, counts: None })
 }
 
 fn placements(stack: &Stack) -> Vec<Placement> {

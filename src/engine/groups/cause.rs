@@ -111,6 +111,8 @@ pub enum HealthFinding {
     LoadBalancer,
     /// The volume of an instance that rests in a warm pool is not available.
     EbsVolume,
+    /// It was in service for as long as its group lets instances be.
+    MaxLifetime,
     /// `SetInstanceHealth` said so.
     ByUser,
 }
@@ -232,6 +234,8 @@ impl fmt::Display for HealthFinding {
             Self::ScheduledReboot => "an EC2 scheduled reboot",
             Self::LoadBalancer => "an ELB system health check failure",
             Self::EbsVolume => "EBS volume health check failure",
+            // Ours; no such activity was published.
+            Self::MaxLifetime => "reaching the maximum instance lifetime",
             Self::ByUser => "a user health-check",
         })
     }

@@ -23,6 +23,8 @@ pub(super) struct Offer {
     /// Launch data in the words of launch templates.
     pub data: Value,
     pub weight: u32,
+    /// The only purchase options that it is for, where requirements on prices leave another out.
+    pub only: Option<Purchase>,
 }
 
 impl Offer {
@@ -78,12 +80,34 @@ impl Groups {
     pub(super) fn resolve_source(&self, source: &LaunchSource) -> Result<Vec<Offer>, Refusal> {
         let LaunchSource::Mixed(policy) = source else {
             let (from, data) = self.resolve_launch(source)?;
-            return Ok(vec![Offer { from, data, weight: 1 }]);
+            return Ok(vec![Offer { from, data, weight: 1, only: None }]);
         };
         if policy.overrides.is_empty() {
             return Ok(vec![self.resolve_override(&policy.template, &Override::default())?]);
         }
-        policy.overrides.iter().map(|over| self.resolve_override(&policy.template, over)).collect()
+        let mut offers = Vec::new();
+        for over in &policy.overrides {
+            let offer = self.resolve_override(&policy.template, over)?;
+            match &over.requirements {
+                None => offers.push(offer),
+                Some(requirements) => {
+                    let matching = requirements.matching.iter().filter_map(|kind| {
+                        let only = match (kind.on_demand, kind.spot) {
+                            (true, true) => None,
+                            (true, false) => Some(Purchase::OnDemand),
+                            (false, true) => Some(Purchase::Spot),
+                            (false, false) => return None,
+                        };
+                        let weight = policy.weight_of_matching(over, kind);
+                        let mut offer = Offer { weight, only, ..offer.clone() };
+                        offer.data["InstanceType"] = json!(kind.instance_type);
+                        Some(offer)
+                    });
+                    offers.extend(matching);
+                }
+            }
+        }
+        Ok(offers)
     }
 
     fn resolve_override(&self, template: &TemplateSpecification, over: &Override) -> Result<Offer, Refusal> {
@@ -96,7 +120,7 @@ impl Groups {
                 data[member] = json!(value);
             }
         }
-        Ok(Offer { from, data, weight: over.weight.unwrap_or(1) })
+        Ok(Offer { from, data, weight: over.weight.unwrap_or(1), only: None })
     }
 
     /// How a group's next instance is paid for; `None` where no policy says.
@@ -117,6 +141,10 @@ impl Groups {
             offers.iter().try_for_each(|offer| check_own_price(offer, zone))?;
             return Ok(offers);
         };
+        let offers: Vec<Offer> = offers.into_iter().filter(|it| it.only.is_none_or(|only| only == purchase)).collect();
+        if offers.is_empty() {
+            return Err(nothing_matches());
+        }
         let offered = self.offered(group, zone, &offers);
         let mut places = by_preference(&policy.distribution, purchase, zone, &offered);
         if purchase == Purchase::OnDemand {
@@ -252,6 +280,12 @@ fn as_spot(offer: &Offer, policy: &MixedInstancesPolicy) -> Offer {
     let mut offer = offer.clone();
     offer.data["InstanceMarketOptions"] = options;
     offer
+}
+
+/// Our text: no activity of a group whose requirements no instance type meets was published.
+fn nothing_matches() -> Refusal {
+    let text = "No instance type that is offered here meets the instance requirements. Launching EC2 instance failed.";
+    Refusal::new("InvalidParameterValue", 400, text)
 }
 
 /// What an activity says about a launch that failed. Source: activities that users published, 2020 to 2026.

@@ -13,6 +13,7 @@ use super::instance::{Load, Placement};
 use super::mixed::MixedInstancesPolicy;
 use super::notice::NotificationType;
 use super::policy::{Limits, Policy, Situation};
+use super::preferences::Preferences;
 use super::refresh::InstanceRefresh;
 use super::schedule::ScheduledAction;
 use super::termination::{TerminationPolicy, check_policies};
@@ -130,6 +131,8 @@ pub struct Settings {
     #[serde(default)]
     pub capacity_rebalance: Option<bool>,
     pub service_linked_role_arn: String,
+    #[serde(default)]
+    pub preferences: Preferences,
 }
 
 /// What new instances are launched from.
@@ -325,6 +328,7 @@ impl Settings {
             let text = format!("Unsupported health check type: {}", self.health_check_type);
             return Err(Refusal::validation(text));
         }
+        self.preferences.check()?;
         let names = self.termination_policies.iter().map(|policy| policy.name().to_string());
         check_policies(&names.collect::<Vec<_>>())
     }

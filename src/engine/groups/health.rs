@@ -1,9 +1,11 @@
 //! Which instances are unhealthy, and when they are replaced. Start at `Groups::check_health`.
 //!
 //! An instance that does not run, and one that `SetInstanceHealth` condemns, are replaced at once. One that fails EC2's
-//! status checks or its load balancer's health checks first has its grace period, and then waits for its turn.
+//! status checks or its load balancer's health checks first has its grace period, and then waits for its turn. So does one
+//! that has been in service for as long as its group allows.
 //!
-//! Source: User Guide, "Health checks for instances in an Auto Scaling group".
+//! Source: User Guide, "Health checks for instances in an Auto Scaling group" and "Replace Auto Scaling instances based on
+//! maximum instance lifetime".
 
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ pub fn replaced_at_once(desired_capacity: u32) -> u32 {
 impl HealthFinding {
     /// Found by a check that may err, so that grace and turns apply.
     fn waits(self) -> bool {
-        matches!(self, Self::StatusCheckFailed | Self::ScheduledReboot | Self::LoadBalancer)
+        matches!(self, Self::StatusCheckFailed | Self::ScheduledReboot | Self::LoadBalancer | Self::MaxLifetime)
     }
 }
 
@@ -111,6 +113,20 @@ impl Groups {
         Some(member.in_service_since? + Duration::from_secs(u64::from(grace_secs)))
     }
 
+    /// When an instance has been in service for as long as its group lets it; protected ones may stay.
+    fn life_ends(&self, id: &InstanceId) -> Option<Timestamp> {
+        let member = self.instances.get(id)?.membership.as_ref()?;
+        let lifetime = self.groups.get(&member.group)?.settings.preferences.max_instance_lifetime()?;
+        Some(member.in_service_since.filter(|_| !member.protected_from_scale_in)? + lifetime)
+    }
+
+    /// Makes sure that somebody looks at an instance when its time is over.
+    pub(super) fn plan_end_of_life(&mut self, id: &InstanceId) {
+        if let Some(end) = self.life_ends(id) {
+            self.plan_health_check(end, id);
+        }
+    }
+
     /// Looks at a member in service; marks it if it is unhealthy, and replaces it as far as processes are not suspended.
     pub(super) fn check_health(&mut self, now: Timestamp, id: &InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
@@ -128,8 +144,10 @@ impl Groups {
             Some(_) if grace_ends.is_some() => None,
             failed => failed,
         };
-        if let Some(end) = grace_ends.filter(|_| found.is_none() && self.is_failing(id)) {
-            self.plan_health_check(end, id);
+        let grace_ends = grace_ends.filter(|_| found.is_none() && self.is_failing(id));
+        let life_ends = self.life_ends(id).filter(|end| found.is_none() && *end > now);
+        if let Some(next) = grace_ends.into_iter().chain(life_ends).min() {
+            self.plan_health_check(next, id);
         }
         self.mark(id, found.filter(|_| checks));
         self.replace_unhealthy(now, &name);
@@ -151,8 +169,11 @@ impl Groups {
         }
         let unhealthy = group.members.iter().filter_map(|id| {
             let member = self.instances.get(id)?.membership.as_ref()?;
-            let in_service = member.lifecycle == LifecycleState::InService && member.health == Health::Unhealthy;
-            in_service.then(|| (id.clone(), member.health_finding.unwrap_or(HealthFinding::ByUser)))
+            let finding = match member.health {
+                Health::Unhealthy => Some(member.health_finding.unwrap_or(HealthFinding::ByUser)),
+                Health::Healthy => self.life_ends(id).filter(|end| *end <= now).map(|_| HealthFinding::MaxLifetime),
+            };
+            Some((id.clone(), finding.filter(|_| member.lifecycle == LifecycleState::InService)?))
         });
         let unhealthy: Vec<(InstanceId, HealthFinding)> = unhealthy.collect();
         for (id, finding) in unhealthy {

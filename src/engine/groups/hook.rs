@@ -27,10 +27,41 @@ pub struct LifecycleHook {
     pub transition: Transition,
     pub heartbeat_secs: u32,
     pub default_result: ActionResult,
-    /// A topic that hears of each wait.
-    pub topic_arn: Option<TopicArn>,
+    /// Who hears of each wait.
+    #[serde(alias = "topic_arn")]
+    pub target: Option<HookTarget>,
     pub role_arn: Option<String>,
     pub metadata: Option<String>,
+}
+
+/// Where Auto Scaling sends what a hook has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum HookTarget {
+    Topic(TopicArn),
+    /// The ARN of a queue of the same account and region.
+    Queue(String),
+}
+
+impl HookTarget {
+    pub fn arn(&self) -> &str {
+        match self {
+            Self::Topic(arn) => arn.as_str(),
+            Self::Queue(arn) => arn,
+        }
+    }
+}
+
+impl From<String> for HookTarget {
+    fn from(arn: String) -> Self {
+        if arn.split(':').nth(2) == Some("sqs") { Self::Queue(arn) } else { Self::Topic(TopicArn(arn)) }
+    }
+}
+
+impl From<HookTarget> for String {
+    fn from(target: HookTarget) -> Self {
+        target.arn().to_string()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,10 +139,10 @@ impl Groups {
         if !group.hooks.contains_key(&hook.name) && group.hooks.len() >= MAX_HOOKS_PER_GROUP {
             return Err(limit_exceeded("lifecycle hooks per group", MAX_HOOKS_PER_GROUP));
         }
-        let topic = hook.topic_arn.clone();
+        let target = hook.target.clone();
         group.hooks.insert(hook.name.clone(), hook);
-        if let Some(topic_arn) = topic {
-            self.notify(topic_arn, test);
+        if let Some(target) = target {
+            self.tell(target, test);
         }
         Ok(())
     }
@@ -153,9 +184,9 @@ impl Groups {
         let token = self.ids.activities.uuid();
         let action = LifecycleAction { hook: hook.name.clone(), token, started_at: now };
         let way = self.way_of(id);
-        if let Some(topic_arn) = hook.topic_arn.clone() {
+        if let Some(target) = hook.target.clone() {
             let notice = self.hook_notice(now, &group, id, way, &hook, &action);
-            self.notify(topic_arn, notice);
+            self.tell(target, notice);
         }
         if let Some(member) = self.instances.get_mut(id).and_then(|instance| instance.membership.as_mut()) {
             member.lifecycle = LifecycleState::waiting_on(way);

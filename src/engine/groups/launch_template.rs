@@ -204,6 +204,7 @@ pub struct LaunchArguments {
     pub public_ip: Option<bool>,
     /// It asks for a Spot Instance.
     pub spot: bool,
+    pub placement_group: Option<String>,
     /// Tags for instances.
     pub tags: BTreeMap<String, String>,
 }
@@ -221,6 +222,7 @@ impl LaunchArguments {
             detailed_monitoring: data["Monitoring"]["Enabled"].as_bool().unwrap_or_default(),
             public_ip: interface["AssociatePublicIpAddress"].as_bool(),
             spot: data["InstanceMarketOptions"]["MarketType"] == "spot",
+            placement_group: data["Placement"]["GroupName"].as_str().map(str::to_string),
             tags: instance_tags(&data["TagSpecifications"]),
         }
     }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Groups;
 use super::activity::{ActivityKind, ActivityStatus, Details};
 use super::agenda::Due;
@@ -13,6 +15,7 @@ use super::cause::{Cause, What, join};
 use super::fleet::launch_failure;
 use super::group::{Cooldown, Group, Process, group_not_found};
 use super::instance::{LifecycleState, Placement};
+use super::preferences::ZoneDistribution;
 use super::termination::{Candidate, choose_termination};
 use super::timing::{LAUNCH_FAILURES_END_AFTER, Timing};
 use crate::clock::Timestamp;
@@ -135,6 +138,10 @@ impl Groups {
         };
         let mut placements = group.settings.placements.clone();
         placements.sort_by_cached_key(crowd);
+        if group.settings.preferences.zone_distribution == ZoneDistribution::BalancedOnly {
+            let first = placements.first().map(|placement| placement.zone.clone());
+            placements.retain(|placement| Some(&placement.zone) == first.as_ref());
+        }
         placements
     }
 
@@ -184,7 +191,8 @@ impl Groups {
         let mut failure = group_not_found(name);
         let offers = self.groups.get(name).map(|group| self.offers(group, purchase, &placement.zone));
         for offer in offers.unwrap_or(Ok(Vec::new()))? {
-            match self.launch_instance(now, offer.data, placement.clone()) {
+            let data = self.in_placement_group(name, offer.data);
+            match self.launch_instance(now, data, placement.clone()) {
                 Ok(id) => {
                     self.join_group(&id, name, offer.from, offer.weight);
                     return Ok(id);
@@ -193,6 +201,15 @@ impl Groups {
             }
         }
         Err(failure)
+    }
+
+    /// Launch data with the group's own placement group, which goes before a template's.
+    fn in_placement_group(&self, name: &GroupName, mut data: Value) -> Value {
+        let preferences = self.groups.get(name).map(|group| &group.settings.preferences);
+        if let Some(group) = preferences.and_then(|preferences| preferences.placement_group.as_ref()) {
+            data["Placement"]["GroupName"] = Value::from(group.as_str());
+        }
+        data
     }
 
     pub(super) fn launches_succeed(&mut self, name: &GroupName) {

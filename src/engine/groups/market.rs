@@ -61,6 +61,12 @@ pub fn on_demand_price(instance_type: &str) -> f64 {
     large * times_large(size)
 }
 
+/// Whether the family of a type is listed.
+pub fn has_price(instance_type: &str) -> bool {
+    let family = instance_type.split('.').next().unwrap_or_default();
+    LARGE.iter().any(|(name, _)| *name == family)
+}
+
 /// How many times a `large` a size is.
 fn times_large(size: &str) -> f64 {
     match size {

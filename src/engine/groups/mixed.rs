@@ -1,15 +1,16 @@
 //! Mixed instances policies: several instance types, weights and purchase options in one group, with AWS's defaults and
 //! the checks on what a caller may ask for. Start at [`MixedInstancesPolicy`]. What gets launched and terminated by them is
-//! decided in `allocation.rs`.
+//! decided in `allocation.rs`; which types have what an override requires is told by whoever knows the types.
 //!
 //! Source: the API reference (MixedInstancesPolicy, InstancesDistribution, LaunchTemplateOverrides) and the User Guide,
-//! "Auto Scaling groups with multiple instance types and purchase options". Left out, and refused by the sandbox:
-//! InstanceRequirements and DistributionSegments.
+//! "Auto Scaling groups with multiple instance types and purchase options". "Create a mixed instances group using
+//! attribute-based instance type selection". Left out, and refused by the sandbox: DistributionSegments.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::group::{TemplateSpecification, limit_exceeded};
 use crate::engine::Refusal;
@@ -32,6 +33,18 @@ pub struct MixedInstancesPolicy {
     /// In the order of their priority, best first. Without any, the template's own type is the only one.
     pub overrides: Vec<Override>,
     pub distribution: Distribution,
+    /// What the desired capacity counts; instances, if nobody says.
+    #[serde(default)]
+    pub counts: Option<CapacityType>,
+}
+
+/// What a unit of capacity is in a group whose overrides have requirements, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityType {
+    Units,
+    Vcpu,
+    MemoryMib,
 }
 
 /// What is launched instead of what the policy's template says.
@@ -42,6 +55,53 @@ pub struct Override {
     pub weight: Option<u32>,
     pub template: Option<TemplateSpecification>,
     pub image_id: Option<String>,
+    #[serde(default)]
+    pub requirements: Option<Requirements>,
+}
+
+/// What instance types must have, instead of the name of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirements {
+    /// As given, in the words of `InstanceRequirements`; returned as is.
+    pub given: Value,
+    /// The types that have all of it, the cheapest first.
+    pub matching: Vec<Matching>,
+}
+
+/// An instance type that meets requirements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matching {
+    pub instance_type: String,
+    pub vcpus: u32,
+    pub memory_mib: u32,
+    /// Whether its price is within what the requirements allow, by purchase option.
+    pub on_demand: bool,
+    pub spot: bool,
+}
+
+impl CapacityType {
+    pub const ALL: &[Self] = &[Self::Units, Self::Vcpu, Self::MemoryMib];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Units => "units",
+            Self::Vcpu => "vcpu",
+            Self::MemoryMib => "memory-mib",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == text)
+    }
+
+    /// How much of its group's capacity an instance of such a type is, where its override gives it no weight.
+    fn weight(self, of: &Matching) -> u32 {
+        match self {
+            Self::Units => 1,
+            Self::Vcpu => of.vcpus,
+            Self::MemoryMib => of.memory_mib,
+        }
+    }
 }
 
 /// How capacity is spread over purchase options and instance types.
@@ -90,7 +150,11 @@ impl OnDemandStrategy {
     /// AWS's refusal of a strategy that is none.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.iter().copied().find(|strategy| strategy.name() == text);
-        found.ok_or_else(|| not_valid("OnDemandAllocationStrategy", Self::ALL.iter().map(|it| it.name())))
+        found.ok_or_else(|| Self::not_valid(Self::ALL))
+    }
+
+    fn not_valid(options: &[Self]) -> Refusal {
+        not_valid("OnDemandAllocationStrategy", options.iter().map(|it| it.name()))
     }
 }
 
@@ -111,7 +175,11 @@ impl SpotStrategy {
     /// AWS's refusal of a strategy that is none.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.iter().copied().find(|strategy| strategy.name() == text);
-        found.ok_or_else(|| not_valid("SpotAllocationStrategy", Self::ALL.iter().map(|it| it.name())))
+        found.ok_or_else(|| Self::not_valid(Self::ALL))
+    }
+
+    fn not_valid(options: &[Self]) -> Refusal {
+        not_valid("SpotAllocationStrategy", options.iter().map(|it| it.name()))
     }
 }
 
@@ -196,22 +264,73 @@ impl MixedInstancesPolicy {
         if self.templates().collect::<BTreeSet<_>>().len() > MAX_LAUNCH_TEMPLATES {
             return Err(limit_exceeded("launch templates per group", MAX_LAUNCH_TEMPLATES));
         }
+        self.check_requirements()?;
         self.distribution.check()
     }
 
+    /// Priorities need an order that requirements do not have.
+    ///
+    /// Source: the guide, "Create a mixed instances group using attribute-based instance type selection", prerequisites
+    /// and limitations.
+    fn check_requirements(&self) -> Result<(), Refusal> {
+        if !self.has_requirements() {
+            return match self.counts {
+                None | Some(CapacityType::Units) => Ok(()),
+                Some(_) => {
+                    let text = "DesiredCapacityType is supported for attribute-based instance type selection only.";
+                    Err(Refusal::validation(text))
+                }
+            };
+        }
+        if self.overrides.iter().any(|over| over.instance_type.is_some()) {
+            let text = "InstanceType and InstanceRequirements cannot both be specified in the overrides of a group.";
+            return Err(Refusal::validation(text));
+        }
+        if self.distribution.on_demand_strategy == OnDemandStrategy::Prioritized {
+            return Err(OnDemandStrategy::not_valid(&[OnDemandStrategy::LowestPrice]));
+        }
+        let prioritized = SpotStrategy::CapacityOptimizedPrioritized;
+        if self.distribution.spot_strategy == prioritized {
+            let options: Vec<_> = SpotStrategy::ALL.iter().copied().filter(|it| *it != prioritized).collect();
+            return Err(SpotStrategy::not_valid(&options));
+        }
+        Ok(())
+    }
+
+    pub fn has_requirements(&self) -> bool {
+        self.overrides.iter().any(|over| over.requirements.is_some())
+    }
+
     pub fn is_weighted(&self) -> bool {
-        self.overrides.iter().any(|over| over.weight.is_some())
+        let counts_parts = matches!(self.counts, Some(CapacityType::Vcpu | CapacityType::MemoryMib));
+        counts_parts || self.overrides.iter().any(|over| over.weight.is_some())
     }
 
     /// The largest weight that an instance may have.
     pub(super) fn largest_weight(&self) -> u32 {
-        self.overrides.iter().filter_map(|over| over.weight).max().unwrap_or(1)
+        self.overrides.iter().flat_map(|over| self.types_of(over)).map(|(_, weight)| weight).max().unwrap_or(1)
     }
 
     /// What instances of this type weigh, if it is one of the overrides'.
     pub(super) fn weight_of_type(&self, instance_type: &str) -> Option<u32> {
-        let over = self.overrides.iter().find(|over| over.instance_type.as_deref() == Some(instance_type))?;
-        Some(over.weight.unwrap_or(1))
+        let mut types = self.overrides.iter().flat_map(|over| self.types_of(over));
+        types.find(|(kind, _)| *kind == Some(instance_type)).map(|(_, weight)| weight)
+    }
+
+    /// The types that an override stands for, where it names any, with what each weighs.
+    fn types_of<'a>(&'a self, over: &'a Override) -> Vec<(Option<&'a str>, u32)> {
+        match &over.requirements {
+            None => vec![(over.instance_type.as_deref(), over.weight.unwrap_or(1))],
+            Some(requirements) => {
+                let of = |kind: &'a Matching| (Some(kind.instance_type.as_str()), self.weight_of_matching(over, kind));
+                requirements.matching.iter().map(of).collect()
+            }
+        }
+    }
+
+    /// What an instance of a type that meets an override's requirements weighs.
+    pub(super) fn weight_of_matching(&self, over: &Override, kind: &Matching) -> u32 {
+        over.weight.unwrap_or_else(|| self.counts.unwrap_or(CapacityType::Units).weight(kind))
     }
 
     /// The ids of all launch templates that it launches from.
@@ -238,7 +357,7 @@ mod tests {
             weight: *weight,
             ..Override::default()
         };
-        MixedInstancesPolicy { template, overrides: overrides.iter().map(over).collect(), distribution }
+        MixedInstancesPolicy { template, overrides: overrides.iter().map(over).collect(), distribution, counts: None }
     }
 
     fn check(overrides: &[(&str, Option<u32>)], change: impl FnOnce(&mut Distribution), expected: &str) {
@@ -272,6 +391,40 @@ mod tests {
         for price in ["0.0005", "cheap", "inf"] {
             check(&[], |it| it.spot_max_price = Some(price.into()), "at least 0.001");
         }
+    }
+
+    /// Source: the guide, "Create a mixed instances group using attribute-based instance type selection".
+    #[test]
+    fn requirements_stand_for_types_and_leave_no_room_for_priorities() {
+        let kind = |name: &str, vcpus, memory_mib| Matching {
+            instance_type: name.into(),
+            vcpus,
+            memory_mib,
+            on_demand: true,
+            spot: true,
+        };
+        let matching = vec![kind("c5.large", 2, 4096), kind("m5.xlarge", 4, 16_384)];
+        let mut policy = policy(&[], Distribution::default());
+        policy.overrides =
+            vec![Override { requirements: Some(Requirements { given: Value::Null, matching }), ..Override::default() }];
+        let refusal = |policy: &MixedInstancesPolicy| policy.check().unwrap_err().message;
+        assert!(refusal(&policy).contains("Valid options are [lowest-price]."));
+        policy.distribution.on_demand_strategy = OnDemandStrategy::LowestPrice;
+        assert!(policy.check().is_ok());
+        for (counts, weighted, weights) in [
+            (None, false, [1, 1]),
+            (Some(CapacityType::Units), false, [1, 1]),
+            (Some(CapacityType::Vcpu), true, [2, 4]),
+            (Some(CapacityType::MemoryMib), true, [4096, 16_384]),
+        ] {
+            policy.counts = counts;
+            let found = ["c5.large", "m5.xlarge"].map(|kind| policy.weight_of_type(kind).unwrap());
+            assert_eq!((policy.is_weighted(), found, policy.largest_weight()), (weighted, weights, weights[1]));
+        }
+        policy.distribution = policy.distribution.with_spot_strategy(SpotStrategy::CapacityOptimizedPrioritized);
+        assert!(refusal(&policy).contains("SpotAllocationStrategy is not valid"));
+        policy.overrides.clear();
+        assert!(refusal(&policy).contains("DesiredCapacityType"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod mixed;
 pub mod notice;
 mod passage;
 pub mod policy;
+pub mod preferences;
 pub mod rebalance;
 pub mod refresh;
 mod refresh_preferences;
@@ -70,10 +71,11 @@ use agenda::{Agenda, Due, DueKey};
 pub use group::{
     Group, GroupChange, GroupSpec, GroupTag, LaunchSource, Process, Settings, TemplateSpecification, TrafficSource,
 };
+use hook::HookTarget;
 pub use instance::{
     Ec2State, Health, IDLE_CPU_PERCENT, Instance, LaunchedFrom, LifecycleState, Load, Membership, Placement,
 };
-pub use inventory::Inventory;
+pub use inventory::{ImageFacts, Inventory, MachineFacts};
 pub use launch_configuration::LaunchConfiguration;
 pub use launch_template::{
     LaunchArguments, LaunchTemplate, LaunchTemplateVersion, LaunchTemplates, TemplateRef, version_or_refuse,
@@ -90,6 +92,11 @@ pub enum Outcome {
     Notify {
         topic_arn: TopicArn,
         notice: Notice,
+    },
+    /// A message for a queue.
+    Send {
+        queue_arn: String,
+        body: String,
     },
     /// A datum with the time that it is about.
     Measured {
@@ -280,6 +287,16 @@ impl Groups {
     fn settle(&mut self, now: Timestamp) {
         if self.timing == Timing::Instant {
             self.run_agenda(now);
+        }
+    }
+
+    /// A queue gets the message alone; subjects are for topics.
+    fn tell(&mut self, target: HookTarget, notice: Notice) {
+        match target {
+            HookTarget::Topic(topic_arn) => self.notify(topic_arn, notice),
+            HookTarget::Queue(queue_arn) => {
+                self.outcomes.push(Outcome::Send { queue_arn, body: notice.message.to_string() })
+            }
         }
     }
 

@@ -178,6 +178,8 @@ impl Groups {
         self.end_current_activity(now, id, ActivityStatus::Successful, None);
         if !runs || self.is_failing(id) {
             self.plan_health_check(now, id);
+        } else {
+            self.plan_end_of_life(id);
         }
         self.after_change(now, &name);
     }

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::steps::{Breach, Step, choose_step};
 use super::target_tracking::{TargetTracking, proportional_capacity};
@@ -26,9 +27,20 @@ pub struct Policy {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PolicyKind {
-    Simple { adjustment: i32, cooldown_secs: Option<u32> },
-    Step { steps: Vec<Step>, aggregation: Option<String>, estimated_warmup_secs: Option<u32> },
+    Simple {
+        adjustment: i32,
+        cooldown_secs: Option<u32>,
+    },
+    Step {
+        steps: Vec<Step>,
+        aggregation: Option<String>,
+        estimated_warmup_secs: Option<u32>,
+    },
     TargetTracking(TargetTracking),
+    /// Kept and shown, in the words of `PredictiveScalingConfiguration`. There is never a forecast that it could act by.
+    Predictive {
+        configuration: Value,
+    },
 }
 
 /// How an adjustment is to be read, in AWS's words.
@@ -196,6 +208,8 @@ pub enum Reason {
     NoStepMatches,
     /// A step or target tracking policy was asked to act without a metric value.
     NoMetricValue,
+    /// A predictive policy has no forecast.
+    NoForecast,
     /// A target tracking policy has `DisableScaleIn`.
     ScaleInDisabled,
     /// Another target tracking policy of the group is not ready to scale in.
@@ -248,6 +262,7 @@ impl Policy {
                 Some(Breach { value, alarm_above: true, .. }) => track_out(tracking, situation, value),
                 Some(Breach { value, .. }) => track_in(tracking, situation, value),
             },
+            PolicyKind::Predictive { .. } => Decision::no_op(Reason::NoForecast),
         }
     }
 
@@ -274,7 +289,7 @@ impl Policy {
     pub fn cooldown_secs(&self, default_cooldown_secs: u32) -> Option<u32> {
         match self.kind {
             PolicyKind::Simple { cooldown_secs, .. } => Some(cooldown_secs.unwrap_or(default_cooldown_secs)),
-            PolicyKind::Step { .. } | PolicyKind::TargetTracking(_) => None,
+            PolicyKind::Step { .. } | PolicyKind::TargetTracking(_) | PolicyKind::Predictive { .. } => None,
         }
     }
 }

@@ -112,6 +112,10 @@ impl Groups {
                 let text = "A policy of type TargetTrackingScaling cannot be executed; its alarms invoke it";
                 return Err(Refusal::validation(text));
             }
+            PolicyKind::Predictive { .. } => {
+                let text = "A policy of type PredictiveScaling cannot be executed; its forecasts set capacity";
+                return Err(Refusal::validation(text));
+            }
             PolicyKind::Simple { .. } | PolicyKind::Step { .. } => {}
         }
         if honor_cooldown {
@@ -178,7 +182,7 @@ impl Groups {
     /// Members in service for as long as `policy` lets instances warm up.
     fn warm(&self, now: Timestamp, name: &GroupName, policy: &Policy) -> u32 {
         let estimated_warmup_secs = match &policy.kind {
-            PolicyKind::Simple { .. } => return 0,
+            PolicyKind::Simple { .. } | PolicyKind::Predictive { .. } => return 0,
             PolicyKind::Step { estimated_warmup_secs, .. } => *estimated_warmup_secs,
             PolicyKind::TargetTracking(tracking) => tracking.estimated_warmup_secs,
         };
@@ -331,6 +335,7 @@ fn check_policy(group: &Group, policy: &Policy) -> Result<(), Refusal> {
         PolicyKind::Simple { adjustment, .. } => (Ok(()), negative(*adjustment)),
         PolicyKind::Step { steps, .. } => (check_steps(steps), steps.iter().any(|step| negative(step.adjustment))),
         PolicyKind::TargetTracking(tracking) => (check_tracking(group, &policy.name, tracking), false),
+        PolicyKind::Predictive { .. } => (Ok(()), false),
     };
     if any_negative {
         let text = "You must specify a positive ScalingAdjustment with the ExactCapacity adjustment type";

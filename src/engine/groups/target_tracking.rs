@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Refusal;
 use crate::engine::alarms::validate::AlarmRequest;
 use crate::engine::alarms::{Comparison, MetricAlarm};
+use crate::engine::metrics::math::{Queries, Query, Source};
 use crate::engine::names::{AlarmName, GroupName, PolicyArn};
 
 /// Minutes above the target until the high alarm. Recorded.
@@ -58,8 +59,13 @@ pub struct AlarmNames {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TrackedMetric {
-    Predefined { kind: PredefinedMetric, resource_label: Option<String> },
+    Predefined {
+        kind: PredefinedMetric,
+        resource_label: Option<String>,
+    },
     Customized(CustomizedMetric),
+    /// Several metrics and expressions, one of which returns the data that are tracked.
+    Math(Queries),
 }
 
 /// The predefined metrics, in AWS's words.
@@ -145,7 +151,26 @@ impl TrackedMetric {
                 period_secs: Some(metric.period_secs.unwrap_or(PERIOD_SECS).into()),
                 ..AlarmRequest::default()
             }),
+            Self::Math(queries) => {
+                Ok(AlarmRequest { metrics: queries.iter().map(Into::into).collect(), ..AlarmRequest::default() })
+            }
         }
+    }
+
+    /// The periods that somebody chose, in seconds.
+    fn periods_secs(&self) -> Vec<u32> {
+        match self {
+            Self::Predefined { .. } => Vec::new(),
+            Self::Customized(metric) => metric.period_secs.into_iter().collect(),
+            Self::Math(queries) => queries.iter().filter_map(period_secs).collect(),
+        }
+    }
+}
+
+fn period_secs(query: &Query) -> Option<u32> {
+    match &query.source {
+        Source::Stat(stat) => Some(stat.period_secs),
+        Source::Expression { period_secs, .. } => *period_secs,
     }
 }
 
@@ -190,9 +215,8 @@ impl TargetTracking {
         if !self.target.is_finite() || self.target <= 0.0 {
             return Err(Refusal::validation("TargetValue must be greater than 0"));
         }
-        if let TrackedMetric::Customized(CustomizedMetric { period_secs: Some(period), .. }) = &self.metric
-            && !CUSTOMIZED_PERIODS_SECS.contains(period)
-        {
+        let periods = self.metric.periods_secs();
+        if let Some(period) = periods.iter().find(|period| !CUSTOMIZED_PERIODS_SECS.contains(period)) {
             return Err(Refusal::validation(format!("Period must be one of 10, 30 and 60, not {period}")));
         }
         // An alarm that could not be made would leave the policy without a trigger.
@@ -359,6 +383,8 @@ impl TargetTracking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::alarms::Watched;
+    use crate::engine::metrics::math::{QueryRequest, StatRequest};
 
     fn tracking(metric: TrackedMetric, target: f64) -> TargetTracking {
         let alarms = AlarmNames { high: "high".into(), low: "low".into(), tuned_for: None };
@@ -462,5 +488,44 @@ mod tests {
         check(customized(None), 100.0, None);
         check(customized(Some(10)), 100.0, None);
         check(customized(Some(20)), 100.0, Some("Period"));
+        check(math("a / b", Some(60)), 100.0, None);
+        check(math("a / b", Some(300)), 100.0, Some("Period"));
+    }
+
+    /// Source: User Guide, "Create a target tracking scaling policy using metric math": the backlog of a queue for each instance.
+    fn math(expression: &str, period_secs: Option<i64>) -> TrackedMetric {
+        let stat = |id: &str| QueryRequest {
+            id: id.into(),
+            stat: Some(StatRequest {
+                namespace: "AWS/SQS".into(),
+                name: "ApproximateNumberOfMessagesVisible".into(),
+                dimensions: vec![("QueueName".into(), id.into())],
+                statistic: "Sum".into(),
+                period_secs: period_secs.unwrap_or(60),
+                unit: None,
+            }),
+            return_data: Some(false),
+            ..QueryRequest::default()
+        };
+        let whole = QueryRequest {
+            id: "e1".into(),
+            expression: Some(expression.into()),
+            label: Some("Backlog".into()),
+            return_data: Some(true),
+            ..QueryRequest::default()
+        };
+        TrackedMetric::Math(Queries::check(vec![stat("a"), stat("b"), whole], "Metrics").unwrap())
+    }
+
+    #[test]
+    fn the_alarms_of_an_expression_watch_the_expression() {
+        let metric = math("a / b", None);
+        let TrackedMetric::Math(queries) = &metric else { panic!("{metric:?}") };
+        let alarms = tracking(metric.clone(), 100.0).alarms(&"web".into(), &"arn:p".into(), None).unwrap();
+        assert_eq!(alarms.len(), 2);
+        for alarm in &alarms {
+            let Watched::Math { queries: watched, place } = &alarm.watched else { panic!("{alarm:?}") };
+            assert_eq!((watched, *place, alarm.period_secs()), (queries, 2, 60));
+        }
     }
 }

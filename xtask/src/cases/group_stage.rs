@@ -11,6 +11,7 @@ use scaleproof::engine::groups::group::DEFAULT_COOLDOWN_SECS;
 use scaleproof::engine::groups::hook::{ActionResult, LifecycleHook, Transition};
 use scaleproof::engine::groups::notice::NotificationType;
 use scaleproof::engine::groups::policy::{AdjustmentType, Limits, Policy, PolicyKind};
+use scaleproof::engine::groups::preferences::Preferences;
 use scaleproof::engine::groups::termination::TerminationPolicy;
 use scaleproof::engine::groups::{
     Ec2State, Group, GroupSpec, Groups, Membership, Placement, Process, Settings, Timing, TrafficSource,
@@ -67,6 +68,7 @@ pub fn spec(world: &World, min: u32, desired: u32, max: u32) -> Result<GroupSpec
             protect_new_instances: false,
             capacity_rebalance: None,
             service_linked_role_arn: String::new(),
+            preferences: Preferences::default(),
         },
         tags: BTreeMap::new(),
         hooks: Vec::new(),
@@ -79,7 +81,7 @@ pub fn hook(name: &str, transition: Transition, default_result: ActionResult) ->
         transition,
         heartbeat_secs: 300,
         default_result,
-        topic_arn: None,
+        target: None,
         role_arn: None,
         metadata: None,
     }

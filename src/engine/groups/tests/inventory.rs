@@ -17,6 +17,7 @@ fn whole() -> Inventory {
         security_groups: set(&["sg-1"]),
         images_gone: BTreeSet::new(),
         zones: ["us-east-1a", "us-east-1b", "us-east-1c"].map(|zone| (Zone::from(zone), BTreeSet::new())).into(),
+        ..Inventory::default()
     }
 }
 

@@ -29,7 +29,12 @@ fn distribution(base: u32, percent: u32) -> Distribution {
 impl Stage {
     fn policy(&self, types: &str, distribution: Distribution) -> LaunchSource {
         let template = self.groups.template_specification(None, Some("web"), Some("1")).unwrap();
-        LaunchSource::Mixed(Box::new(MixedInstancesPolicy { template, overrides: overrides(types), distribution }))
+        LaunchSource::Mixed(Box::new(MixedInstancesPolicy {
+            template,
+            overrides: overrides(types),
+            distribution,
+            counts: None,
+        }))
     }
 
     fn create_mixed(&mut self, sizes: (u32, u32, u32), types: &str, distribution: Distribution) {
@@ -272,8 +277,12 @@ fn a_template_that_asks_for_spot_itself_is_refused() {
     let mut spec = stage.spec("web", 0, 1, 1);
     let template = stage.groups.template_specification(None, Some("spot"), None).unwrap();
     let distribution = distribution(0, 0);
-    spec.settings.launch =
-        LaunchSource::Mixed(Box::new(MixedInstancesPolicy { template, overrides: Vec::new(), distribution }));
+    spec.settings.launch = LaunchSource::Mixed(Box::new(MixedInstancesPolicy {
+        template,
+        overrides: Vec::new(),
+        distribution,
+        counts: None,
+    }));
     let refusal = stage.call(|groups, now| groups.create_group(now, spec)).unwrap_err();
     assert_eq!(refusal.code, "InvalidQueryParameter");
     assert!(refusal.message.starts_with("Incompatible launch template: "), "{}", refusal.message);
@@ -327,7 +336,7 @@ impl Stage {
     fn mixed_of(&self, (overrides, distribution): &(Vec<Override>, Distribution)) -> LaunchSource {
         let template = self.groups.template_specification(None, Some("web"), Some("1")).unwrap();
         let (overrides, distribution) = (overrides.clone(), distribution.clone());
-        LaunchSource::Mixed(Box::new(MixedInstancesPolicy { template, overrides, distribution }))
+        LaunchSource::Mixed(Box::new(MixedInstancesPolicy { template, overrides, distribution, counts: None }))
     }
 
     fn act_mixed(&mut self, act: &Act) {

@@ -2,9 +2,11 @@
 
 mod aggregation;
 mod inventory;
+mod lifetimes;
 mod mixed;
 mod moves;
 mod over_time;
+
 mod properties;
 mod refresh;
 mod scheduled;
@@ -83,6 +85,7 @@ impl Stage {
                 protect_new_instances: false,
                 capacity_rebalance: None,
                 service_linked_role_arn: String::new(),
+                preferences: preferences::Preferences::default(),
             },
             tags: BTreeMap::new(),
             hooks: Vec::new(),

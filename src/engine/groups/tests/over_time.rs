@@ -398,7 +398,7 @@ fn hooks_hold_instances_until_they_are_completed_or_time_out() {
         transition,
         heartbeat_secs: 600,
         default_result,
-        topic_arn: None,
+        target: None,
         role_arn: None,
         metadata: None,
     };

@@ -228,7 +228,7 @@ impl Play {
                     transition,
                     heartbeat_secs: 120,
                     default_result: ActionResult::Continue,
-                    topic_arn: None,
+                    target: None,
                     role_arn: None,
                     metadata: None,
                 };

@@ -40,7 +40,7 @@ impl Stage {
             transition,
             heartbeat_secs: 3600,
             default_result: ActionResult::Abandon,
-            topic_arn: Some("arn:aws:sns:us-east-1:123456789012:hooks".into()),
+            target: Some("arn:aws:sns:us-east-1:123456789012:hooks".to_string().into()),
             role_arn: None,
             metadata: None,
         };

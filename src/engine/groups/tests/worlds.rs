@@ -246,7 +246,7 @@ fn hook(transition: Transition) -> LifecycleHook {
         transition,
         heartbeat_secs: 240,
         default_result: ActionResult::Continue,
-        topic_arn: None,
+        target: None,
         role_arn: None,
         metadata: None,
     }

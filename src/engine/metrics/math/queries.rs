@@ -82,6 +82,37 @@ impl Query {
     }
 }
 
+impl From<&Query> for QueryRequest {
+    /// The request that it came from, or one that comes to the same.
+    fn from(query: &Query) -> Self {
+        let request = Self {
+            id: query.id.clone(),
+            label: query.label.clone(),
+            return_data: query.return_data,
+            account_id: query.account_id.clone(),
+            ..Self::default()
+        };
+        match &query.source {
+            Source::Stat(stat) => Self {
+                stat: Some(StatRequest {
+                    namespace: stat.key.namespace.clone(),
+                    name: stat.key.name.clone(),
+                    dimensions: stat.key.dimensions.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                    statistic: stat.statistic.to_string(),
+                    period_secs: stat.period_secs.into(),
+                    unit: stat.unit.clone(),
+                }),
+                ..request
+            },
+            Source::Expression { expression, period_secs } => Self {
+                expression: Some(expression.as_str().to_string()),
+                period_secs: period_secs.map(i64::from),
+                ..request
+            },
+        }
+    }
+}
+
 /// Queries whose ids are unique and whose expressions name only each other, and not in a circle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Query>", into = "Vec<Query>")]

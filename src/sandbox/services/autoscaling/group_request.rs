@@ -3,6 +3,8 @@
 use super::{hooks, mixed, model, not_negative, not_reproduced, word};
 use crate::engine::Refusal;
 use crate::engine::groups::group::{DEFAULT_COOLDOWN_SECS, Settings};
+use crate::engine::groups::mixed::{CapacityType, MixedInstancesPolicy};
+use crate::engine::groups::preferences::{MaintenancePolicy, Preferences, ReservationPreference, ZoneDistribution};
 use crate::engine::groups::termination::{TerminationPolicy, check_policies};
 use crate::engine::groups::{LaunchSource, Placement};
 use crate::engine::names::{SubnetId, Zone};
@@ -27,6 +29,19 @@ pub struct SettingsRequest {
     pub new_instances_protected_from_scale_in: Option<bool>,
     pub capacity_rebalance: Option<bool>,
     pub service_linked_role_arn: Option<String>,
+    pub desired_capacity_type: Option<String>,
+    pub preferences: PreferencesRequest,
+}
+
+/// The preferences that a request mentions.
+#[derive(Default)]
+pub struct PreferencesRequest {
+    pub max_instance_lifetime: Option<i64>,
+    pub maintenance: Option<model::InstanceMaintenancePolicy>,
+    pub zone_distribution: Option<model::AvailabilityZoneDistribution>,
+    pub reservations: Option<model::CapacityReservationSpecification>,
+    pub placement_group: Option<String>,
+    pub context: Option<String>,
 }
 
 impl SettingsRequest {
@@ -47,6 +62,7 @@ impl SettingsRequest {
             protect_new_instances: false,
             capacity_rebalance: None,
             service_linked_role_arn: format!("arn:{}:iam::{}:{role}", place.partition, place.account),
+            preferences: Preferences::default(),
         };
         self.change(region, settings)
     }
@@ -89,6 +105,7 @@ impl SettingsRequest {
         if let Some(arn) = self.service_linked_role_arn {
             settings.service_linked_role_arn = arn;
         }
+        settings.preferences = self.preferences.change(region, settings.preferences)?;
         Ok(settings)
     }
 
@@ -100,15 +117,34 @@ impl SettingsRequest {
     ) -> Result<Option<LaunchSource>, Refusal> {
         let sources =
             (self.launch_configuration_name.take(), self.launch_template.take(), self.mixed_instances_policy.take());
+        let counts = mixed::read_counts(self.desired_capacity_type.as_deref(), current)?;
         match sources {
-            (None, None, None) => Ok(None),
+            (None, None, None) => self.recount(current, counts),
+            _ if counts.is_some() && sources.2.is_none() && self.desired_capacity_type.is_some() => {
+                Err(mixed::counts_parts_only_with_requirements())
+            }
             (Some(name), None, None) => Ok(Some(LaunchSource::Configuration { name })),
             (None, Some(template), None) => {
                 let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
                 region.world.groups.launch_source_of_template(id, name, template.version.as_deref()).map(Some)
             }
-            (None, None, Some(policy)) => mixed::read(region, policy, current).map(Some),
+            (None, None, Some(policy)) => mixed::read(region, policy, current, counts).map(Some),
             _ => Err(one_launch_source()),
+        }
+    }
+
+    /// The group's source as it is, where a request changes only what the desired capacity counts.
+    fn recount(
+        &self,
+        current: Option<&LaunchSource>,
+        counts: Option<CapacityType>,
+    ) -> Result<Option<LaunchSource>, Refusal> {
+        match (&self.desired_capacity_type, current) {
+            (None, _) => Ok(None),
+            (Some(_), Some(LaunchSource::Mixed(policy))) => {
+                Ok(Some(LaunchSource::Mixed(Box::new(MixedInstancesPolicy { counts, ..(**policy).clone() }))))
+            }
+            (Some(_), _) => Err(mixed::counts_parts_only_with_requirements()),
         }
     }
 
@@ -155,25 +191,69 @@ fn termination_policies(names: &[String]) -> Result<Vec<TerminationPolicy>, Refu
     Ok(if policies.is_empty() { vec![TerminationPolicy::Default] } else { policies })
 }
 
-/// Members that say in other words what is so anyway. Any other value of them is refused.
-pub fn check_defaults(
-    max_instance_lifetime: Option<i64>,
-    distribution: Option<&model::AvailabilityZoneDistribution>,
-    reservation: Option<&model::CapacityReservationSpecification>,
-) -> Result<(), Refusal> {
-    if max_instance_lifetime.is_some_and(|secs| secs != 0) {
-        return Err(not_reproduced("MaxInstanceLifetime"));
+impl PreferencesRequest {
+    /// `preferences` with what the request mentions put in.
+    fn change(self, region: &Region, mut preferences: Preferences) -> Result<Preferences, Refusal> {
+        match self.max_instance_lifetime {
+            None => {}
+            Some(0) => preferences.max_instance_lifetime_secs = None,
+            Some(secs) => {
+                preferences.max_instance_lifetime_secs = Some(not_negative("MaxInstanceLifetime", secs)?);
+            }
+        }
+        if let Some(policy) = self.maintenance {
+            preferences.maintenance = maintenance(&policy)?;
+        }
+        let strategy = self.zone_distribution.and_then(|distribution| distribution.capacity_distribution_strategy);
+        if let Some(strategy) = strategy {
+            preferences.zone_distribution = word("CapacityDistributionStrategy", &strategy, ZoneDistribution::parse)?;
+        }
+        if let Some(reservations) = self.reservations {
+            preferences.reservations = reservation_preference(&reservations)?;
+        }
+        if let Some(name) = self.placement_group {
+            // An empty name takes the group out of its placement group.
+            preferences.placement_group = Some(name).filter(|name| !name.is_empty());
+            if let Some(name) = &preferences.placement_group {
+                let found = region.ec2.check_placement_group(name);
+                found.map_err(|refusal| Refusal::validation(refusal.message))?;
+            }
+        }
+        preferences.context = self.context.or(preferences.context);
+        Ok(preferences)
     }
-    let strategy = distribution.and_then(|distribution| distribution.capacity_distribution_strategy.as_deref());
-    if strategy.is_some_and(|strategy| strategy != "balanced-best-effort") {
-        return Err(not_reproduced("AvailabilityZoneDistribution other than balanced-best-effort"));
+}
+
+/// Both percentages, or -1 for both, which takes the policy away. Source: InstanceMaintenancePolicy.
+fn maintenance(policy: &model::InstanceMaintenancePolicy) -> Result<Option<MaintenancePolicy>, Refusal> {
+    match (policy.min_healthy_percentage, policy.max_healthy_percentage) {
+        (Some(-1), Some(-1)) => Ok(None),
+        (Some(min), Some(max)) => {
+            let min_healthy_percentage = not_negative("MinHealthyPercentage", min)?;
+            let max_healthy_percentage = not_negative("MaxHealthyPercentage", max)?;
+            MaintenancePolicy { min_healthy_percentage, max_healthy_percentage }.check().map(Some)
+        }
+        _ => {
+            let text = "InstanceMaintenancePolicy must have both MinHealthyPercentage and MaxHealthyPercentage";
+            Err(Refusal::validation(text))
+        }
     }
-    let preference = reservation.and_then(|reservation| reservation.capacity_reservation_preference.as_deref());
-    let target = reservation.is_some_and(|reservation| reservation.capacity_reservation_target.is_some());
-    if target || preference.is_some_and(|preference| preference != "default") {
-        return Err(not_reproduced("CapacityReservationSpecification other than default"));
+}
+
+/// There are no reservations here, so that only those preferences can be kept that launch without any.
+fn reservation_preference(
+    specification: &model::CapacityReservationSpecification,
+) -> Result<ReservationPreference, Refusal> {
+    if specification.capacity_reservation_target.is_some() {
+        return Err(not_reproduced("CapacityReservationTarget"));
     }
-    Ok(())
+    match specification.capacity_reservation_preference.as_deref() {
+        None => Ok(ReservationPreference::Default),
+        Some("capacity-reservations-only") => {
+            Err(not_reproduced("CapacityReservationPreference capacity-reservations-only"))
+        }
+        Some(text) => word("CapacityReservationPreference", text, ReservationPreference::parse),
+    }
 }
 
 /// A hook that comes with the group.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::group_request::{SettingsRequest, check_defaults, hook, one_launch_source};
+use super::group_request::{PreferencesRequest, SettingsRequest, hook, one_launch_source};
 use super::{
     PageRequest, existing, group_name, launch_configurations, model, not_negative, not_reproduced, show, tags, traffic,
     wants,
@@ -47,6 +47,10 @@ pub fn register(operations: &mut Operations) {
             "DefaultInstanceWarmup",
             "AvailabilityZoneDistribution",
             "CapacityReservationSpecification",
+            "InstanceMaintenancePolicy",
+            "DesiredCapacityType",
+            "PlacementGroup",
+            "Context",
         ],
         create,
     );
@@ -74,6 +78,10 @@ pub fn register(operations: &mut Operations) {
             "DefaultInstanceWarmup",
             "AvailabilityZoneDistribution",
             "CapacityReservationSpecification",
+            "InstanceMaintenancePolicy",
+            "DesiredCapacityType",
+            "PlacementGroup",
+            "Context",
         ],
         update,
     );
@@ -101,11 +109,6 @@ pub fn register(operations: &mut Operations) {
 /// The arguments that CreateAutoScalingGroup and UpdateAutoScalingGroup have in common, checked and taken out of either.
 macro_rules! settings_of {
     ($input:ident) => {{
-        check_defaults(
-            $input.max_instance_lifetime,
-            $input.availability_zone_distribution.as_ref(),
-            $input.capacity_reservation_specification.as_ref(),
-        )?;
         SettingsRequest {
             launch_configuration_name: $input.launch_configuration_name,
             launch_template: $input.launch_template,
@@ -120,6 +123,15 @@ macro_rules! settings_of {
             new_instances_protected_from_scale_in: $input.new_instances_protected_from_scale_in,
             capacity_rebalance: $input.capacity_rebalance,
             service_linked_role_arn: $input.service_linked_role_arn,
+            desired_capacity_type: $input.desired_capacity_type,
+            preferences: PreferencesRequest {
+                max_instance_lifetime: $input.max_instance_lifetime,
+                maintenance: $input.instance_maintenance_policy,
+                zone_distribution: $input.availability_zone_distribution,
+                reservations: $input.capacity_reservation_specification,
+                placement_group: $input.placement_group,
+                context: $input.context,
+            },
         }
     }};
 }
@@ -169,7 +181,7 @@ fn create_from_source(
             .collect::<Result<Vec<_>, _>>()?,
     };
     let (name, named) = (spec.name.clone(), (input.load_balancer_names, input.target_group_arns));
-    let sources = traffic::of_new_group(region, &spec.settings, named.0, named.1, input.traffic_sources)?;
+    let sources = traffic::of_new_group(region, named.0, named.1, input.traffic_sources)?;
     region.world.with_groups(call.now, |groups| {
         groups.create_group(call.now, spec)?;
         groups.attach_traffic_sources(&name, sources)

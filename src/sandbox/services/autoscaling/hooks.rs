@@ -1,8 +1,10 @@
 //! Lifecycle hooks and the actions that wait for them.
 
-use super::{existing, group_name, model, not_negative, not_reproduced, wants, word};
+use super::{existing, group_name, model, not_negative, wants, word};
 use crate::engine::Refusal;
-use crate::engine::groups::hook::{ActionResult, DEFAULT_HEARTBEAT_SECS, LifecycleHook, Transition, global_timeout};
+use crate::engine::groups::hook::{
+    ActionResult, DEFAULT_HEARTBEAT_SECS, HookTarget, LifecycleHook, Transition, global_timeout,
+};
 use crate::engine::names::{GroupName, InstanceId, TopicArn};
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
@@ -76,9 +78,9 @@ impl HookRequest {
                 None => known.map_or(DEFAULT_HEARTBEAT_SECS, |hook| hook.heartbeat_secs),
             },
             default_result: result.or(known.map(|hook| hook.default_result)).unwrap_or(ActionResult::Abandon),
-            topic_arn: match self.target {
-                Some(target) => topic(target)?,
-                None => known.and_then(|hook| hook.topic_arn.clone()),
+            target: match self.target {
+                Some(arn) => target(arn)?,
+                None => known.and_then(|hook| hook.target.clone()),
             },
             role_arn: self.role.or(known.and_then(|hook| hook.role_arn.clone())),
             metadata: self.metadata.or(known.and_then(|hook| hook.metadata.clone())),
@@ -94,12 +96,13 @@ fn heartbeat_secs(secs: i64) -> Result<u32, Refusal> {
     }
 }
 
-/// An empty target takes the topic away.
-fn topic(target: String) -> Result<Option<TopicArn>, Refusal> {
+/// A topic or a queue; an empty target takes it away.
+fn target(target: String) -> Result<Option<HookTarget>, Refusal> {
     match target.split(':').nth(2) {
         _ if target.is_empty() => Ok(None),
-        Some("sns") => Ok(Some(TopicArn(target))),
-        _ => Err(not_reproduced("A NotificationTargetARN other than an SNS topic")),
+        Some("sns") => Ok(Some(HookTarget::Topic(TopicArn(target)))),
+        Some("sqs") => Ok(Some(HookTarget::Queue(target))),
+        _ => Err(Refusal::validation("NotificationTargetARN must be the ARN of an SNS topic or of an SQS queue")),
     }
 }
 
@@ -139,7 +142,7 @@ fn show_hook(group: &GroupName, hook: &LifecycleHook) -> model::LifecycleHook {
         lifecycle_hook_name: Some(hook.name.clone()),
         auto_scaling_group_name: Some(group.to_string()),
         lifecycle_transition: Some(hook.transition.name().into()),
-        notification_target_arn: hook.topic_arn.as_ref().map(ToString::to_string),
+        notification_target_arn: hook.target.as_ref().map(|target| target.arn().into()),
         role_arn: hook.role_arn.clone(),
         notification_metadata: hook.metadata.clone(),
         heartbeat_timeout: Some(hook.heartbeat_secs.into()),

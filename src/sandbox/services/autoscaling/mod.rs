@@ -1,6 +1,6 @@
 //! Auto Scaling over the wire. Every rule is in [`crate::engine::groups`]; here requests and answers are translated.
 //!
-//! Refused by name: predictive policies, instance requirements, traffic sources of VPC Lattice.
+//! Refused by name: distribution segments, reservations of capacity, traffic sources of VPC Lattice.
 //! Start at [`operations`].
 
 mod activities;

@@ -1,4 +1,4 @@
-//! Scaling policies: simple, step and target tracking. Predictive scaling is refused.
+//! Scaling policies: simple, step and target tracking, and predictive ones, which are kept and never forecast.
 
 use super::{PageRequest, existing, group_name, model, not_negative, not_reproduced, small, wants, word};
 use crate::engine::Refusal;
@@ -9,14 +9,24 @@ use crate::engine::groups::steps::Step;
 use crate::engine::groups::target_tracking::{
     AlarmNames, CustomizedMetric, PredefinedMetric, TargetTracking, TrackedMetric,
 };
+use crate::engine::metrics::math::{Queries, Query, QueryRequest, Source, StatRequest};
 use crate::engine::names::{GroupName, PolicyArn, PolicyName};
+use crate::sandbox::models::autoscaling::PREDICTIVE_SCALING_CONFIGURATION;
 use crate::sandbox::operations::{Call, Operations};
 use crate::sandbox::region::Region;
+use crate::sandbox::services::ec2::launch_data::{self, words};
 
 const POLICIES_PER_PAGE: usize = 50;
 const SIMPLE: &str = "SimpleScaling";
 const STEP: &str = "StepScaling";
 const TARGET_TRACKING: &str = "TargetTrackingScaling";
+const PREDICTIVE: &str = "PredictiveScaling";
+
+/// The period of a metric in an expression when the caller does not say, in seconds. Source: TargetTrackingMetricStat.
+const DEFAULT_PERIOD_SECS: i64 = 60;
+
+/// Source: PredictiveScalingConfiguration.
+const LONGEST_SCHEDULING_BUFFER_SECS: i64 = 3600;
 
 /// How step policies read the metric when the caller does not say. Source: the service model.
 const AVERAGE: &str = "Average";
@@ -24,7 +34,7 @@ const AVERAGE: &str = "Average";
 pub fn register(operations: &mut Operations) {
     operations.on(
         "PutScalingPolicy",
-        "Creates or replaces a simple, step or target tracking policy, the last with its alarms.",
+        "Creates or replaces a policy: simple, step, target tracking with its alarms, predictive without forecasts.",
         &[
             "AutoScalingGroupName",
             "PolicyName",
@@ -37,6 +47,7 @@ pub fn register(operations: &mut Operations) {
             "StepAdjustments",
             "EstimatedInstanceWarmup",
             "TargetTrackingConfiguration",
+            "PredictiveScalingConfiguration",
             "Enabled",
         ],
         put,
@@ -81,10 +92,11 @@ fn read_policy(input: model::PutScalingPolicyInput) -> Result<Policy, Refusal> {
         SIMPLE => read_simple(&input)?,
         STEP => read_step(&input)?,
         TARGET_TRACKING => PolicyKind::TargetTracking(read_target_tracking(&input)?),
+        PREDICTIVE => PolicyKind::Predictive { configuration: read_predictive(&input)? },
         other => return Err(not_reproduced(&format!("PolicyType {other}"))),
     };
     let adjustment_type = match (&kind, input.adjustment_type.as_deref()) {
-        (PolicyKind::TargetTracking(_), _) => AdjustmentType::ChangeInCapacity,
+        (PolicyKind::TargetTracking(_) | PolicyKind::Predictive { .. }, _) => AdjustmentType::ChangeInCapacity,
         (_, Some(text)) => word("AdjustmentType", text, AdjustmentType::parse)?,
         (_, None) => return Err(Refusal::validation("AdjustmentType must be specified")),
     };
@@ -177,23 +189,125 @@ fn read_tracked_metric(configuration: &model::TargetTrackingConfiguration) -> Re
             let kind = word("PredefinedMetricType", kind, PredefinedMetric::parse)?;
             Ok(TrackedMetric::Predefined { kind, resource_label: metric.resource_label.clone() })
         }
-        (None, Some(metric)) => read_customized(metric).map(TrackedMetric::Customized),
+        (None, Some(metric)) => match metric.metrics.as_deref() {
+            None | Some([]) => read_customized(metric).map(TrackedMetric::Customized),
+            Some(queries) => read_math(metric, queries).map(TrackedMetric::Math),
+        },
         _ => Err(Refusal::validation(
             "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified",
         )),
     }
 }
 
-fn read_customized(metric: &model::CustomizedMetricSpecification) -> Result<CustomizedMetric, Refusal> {
-    if metric.metrics.as_ref().is_some_and(|queries| !queries.is_empty()) {
-        return Err(not_reproduced("Metrics of CustomizedMetricSpecification (metric math)"));
+/// A forecast needs a day of data at least and is not made here; what it would be made of is kept and shown.
+fn read_predictive(input: &model::PutScalingPolicyInput) -> Result<serde_json::Value, Refusal> {
+    let of_others = [
+        ("AdjustmentType", input.adjustment_type.is_some()),
+        ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
+        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
+        ("Cooldown", input.cooldown.is_some()),
+        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
+        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
+        ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
+        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
+    ];
+    refuse_members(&of_others, PREDICTIVE)?;
+    let configuration = input.predictive_scaling_configuration.clone().ok_or_else(|| {
+        Refusal::validation(format!(
+            "PredictiveScalingConfiguration must be specified for policies of type {PREDICTIVE}"
+        ))
+    })?;
+    check_predictive(&configuration)?;
+    Ok(words(configuration))
+}
+
+/// Source: the API reference, PredictiveScalingConfiguration and PredictiveScalingMetricSpecification.
+fn check_predictive(configuration: &model::PredictiveScalingConfiguration) -> Result<(), Refusal> {
+    let increases = configuration.max_capacity_breach_behavior.as_deref() == Some("IncreaseMaxCapacity");
+    if increases != configuration.max_capacity_buffer.is_some() {
+        let text = "MaxCapacityBuffer is required with the MaxCapacityBreachBehavior IncreaseMaxCapacity, and cannot be \
+                    used otherwise";
+        return Err(Refusal::validation(text));
     }
+    if configuration.scheduling_buffer_time.is_some_and(|secs| secs > LONGEST_SCHEDULING_BUFFER_SECS) {
+        let text = format!("SchedulingBufferTime must be between 0 and {LONGEST_SCHEDULING_BUFFER_SECS}");
+        return Err(Refusal::validation(text));
+    }
+    let specifications = configuration.metric_specifications.as_deref().unwrap_or_default();
+    let [specification] = specifications else {
+        return Err(Refusal::validation("MetricSpecifications must have exactly one element"));
+    };
+    check_predictive_metrics(specification)
+}
+
+/// A pair, or what the load is told by and what scaling is told by.
+fn check_predictive_metrics(metrics: &model::PredictiveScalingMetricSpecification) -> Result<(), Refusal> {
+    let scaling = [
+        metrics.predefined_scaling_metric_specification.is_some(),
+        metrics.customized_scaling_metric_specification.is_some(),
+    ];
+    let load = [
+        metrics.predefined_load_metric_specification.is_some(),
+        metrics.customized_load_metric_specification.is_some(),
+    ];
+    let count = |given: [bool; 2]| given.into_iter().filter(|one| *one).count();
+    match (metrics.predefined_metric_pair_specification.is_some(), count(scaling), count(load)) {
+        (true, 0, 0) | (false, 1, 1) => Ok(()),
+        _ => Err(Refusal::validation(
+            "A metric specification must have either a predefined metric pair, or a load metric and a scaling metric",
+        )),
+    }
+}
+
+fn read_math(
+    metric: &model::CustomizedMetricSpecification,
+    queries: &[model::TargetTrackingMetricDataQuery],
+) -> Result<Queries, Refusal> {
+    let alone = [
+        ("MetricName", metric.metric_name.is_some()),
+        ("Namespace", metric.namespace.is_some()),
+        ("Statistic", metric.statistic.is_some()),
+        ("Unit", metric.unit.is_some()),
+        ("Period", metric.period.is_some()),
+        ("Dimensions", metric.dimensions.as_ref().is_some_and(|dimensions| !dimensions.is_empty())),
+    ];
+    if let Some((member, _)) = alone.iter().find(|(_, given)| *given) {
+        return Err(Refusal::validation(format!("{member} should not be set if list of Metrics is set.")));
+    }
+    Queries::check(queries.iter().map(query_request).collect(), "Metrics")
+}
+
+fn query_request(query: &model::TargetTrackingMetricDataQuery) -> QueryRequest {
+    let stat = |stat: &model::TargetTrackingMetricStat| {
+        let metric = stat.metric.clone().unwrap_or_default();
+        StatRequest {
+            namespace: metric.namespace.unwrap_or_default(),
+            name: metric.metric_name.unwrap_or_default(),
+            dimensions: metric.dimensions.iter().flatten().map(dimension).collect(),
+            statistic: stat.stat.clone().unwrap_or_default(),
+            period_secs: stat.period.unwrap_or(DEFAULT_PERIOD_SECS),
+            unit: stat.unit.clone(),
+        }
+    };
+    QueryRequest {
+        id: query.id.clone().unwrap_or_default(),
+        expression: query.expression.clone(),
+        stat: query.metric_stat.as_ref().map(stat),
+        label: query.label.clone(),
+        return_data: query.return_data,
+        period_secs: query.period,
+        account_id: None,
+    }
+}
+
+fn dimension(dimension: &model::MetricDimension) -> (String, String) {
+    (dimension.name.clone().unwrap_or_default(), dimension.value.clone().unwrap_or_default())
+}
+
+fn read_customized(metric: &model::CustomizedMetricSpecification) -> Result<CustomizedMetric, Refusal> {
     let needed = |member: &str, value: &Option<String>| {
         let missing = || Refusal::validation(format!("{member} must be specified for a customized metric"));
         value.clone().ok_or_else(missing)
-    };
-    let dimension = |dimension: &model::MetricDimension| {
-        (dimension.name.clone().unwrap_or_default(), dimension.value.clone().unwrap_or_default())
     };
     Ok(CustomizedMetric {
         name: needed("MetricName", &metric.metric_name)?,
@@ -232,6 +346,7 @@ fn policy_type(policy: &Policy) -> &'static str {
         PolicyKind::Simple { .. } => SIMPLE,
         PolicyKind::Step { .. } => STEP,
         PolicyKind::TargetTracking(_) => TARGET_TRACKING,
+        PolicyKind::Predictive { .. } => PREDICTIVE,
     }
 }
 
@@ -267,6 +382,12 @@ fn show_policy(region: &Region, group: &Group, policy: &Policy) -> model::Scalin
             target_tracking_configuration: Some(show_target_tracking(tracking)),
             ..shown
         },
+        PolicyKind::Predictive { configuration } => model::ScalingPolicy {
+            adjustment_type: None,
+            step_adjustments: Some(Vec::new()),
+            predictive_scaling_configuration: Some(launch_data::read(&PREDICTIVE_SCALING_CONFIGURATION, configuration)),
+            ..shown
+        },
     }
 }
 
@@ -288,18 +409,54 @@ fn show_target_tracking(tracking: &TargetTracking) -> model::TargetTrackingConfi
             customized_metric_specification: Some(show_customized(metric)),
             ..shown
         },
+        TrackedMetric::Math(queries) => model::TargetTrackingConfiguration {
+            customized_metric_specification: Some(model::CustomizedMetricSpecification {
+                metrics: Some(queries.iter().map(show_query).collect()),
+                ..Default::default()
+            }),
+            ..shown
+        },
     }
 }
 
-fn show_customized(metric: &CustomizedMetric) -> model::CustomizedMetricSpecification {
-    let dimension = |(name, value): &(String, String)| model::MetricDimension {
-        name: Some(name.clone()),
-        value: Some(value.clone()),
+fn show_query(query: &Query) -> model::TargetTrackingMetricDataQuery {
+    let shown = model::TargetTrackingMetricDataQuery {
+        id: Some(query.id.clone()),
+        label: query.label.clone(),
+        return_data: query.return_data,
+        ..Default::default()
     };
+    match &query.source {
+        Source::Stat(stat) => model::TargetTrackingMetricDataQuery {
+            metric_stat: Some(model::TargetTrackingMetricStat {
+                metric: Some(model::Metric {
+                    namespace: Some(stat.key.namespace.clone()),
+                    metric_name: Some(stat.key.name.clone()),
+                    dimensions: Some(stat.key.dimensions.iter().map(show_dimension).collect()),
+                }),
+                stat: Some(stat.statistic.to_string()),
+                unit: stat.unit.clone(),
+                period: Some(stat.period_secs.into()),
+            }),
+            ..shown
+        },
+        Source::Expression { expression, period_secs } => model::TargetTrackingMetricDataQuery {
+            expression: Some(expression.as_str().to_string()),
+            period: period_secs.map(i64::from),
+            ..shown
+        },
+    }
+}
+
+fn show_dimension((name, value): (&String, &String)) -> model::MetricDimension {
+    model::MetricDimension { name: Some(name.clone()), value: Some(value.clone()) }
+}
+
+fn show_customized(metric: &CustomizedMetric) -> model::CustomizedMetricSpecification {
     model::CustomizedMetricSpecification {
         metric_name: Some(metric.name.clone()),
         namespace: Some(metric.namespace.clone()),
-        dimensions: Some(metric.dimensions.iter().map(dimension).collect()),
+        dimensions: Some(metric.dimensions.iter().map(|(name, value)| show_dimension((name, value))).collect()),
         statistic: Some(metric.statistic.clone()),
         unit: metric.unit.clone(),
         period: metric.period_secs.map(Into::into),

@@ -3,6 +3,7 @@
 use super::{PageRequest, existing, group_name, mixed, model, not_negative, not_reproduced, show, wants};
 use crate::engine::Refusal;
 use crate::engine::groups::LaunchSource;
+use crate::engine::groups::preferences::MaintenancePolicy;
 use crate::engine::groups::refresh::{Blocked, InstanceRefresh, PoolShare, RefreshPreferences};
 use crate::engine::names::AlarmName;
 use crate::sandbox::operations::{Call, Operations};
@@ -47,22 +48,28 @@ fn start(
     if input.strategy.as_deref().is_some_and(|strategy| strategy != ROLLING) {
         return Err(not_reproduced("A Strategy other than Rolling"));
     }
-    let desired = input.desired_configuration.map(|desired| desired_source(region, desired)).transpose()?;
-    let preferences = read_preferences(input.preferences.unwrap_or_default())?;
+    let settings = &existing(region, input.auto_scaling_group_name.as_deref())?.settings;
+    let desired =
+        input.desired_configuration.map(|desired| desired_source(region, desired, &settings.launch)).transpose()?;
+    let preferences = read_preferences(input.preferences.unwrap_or_default(), settings.preferences.maintenance)?;
     let id = region
         .world
         .with_groups(call.now, |groups| groups.start_instance_refresh(call.now, &name, desired, preferences))?;
     Ok(model::StartInstanceRefreshOutput { instance_refresh_id: Some(id) })
 }
 
-fn desired_source(region: &Region, desired: model::DesiredConfiguration) -> Result<LaunchSource, Refusal> {
+fn desired_source(
+    region: &Region,
+    desired: model::DesiredConfiguration,
+    current: &LaunchSource,
+) -> Result<LaunchSource, Refusal> {
     match (desired.launch_template, desired.mixed_instances_policy) {
         (Some(template), None) => {
             let (id, name) = (template.launch_template_id.as_deref(), template.launch_template_name.as_deref());
             region.world.groups.launch_source_of_template(id, name, template.version.as_deref())
         }
         // What a desired policy leaves out goes back to its default. Source: the guide, "Skip matching".
-        (None, Some(policy)) => mixed::read(region, policy, None),
+        (None, Some(policy)) => mixed::read(region, policy, None, mixed::read_counts(None, Some(current))?),
         _ => {
             let text = "DesiredConfiguration must contain either a LaunchTemplate or a MixedInstancesPolicy";
             Err(Refusal::validation(text))
@@ -70,8 +77,21 @@ fn desired_source(region: &Region, desired: model::DesiredConfiguration) -> Resu
     }
 }
 
-fn read_preferences(input: model::RefreshPreferences) -> Result<RefreshPreferences, Refusal> {
-    let default = RefreshPreferences::default();
+/// A group's maintenance policy is what the percentages are when nobody says otherwise.
+///
+/// Source: User Guide, "Understand the default values for an instance refresh".
+fn read_preferences(
+    input: model::RefreshPreferences,
+    maintenance: Option<MaintenancePolicy>,
+) -> Result<RefreshPreferences, Refusal> {
+    let mut default = RefreshPreferences::default();
+    if let Some(policy) = maintenance {
+        (default.min_healthy_percentage, default.max_healthy_percentage) =
+            (policy.min_healthy_percentage, policy.max_healthy_percentage);
+    }
+    if input.min_healthy_percentage.is_some() {
+        default.max_healthy_percentage = RefreshPreferences::default().max_healthy_percentage;
+    }
     let number = |name: &str, value: Option<i64>, default: u32| match value {
         Some(value) => not_negative(name, value),
         None => Ok(default),

@@ -13,7 +13,7 @@ pub const RESOURCE_TYPE: &str = "auto-scaling-group";
 
 pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::AutoScalingGroup {
     let groups = &region.world.groups;
-    let settings = &group.settings;
+    let (settings, preferences) = (&group.settings, &group.settings.preferences);
     let (configuration, template) = launch_source(&settings.launch);
     let instances = groups.members(group).filter(|_| with_instances).map(|(one, member)| instance(group, one, member));
     let suspended = group.suspended.iter().map(|(process, reason)| model::SuspendedProcess {
@@ -50,19 +50,34 @@ pub fn group(region: &Region, group: &Group, with_instances: bool) -> model::Aut
         service_linked_role_arn: Some(settings.service_linked_role_arn.clone()),
         warm_pool_configuration: warm_pool(group),
         warm_pool_size: group.warm_pool.as_ref().and_then(|_| i64::try_from(groups.pool_members(group).count()).ok()),
+        max_instance_lifetime: preferences.max_instance_lifetime_secs.map(Into::into),
+        instance_maintenance_policy: preferences.maintenance.map(|policy| model::InstanceMaintenancePolicy {
+            min_healthy_percentage: Some(policy.min_healthy_percentage.into()),
+            max_healthy_percentage: Some(policy.max_healthy_percentage.into()),
+        }),
+        placement_group: preferences.placement_group.clone(),
+        context: preferences.context.clone(),
+        desired_capacity_type: desired_capacity_type(&settings.launch),
         default_instance_warmup: settings.default_instance_warmup_secs.map(Into::into),
         traffic_sources: Some(group.traffic_sources.iter().map(traffic_source).collect()),
         availability_zone_distribution: Some(model::AvailabilityZoneDistribution {
-            capacity_distribution_strategy: Some("balanced-best-effort".into()),
+            capacity_distribution_strategy: Some(preferences.zone_distribution.name().into()),
         }),
         capacity_reservation_specification: Some(model::CapacityReservationSpecification {
-            capacity_reservation_preference: Some("default".into()),
+            capacity_reservation_preference: Some(preferences.reservations.name().into()),
             ..Default::default()
         }),
         instance_lifecycle_policy: Some(model::InstanceLifecyclePolicy {
             retention_triggers: Some(model::RetentionTriggers { terminate_hook_abandon: Some("terminate".into()) }),
         }),
         ..Default::default()
+    }
+}
+
+fn desired_capacity_type(source: &LaunchSource) -> Option<String> {
+    match source {
+        LaunchSource::Mixed(policy) => policy.counts.map(|counts| counts.name().into()),
+        LaunchSource::Configuration { .. } | LaunchSource::Template(_) => None,
     }
 }
 

@@ -4,7 +4,6 @@
 use super::{PageRequest, existing, group_name, model, not_reproduced};
 use crate::clock::Timestamp;
 use crate::engine::Refusal;
-use crate::engine::groups::group::Settings;
 use crate::engine::groups::{Group, TrafficSource};
 use crate::engine::load_balancers::{Reason, TargetType};
 use crate::engine::names::GroupName;
@@ -70,7 +69,6 @@ pub fn register(operations: &mut Operations) {
 /// What CreateAutoScalingGroup names, in any of the three ways.
 pub fn of_new_group(
     region: &Region,
-    settings: &Settings,
     load_balancers: Option<Vec<String>>,
     target_groups: Option<Vec<String>>,
     sources: Option<Vec<model::TrafficSourceIdentifier>>,
@@ -78,7 +76,7 @@ pub fn of_new_group(
     refuse_load_balancers(load_balancers)?;
     let named = target_groups.unwrap_or_default().into_iter().map(|arn| TrafficSource::target_group(&arn));
     let sources: Vec<_> = named.chain(read(sources)?).collect();
-    check(region, settings, &sources)?;
+    check(region, &sources)?;
     Ok(sources)
 }
 
@@ -103,12 +101,11 @@ fn read(sources: Option<Vec<model::TrafficSourceIdentifier>>) -> Result<Vec<Traf
     sources.unwrap_or_default().into_iter().map(read).collect()
 }
 
-/// Whether these are target groups of instances, in the VPC of the group.
-fn check(region: &Region, settings: &Settings, sources: &[TrafficSource]) -> Result<(), Refusal> {
-    let vpc = settings.placements.first().map(|placement| placement.vpc.as_str());
+/// Whether these are target groups of instances. AWS takes those of another VPC than the group's.
+fn check(region: &Region, sources: &[TrafficSource]) -> Result<(), Refusal> {
     let fits = |source: &TrafficSource| {
         let found = region.world.load_balancers.target_group(&source.identifier);
-        found.is_ok_and(|group| group.target_type == TargetType::Instance && vpc.is_none_or(|vpc| group.vpc == vpc))
+        found.is_ok_and(|group| group.target_type == TargetType::Instance)
     };
     match sources.iter().all(fits) {
         true => Ok(()),
@@ -117,8 +114,8 @@ fn check(region: &Region, settings: &Settings, sources: &[TrafficSource]) -> Res
 }
 
 fn attach(region: &mut Region, now: Timestamp, name: &GroupName, sources: Vec<TrafficSource>) -> Result<(), Refusal> {
-    let settings = &existing(region, Some(name.as_str()))?.settings;
-    check(region, settings, &sources)?;
+    existing(region, Some(name.as_str()))?;
+    check(region, &sources)?;
     region.world.with_groups(now, |groups| groups.attach_traffic_sources(name, sources))
 }
 

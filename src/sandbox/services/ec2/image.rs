@@ -104,7 +104,7 @@ fn show(image: &PublicImage) -> model::Image {
         usage_operation: Some(line.usage_operation().into()),
         block_device_mappings: Some(block_devices(image)),
         product_codes: Some(Vec::new()),
-        ena_support: Some(true),
+        ena_support: Some(line.has_ena()),
         sriov_net_support: Some("simple".into()),
         hypervisor: Some("xen".into()),
         virtualization_type: Some(line.virtualization().into()),

@@ -131,6 +131,11 @@ impl Line {
         }
     }
 
+    /// Whether it has drivers for the Elastic Network Adapter, which came in 2016.
+    pub fn has_ena(&self) -> bool {
+        self.releases.iter().all(|(_, day)| *day >= "2016")
+    }
+
     pub fn boot_mode(&self, architecture: Architecture) -> Option<&'static str> {
         match architecture {
             Architecture::Arm64 => Some("uefi"),
@@ -316,6 +321,19 @@ static LINES: &[Line] = &[
         imds_v2: false,
         boot_mode: None,
         releases: &[("2025.07.09", "2025-07-09"), ("2025.08.13", "2025-08-13")],
+        architectures: X86,
+    },
+    // From before there were drivers for the Elastic Network Adapter.
+    Line {
+        name: "ubuntu/images/hvm-ssd/ubuntu-trusty-14.04-{arch}-server-{release}",
+        description: "Canonical, Ubuntu, 14.04 LTS, {arch} trusty image",
+        fixed_id: None,
+        distribution: Distribution::Ubuntu,
+        volume_type: "gp2",
+        volume_gib: 8,
+        imds_v2: false,
+        boot_mode: None,
+        releases: &[("20150603", "2015-06-03")],
         architectures: X86,
     },
     // Old images that the tests of other emulators launch from, in whichever region they are.

@@ -3,7 +3,7 @@
 //! have.
 
 use super::error::{invalid_value, refuse};
-use super::instance_families::{FAMILIES, Family, Platform, Processor};
+use super::instance_families::{Disks, FAMILIES, Family, Platform, Processor};
 use super::register::{ask, operation};
 use super::select::{Kind, one};
 use super::zone::{ZoneFacts, is_opt_in, zones};
@@ -81,7 +81,7 @@ impl InstanceType {
         }
     }
 
-    fn architectures(&self) -> &'static [&'static str] {
+    pub fn architectures(&self) -> &'static [&'static str] {
         match (self.family.processor, self.family.platform, self.size) {
             (Processor::Graviton, ..) => &["arm64"],
             (_, Platform::Xen | Platform::Previous, "nano" | "micro" | "small" | "medium") => &["i386", "x86_64"],
@@ -89,8 +89,43 @@ impl InstanceType {
         }
     }
 
-    fn is_metal(&self) -> bool {
+    pub fn is_metal(&self) -> bool {
         self.size.starts_with("metal")
+    }
+
+    pub fn is_burstable(&self) -> bool {
+        self.family.burstable
+    }
+
+    pub fn is_current(&self) -> bool {
+        self.family.platform != Platform::Previous
+    }
+
+    /// The disks of its own, if it has any.
+    pub fn disks(&self) -> Option<&'static Disks> {
+        self.family.disks.iter().find(|disks| disks.size == self.size)
+    }
+
+    pub fn has_gpus(&self) -> bool {
+        self.family.gpu.is_some()
+    }
+
+    /// Whether its machines need an image with drivers for the Elastic Network Adapter.
+    pub fn needs_ena(&self) -> bool {
+        self.family.platform == Platform::Nitro
+    }
+
+    /// The most network interfaces that an instance has.
+    pub fn most_interfaces(&self) -> i64 {
+        self.interfaces().0
+    }
+
+    pub fn manufacturer(&self) -> &'static str {
+        match self.family.processor {
+            Processor::Intel => "Intel",
+            Processor::Amd | Processor::AmdWholeCores => "AMD",
+            Processor::Graviton => "AWS",
+        }
     }
 
     pub fn threads_per_core(&self) -> i64 {
@@ -121,11 +156,10 @@ impl InstanceType {
     fn show(&self) -> InstanceTypeInfo {
         let texts = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect());
         let nitro = self.family.platform == Platform::Nitro;
-        let current = self.family.platform != Platform::Previous;
-        let disks = self.family.disks.iter().find(|disks| disks.size == self.size);
+        let disks = self.disks();
         InstanceTypeInfo {
             instance_type: Some(self.name.clone()),
-            current_generation: Some(current),
+            current_generation: Some(self.is_current()),
             free_tier_eligible: Some(matches!(self.name.as_str(), "t2.micro" | "t3.micro")),
             supported_usage_classes: texts(&["on-demand", "spot"]),
             supported_root_device_types: texts(match self.family.platform {
@@ -245,14 +279,9 @@ impl InstanceType {
     }
 
     fn show_processor(&self) -> ProcessorInfo {
-        let manufacturer = match self.family.processor {
-            Processor::Intel => "Intel",
-            Processor::Amd | Processor::AmdWholeCores => "AMD",
-            Processor::Graviton => "AWS",
-        };
         ProcessorInfo {
             supported_architectures: Some(self.architectures().iter().map(ToString::to_string).collect()),
-            manufacturer: Some(manufacturer.into()),
+            manufacturer: Some(self.manufacturer().into()),
             ..Default::default()
         }
     }
@@ -317,7 +346,7 @@ const TYPES: Kind<InstanceTypeInfo> = Kind {
 };
 
 /// The types that some zone of the region offers.
-fn offered(region: &str) -> Vec<InstanceType> {
+pub fn offered(region: &str) -> Vec<InstanceType> {
     let zones = zones(region);
     all().filter(|kind| zones.iter().any(|zone| kind.is_offered_in(region, zone))).collect()
 }

@@ -1,9 +1,10 @@
 //! What EC2 has, told to whoever launches instances for groups. Start at [`Ec2::tell_inventory`].
 
 use super::Ec2;
-use super::instance_type::names_not_offered_in;
+use super::image_catalogue::{PublicImage, public_images};
+use super::instance_type::{InstanceType, names_not_offered_in, offered};
 use super::zone::{ZoneFacts, zones};
-use crate::engine::groups::{Groups, Inventory};
+use crate::engine::groups::{Groups, ImageFacts, Inventory, MachineFacts};
 use crate::engine::names::Zone;
 
 impl Ec2 {
@@ -13,6 +14,13 @@ impl Ec2 {
         inventory.key_pairs = self.key_pairs.keys().cloned().collect();
         inventory.security_groups = self.security_groups.keys().map(ToString::to_string).collect();
         inventory.images_gone.clone_from(&self.deregistered_images);
+        let clusters = self.placement_groups.iter().filter(|(_, group)| group.strategy == "cluster");
+        inventory.clusters = clusters.map(|(name, _)| name.clone()).collect();
+        let own = self.images.iter().map(|(id, image)| {
+            let facts = ImageFacts { architecture: image.architecture.clone(), ena: image.ena_support };
+            (id.clone(), facts)
+        });
+        inventory.images.extend(own);
     }
 
     fn zones_alone(&self) -> Inventory {
@@ -21,6 +29,23 @@ impl Ec2 {
             let names = names_not_offered_in(region, &zone).collect();
             (Zone(zone.name), names)
         };
-        Inventory { zones: zones(region).into_iter().map(lacking).collect(), ..Inventory::default() }
+        let machine = |kind: InstanceType| {
+            let facts = MachineFacts {
+                architectures: kind.architectures().iter().map(ToString::to_string).collect(),
+                needs_ena: kind.needs_ena(),
+                clusters: !kind.is_burstable(),
+            };
+            (kind.name, facts)
+        };
+        let image = |image: PublicImage| {
+            let facts = ImageFacts { architecture: image.architecture.ec2().into(), ena: image.line.has_ena() };
+            (image.id, facts)
+        };
+        Inventory {
+            zones: zones(region).into_iter().map(lacking).collect(),
+            types: offered(region).into_iter().map(machine).collect(),
+            images: public_images(region).into_iter().map(image).collect(),
+            ..Inventory::default()
+        }
     }
 }

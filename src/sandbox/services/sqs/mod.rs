@@ -96,6 +96,27 @@ impl Sqs {
         }
     }
 
+    /// Takes in what a service sends in the name of a role that somebody gave it. The queue is this region's or none.
+    pub fn receive_from_service(&mut self, now: Timestamp, arn: &str, body: String) {
+        let name = arn.rsplit(':').next().unwrap_or_default().to_string();
+        if self.queues.get(&name).is_none_or(|queue| queue.arn != arn) {
+            return;
+        }
+        let incoming = Incoming {
+            body,
+            attributes: Default::default(),
+            trace_header: None,
+            // Of the role's session.
+            sender: "AROA0123456789ABCDEFG:AutoScaling".into(),
+            group_id: None,
+            deduplication_id: None,
+            delay: None,
+            dead_letter_source: None,
+        };
+        // Auto Scaling tells nobody when a queue takes no message.
+        let _ = self.send(now, &name, incoming);
+    }
+
     /// Puts a message into a queue that exists.
     fn send(&mut self, now: Timestamp, name: &str, incoming: Incoming) -> Result<Stored, Refusal> {
         let letter = Letter { id: self.ids.uuid(), sent: None, incoming };

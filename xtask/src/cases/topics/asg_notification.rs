@@ -1,7 +1,7 @@
 //! `asg-notification`: what topics are told about a group, in which words, and how many topics may hear of it.
 
 use scaleproof::engine::groups::TemplateRef;
-use scaleproof::engine::groups::hook::{ActionResult, Transition};
+use scaleproof::engine::groups::hook::{ActionResult, HookTarget, Transition};
 use serde_json::{Value, json};
 
 use crate::cases::api::{ACCOUNT, Api, REGION};
@@ -209,7 +209,7 @@ fn happen(stage: &mut GroupStage, name: &str) -> Result<(), Failure> {
         "EC2_INSTANCE_LAUNCHING" | "EC2_INSTANCE_TERMINATING" => {
             let transition = Transition::parse(&format!("autoscaling:{name}")).ok_or("no such transition")?;
             let mut hook = hook("h", transition, ActionResult::Continue);
-            hook.topic_arn = stage.group()?.notifications.keys().next().cloned();
+            hook.target = stage.group()?.notifications.keys().next().cloned().map(HookTarget::Topic);
             stage.call(|groups, now| groups.put_lifecycle_hook(now, &group(), hook))?;
             stage.heard.clear();
             stage.set_desired(if transition == Transition::Launching { 2 } else { 0 })

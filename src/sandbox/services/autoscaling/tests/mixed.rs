@@ -142,12 +142,6 @@ fn what_aws_refuses_is_refused() {
         "The specified SpotAllocationStrategy is not valid.",
     );
     check(mixed(0, policy(Some(vec![over("t3.micro", Some("many"))]), None)), "ValidationError", "WeightedCapacity");
-    let requirements = model::LaunchTemplateOverrides {
-        instance_requirements: Some(model::InstanceRequirements::default()),
-        ..Default::default()
-    };
-    let requirements = mixed(0, policy(Some(vec![requirements]), None));
-    check(requirements, "InvalidParameterCombination", "InstanceRequirements");
     let nothing = model::MixedInstancesPolicy::default();
     check(mixed(0, nothing), "ValidationError", "LaunchTemplateSpecification");
 }
