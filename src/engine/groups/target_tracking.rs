@@ -65,7 +65,11 @@ pub enum TrackedMetric {
     },
     Customized(CustomizedMetric),
     /// Several metrics and expressions, one of which returns the data that are tracked.
-    Math(Queries),
+    Math {
+        queries: Queries,
+        /// The ids of metrics whose period nobody chose.
+        of_default_period: Vec<String>,
+    },
 }
 
 /// The predefined metrics, in AWS's words.
@@ -151,7 +155,7 @@ impl TrackedMetric {
                 period_secs: Some(metric.period_secs.unwrap_or(PERIOD_SECS).into()),
                 ..AlarmRequest::default()
             }),
-            Self::Math(queries) => {
+            Self::Math { queries, .. } => {
                 Ok(AlarmRequest { metrics: queries.iter().map(Into::into).collect(), ..AlarmRequest::default() })
             }
         }
@@ -162,7 +166,7 @@ impl TrackedMetric {
         match self {
             Self::Predefined { .. } => Vec::new(),
             Self::Customized(metric) => metric.period_secs.into_iter().collect(),
-            Self::Math(queries) => queries.iter().filter_map(period_secs).collect(),
+            Self::Math { queries, .. } => queries.iter().filter_map(period_secs).collect(),
         }
     }
 }
@@ -514,13 +518,16 @@ mod tests {
             return_data: Some(true),
             ..QueryRequest::default()
         };
-        TrackedMetric::Math(Queries::check(vec![stat("a"), stat("b"), whole], "Metrics").unwrap())
+        TrackedMetric::Math {
+            queries: Queries::check(vec![stat("a"), stat("b"), whole], "Metrics").unwrap(),
+            of_default_period: Vec::new(),
+        }
     }
 
     #[test]
     fn the_alarms_of_an_expression_watch_the_expression() {
         let metric = math("a / b", None);
-        let TrackedMetric::Math(queries) = &metric else { panic!("{metric:?}") };
+        let TrackedMetric::Math { queries, .. } = &metric else { panic!("{metric:?}") };
         let alarms = tracking(metric.clone(), 100.0).alarms(&"web".into(), &"arn:p".into(), None).unwrap();
         assert_eq!(alarms.len(), 2);
         for alarm in &alarms {

@@ -1,5 +1,6 @@
-# Groups with the arguments that nobody has to give: preferences, requirements instead of instance types, a warm pool, hooks,
-# schedules. Beside it stands the provider's configuration, which tests/end_to_end.rs writes. `second` is the second step.
+# Groups with the arguments that nobody has to give: preferences, requirements instead of instance types, a warm pool,
+# hooks, schedules. Beside it stands the provider's configuration, which tests/end_to_end.rs writes. `second` is the
+# second step.
 
 variable "second" {
   type    = bool
@@ -174,6 +175,11 @@ resource "aws_autoscaling_group" "near" {
   capacity_reservation_specification {
     capacity_reservation_preference = var.second ? "capacity-reservations-first" : "none"
   }
+
+  # One of them is a resource of its own below.
+  lifecycle {
+    ignore_changes = [tag]
+  }
 }
 
 resource "aws_autoscaling_group_tag" "near" {
@@ -191,7 +197,7 @@ resource "aws_autoscaling_schedule" "night" {
   autoscaling_group_name = aws_autoscaling_group.near.name
   min_size               = 0
   max_size               = 1
-  desired_capacity       = var.second ? -1 : 0
+  desired_capacity       = var.second ? 1 : 0
   recurrence             = "0 22 * * 1-5"
   time_zone              = "Asia/Seoul"
 }

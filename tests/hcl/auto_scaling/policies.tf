@@ -129,9 +129,12 @@ resource "aws_sns_topic" "ops" {
 }
 
 resource "aws_autoscaling_notification" "ops" {
-  group_names   = [aws_autoscaling_group.steered.name, aws_autoscaling_group.near.name]
-  topic_arn     = aws_sns_topic.ops.arn
-  notifications = var.second ? ["autoscaling:EC2_INSTANCE_LAUNCH"] : ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
+  group_names = [aws_autoscaling_group.steered.name, aws_autoscaling_group.near.name]
+  topic_arn   = aws_sns_topic.ops.arn
+  notifications = concat(
+    ["autoscaling:EC2_INSTANCE_LAUNCH"],
+    var.second ? [] : ["autoscaling:EC2_INSTANCE_TERMINATE"],
+  )
 }
 
 # Target groups of another network than the group's are taken.

@@ -126,10 +126,15 @@ fn read_simple(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refus
     Ok(PolicyKind::Simple { adjustment: small("ScalingAdjustment", adjustment)?, cooldown_secs })
 }
 
+/// Terraform's provider sends a cooldown of zero with every update of a policy, which AWS takes.
+fn waits(input: &model::PutScalingPolicyInput) -> bool {
+    input.cooldown.is_some_and(|secs| secs != 0)
+}
+
 fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
     let of_others = [
         ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", input.cooldown.is_some()),
+        ("Cooldown", waits(input)),
         ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
     ];
     refuse_members(&of_others, STEP)?;
@@ -161,7 +166,7 @@ fn read_target_tracking(input: &model::PutScalingPolicyInput) -> Result<TargetTr
         ("AdjustmentType", input.adjustment_type.is_some()),
         ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
         ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", input.cooldown.is_some()),
+        ("Cooldown", waits(input)),
         ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
         ("MetricAggregationType", input.metric_aggregation_type.is_some()),
     ];
@@ -191,7 +196,7 @@ fn read_tracked_metric(configuration: &model::TargetTrackingConfiguration) -> Re
         }
         (None, Some(metric)) => match metric.metrics.as_deref() {
             None | Some([]) => read_customized(metric).map(TrackedMetric::Customized),
-            Some(queries) => read_math(metric, queries).map(TrackedMetric::Math),
+            Some(queries) => read_math(metric, queries),
         },
         _ => Err(Refusal::validation(
             "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified",
@@ -205,7 +210,7 @@ fn read_predictive(input: &model::PutScalingPolicyInput) -> Result<serde_json::V
         ("AdjustmentType", input.adjustment_type.is_some()),
         ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
         ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", input.cooldown.is_some()),
+        ("Cooldown", waits(input)),
         ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
         ("MetricAggregationType", input.metric_aggregation_type.is_some()),
         ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
@@ -262,7 +267,7 @@ fn check_predictive_metrics(metrics: &model::PredictiveScalingMetricSpecificatio
 fn read_math(
     metric: &model::CustomizedMetricSpecification,
     queries: &[model::TargetTrackingMetricDataQuery],
-) -> Result<Queries, Refusal> {
+) -> Result<TrackedMetric, Refusal> {
     let alone = [
         ("MetricName", metric.metric_name.is_some()),
         ("Namespace", metric.namespace.is_some()),
@@ -274,7 +279,12 @@ fn read_math(
     if let Some((member, _)) = alone.iter().find(|(_, given)| *given) {
         return Err(Refusal::validation(format!("{member} should not be set if list of Metrics is set.")));
     }
-    Queries::check(queries.iter().map(query_request).collect(), "Metrics")
+    let leaves_period = |query: &&model::TargetTrackingMetricDataQuery| {
+        query.metric_stat.as_ref().is_some_and(|stat| stat.period.is_none())
+    };
+    let of_default_period = queries.iter().filter(leaves_period).filter_map(|query| query.id.clone()).collect();
+    let queries = Queries::check(queries.iter().map(query_request).collect(), "Metrics")?;
+    Ok(TrackedMetric::Math { queries, of_default_period })
 }
 
 fn query_request(query: &model::TargetTrackingMetricDataQuery) -> QueryRequest {
@@ -409,9 +419,9 @@ fn show_target_tracking(tracking: &TargetTracking) -> model::TargetTrackingConfi
             customized_metric_specification: Some(show_customized(metric)),
             ..shown
         },
-        TrackedMetric::Math(queries) => model::TargetTrackingConfiguration {
+        TrackedMetric::Math { queries, of_default_period } => model::TargetTrackingConfiguration {
             customized_metric_specification: Some(model::CustomizedMetricSpecification {
-                metrics: Some(queries.iter().map(show_query).collect()),
+                metrics: Some(queries.iter().map(|query| show_query(query, of_default_period)).collect()),
                 ..Default::default()
             }),
             ..shown
@@ -419,7 +429,7 @@ fn show_target_tracking(tracking: &TargetTracking) -> model::TargetTrackingConfi
     }
 }
 
-fn show_query(query: &Query) -> model::TargetTrackingMetricDataQuery {
+fn show_query(query: &Query, of_default_period: &[String]) -> model::TargetTrackingMetricDataQuery {
     let shown = model::TargetTrackingMetricDataQuery {
         id: Some(query.id.clone()),
         label: query.label.clone(),
@@ -436,7 +446,7 @@ fn show_query(query: &Query) -> model::TargetTrackingMetricDataQuery {
                 }),
                 stat: Some(stat.statistic.to_string()),
                 unit: stat.unit.clone(),
-                period: Some(stat.period_secs.into()),
+                period: (!of_default_period.contains(&query.id)).then(|| stat.period_secs.into()),
             }),
             ..shown
         },

@@ -501,6 +501,7 @@ fn what_no_target_tracking_policy_has_is_refused_by_name() {
     let base = || target_tracking("cpu", cpu_at(50.0));
     type Input = model::PutScalingPolicyInput;
     check(Input { cooldown: Some(60), ..base() }, "Cooldown is not supported");
+    check(Input { cooldown: Some(0), adjustment_type: Some("ExactCapacity".into()), ..base() }, "AdjustmentType");
     check(Input { target_tracking_configuration: None, ..base() }, "TargetTrackingConfiguration must be specified");
     check(
         Input { policy_type: Some("PredictiveScaling".into()), ..base() },

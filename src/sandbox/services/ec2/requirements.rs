@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(found[0].instance_type, "c5.large");
         let on_demand: Vec<&str> =
             found.iter().filter(|kind| kind.on_demand).map(|kind| kind.instance_type.as_str()).collect();
-        // 0.085 and 20 percent of it: the large sizes of c5, c6i, c7i, m5, m6i and m7i, and not r5 at 0.126.
-        assert_eq!(on_demand, ["c5.large", "c6i.large", "c7i.large", "m5.large", "m6i.large", "m7i.large"]);
+        // 0.085 and 20 percent of it: the large sizes of c5, c6i, c7i, m4, m5, m6i and m7i, and not r5 at 0.126.
+        assert_eq!(on_demand, ["c5.large", "c6i.large", "c7i.large", "m5.large", "m6i.large", "m4.large", "m7i.large"]);
         assert!(found.iter().any(|kind| kind.instance_type == "r5.large" && kind.spot));
         assert!(found.iter().all(|kind| kind.instance_type != "c5.4xlarge"));
         // Sizes of a family cost the same for each vCPU.
