@@ -9,6 +9,8 @@ use super::wire::value::Value;
 
 /// How many answers of one region are kept.
 const MOST: usize = 16;
+/// How far from one end of an XML answer the id of its request stands at most.
+const EDGE: usize = 512;
 /// Longer answers are not kept, which bounds memory.
 const LONGEST: usize = 256 << 10;
 
@@ -61,7 +63,7 @@ impl Answers {
         if self.0.len() == MOST {
             self.0.pop_front();
         }
-        let id_at = answer.body.windows(request_id.len()).position(|bytes| bytes == request_id.as_bytes());
+        let id_at = position(request_id, &answer.body);
         let (answer, request_id) = (answer.clone(), request_id.to_string());
         self.0.push_back(Kept { operation: operation.name, protocol, input, answer, request_id, id_at });
     }
@@ -70,6 +72,15 @@ impl Answers {
     pub fn forget(&mut self) {
         self.0.clear();
     }
+}
+
+/// Where an id stands in a body: near the start in EC2's, near the end in other XML, and nowhere in JSON and CBOR.
+fn position(id: &str, body: &[u8]) -> Option<usize> {
+    let within = |from: usize, to: usize| {
+        let found = body[from..to].windows(id.len()).position(|bytes| bytes == id.as_bytes())?;
+        Some(from + found)
+    };
+    within(0, body.len().min(EDGE)).or_else(|| within(body.len().saturating_sub(EDGE), body.len()))
 }
 
 impl Kept {
@@ -83,5 +94,21 @@ impl Kept {
             *value = request_id.to_string();
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_at_either_end_and_nowhere_else() {
+        let long = "x".repeat(3 * EDGE);
+        let check = |body: String, expected: Option<usize>| assert_eq!(position("the-id", body.as_bytes()), expected);
+        check(format!("<a>the-id</a>{long}"), Some(3));
+        check(format!("{long}<a>the-id</a>"), Some(3 * EDGE + 3));
+        check(long.clone(), None);
+        check("short".into(), None);
+        check(String::new(), None);
     }
 }
