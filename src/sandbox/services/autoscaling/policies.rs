@@ -113,31 +113,23 @@ fn read_policy(input: model::PutScalingPolicyInput) -> Result<Policy, Refusal> {
 }
 
 fn read_simple(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
-    let of_steps = [
-        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
-        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
-        ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
-        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
-    ];
-    refuse_members(&of_steps, SIMPLE)?;
+    let takes = ["AdjustmentType", "MinAdjustmentMagnitude", "ScalingAdjustment", "Cooldown"];
+    refuse_other_members(input, &takes, SIMPLE)?;
     let adjustment = input.scaling_adjustment;
     let adjustment = adjustment.ok_or_else(|| Refusal::validation("You must specify a ScalingAdjustment value"))?;
     let cooldown_secs = input.cooldown.map(|secs| not_negative("Cooldown", secs)).transpose()?;
     Ok(PolicyKind::Simple { adjustment: small("ScalingAdjustment", adjustment)?, cooldown_secs })
 }
 
-/// Terraform's provider sends a cooldown of zero with every update of a policy, which AWS takes.
-fn waits(input: &model::PutScalingPolicyInput) -> bool {
-    input.cooldown.is_some_and(|secs| secs != 0)
-}
-
 fn read_step(input: &model::PutScalingPolicyInput) -> Result<PolicyKind, Refusal> {
-    let of_others = [
-        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", waits(input)),
-        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
+    let takes = [
+        "AdjustmentType",
+        "MinAdjustmentMagnitude",
+        "StepAdjustments",
+        "MetricAggregationType",
+        "EstimatedInstanceWarmup",
     ];
-    refuse_members(&of_others, STEP)?;
+    refuse_other_members(input, &takes, STEP)?;
     let step = |step: &model::StepAdjustment| {
         Ok(Step {
             lower: step.metric_interval_lower_bound,
@@ -162,15 +154,7 @@ fn read_warmup(input: &model::PutScalingPolicyInput) -> Result<Option<u32>, Refu
 }
 
 fn read_target_tracking(input: &model::PutScalingPolicyInput) -> Result<TargetTracking, Refusal> {
-    let of_others = [
-        ("AdjustmentType", input.adjustment_type.is_some()),
-        ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
-        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", waits(input)),
-        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
-        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
-    ];
-    refuse_members(&of_others, TARGET_TRACKING)?;
+    refuse_other_members(input, &["EstimatedInstanceWarmup", "TargetTrackingConfiguration"], TARGET_TRACKING)?;
     let configuration = input.target_tracking_configuration.as_ref().ok_or_else(|| {
         Refusal::validation(format!(
             "TargetTrackingConfiguration must be specified for policies of type {TARGET_TRACKING}"
@@ -206,17 +190,7 @@ fn read_tracked_metric(configuration: &model::TargetTrackingConfiguration) -> Re
 
 /// A forecast needs a day of data at least and is not made here; what it would be made of is kept and shown.
 fn read_predictive(input: &model::PutScalingPolicyInput) -> Result<serde_json::Value, Refusal> {
-    let of_others = [
-        ("AdjustmentType", input.adjustment_type.is_some()),
-        ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
-        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
-        ("Cooldown", waits(input)),
-        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
-        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
-        ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
-        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
-    ];
-    refuse_members(&of_others, PREDICTIVE)?;
+    refuse_other_members(input, &[], PREDICTIVE)?;
     let configuration = input.predictive_scaling_configuration.clone().ok_or_else(|| {
         Refusal::validation(format!(
             "PredictiveScalingConfiguration must be specified for policies of type {PREDICTIVE}"
@@ -329,8 +303,20 @@ fn read_customized(metric: &model::CustomizedMetricSpecification) -> Result<Cust
     })
 }
 
-fn refuse_members(members: &[(&str, bool)], kind: &str) -> Result<(), Refusal> {
-    match members.iter().find(|(_, given)| *given) {
+/// Refuses what a policy of this type does not take. A cooldown of zero is none: terraform's provider sends it with every
+/// update of a policy, which AWS takes.
+fn refuse_other_members(input: &model::PutScalingPolicyInput, takes: &[&str], kind: &str) -> Result<(), Refusal> {
+    let given = [
+        ("AdjustmentType", input.adjustment_type.is_some()),
+        ("MinAdjustmentMagnitude", input.min_adjustment_magnitude.is_some()),
+        ("ScalingAdjustment", input.scaling_adjustment.is_some()),
+        ("Cooldown", input.cooldown.is_some_and(|secs| secs != 0)),
+        ("StepAdjustments", input.step_adjustments.as_ref().is_some_and(|steps| !steps.is_empty())),
+        ("MetricAggregationType", input.metric_aggregation_type.is_some()),
+        ("EstimatedInstanceWarmup", input.estimated_instance_warmup.is_some()),
+        ("TargetTrackingConfiguration", input.target_tracking_configuration.is_some()),
+    ];
+    match given.into_iter().find(|(member, given)| *given && !takes.contains(member)) {
         None => Ok(()),
         Some((member, _)) => Err(Refusal::validation(format!("{member} is not supported for policies of type {kind}"))),
     }
